@@ -1,0 +1,299 @@
+//! The one error of the crate, and the reports it carries.
+//!
+//! `Error` is opaque and answers questions: what kind of ending it was, which task on which item, and, where a worker
+//! panicked or died, a report with everything that is known.
+
+mod report;
+
+pub use report::{ExitStatus, PanicReport, WorkerLost};
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+/// Why something of `mp` failed: see [`Error::kind`] for the kind, and [`Error::panic`] and [`Error::worker_lost`]
+/// for the reports.
+///
+/// The text says what failed, on what, why, and what to do about it where that is known.
+///
+/// ```
+/// let error = mp::Pool::new(0).unwrap_err();
+/// assert_eq!(error.kind(), mp::ErrorKind::InvalidInput);
+/// assert!(error.to_string().contains("0 workers"));
+/// ```
+#[derive(Clone)]
+pub struct Error(Box<Inner>);
+
+/// What kind of ending an [`Error`] stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The task panicked; see [`Error::panic`].
+    Panicked,
+    /// The worker died while it ran the task; see [`Error::worker_lost`].
+    WorkerLost,
+    /// The time-out passed. The call goes on; a handle can be waited for again.
+    TimedOut,
+    /// The call was cancelled before a worker started it.
+    Cancelled,
+    /// The pool was closed, terminated or dropped.
+    Closed,
+    /// Ctrl-C stopped the pool.
+    Interrupted,
+    /// Workers died too fast without finishing anything; the pool gave up. [`Error::worker_lost`] is the last death.
+    CrashLoop,
+    /// The pool's initializer failed; the pool gave up.
+    InitializerFailed,
+    /// The function is not annotated with `#[mp::task]`.
+    NotATask,
+    /// Two tasks were given the same name.
+    DuplicateTask,
+    /// `mp::main!()` (or `mp::test_main!()`) has not run in this process.
+    NoEntry,
+    /// A fresh process did not become a worker.
+    Handshake,
+    /// A value could not be encoded: an argument in the caller, or a result in the worker.
+    Encode,
+    /// A value could not be decoded: an argument in the worker, or a result in the caller.
+    Decode,
+    /// Processes that start processes are nested too deep.
+    TooDeep,
+    /// The call would wait for itself: a task waits on the pool that runs it.
+    Deadlock,
+    /// An argument of the call makes no sense, such as a pool of zero workers.
+    InvalidInput,
+    /// The result was taken before.
+    AlreadyTaken,
+    /// The registry of tasks does not work on this target or linker.
+    Registry,
+    /// The operating system refused something.
+    Os,
+    /// This platform cannot do it.
+    Unsupported,
+}
+
+/// How a call ended on a worker when it did not return a value. Made in the worker, sent back, and turned into an
+/// [`Error`] in the caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The function panicked.
+    Panicked(PanicReport),
+    /// An argument could not be decoded.
+    ArgumentUndecodable {
+        /// The type that was to be read.
+        type_name: String,
+        /// What the decoder says.
+        reason: String,
+    },
+    /// The result could not be encoded.
+    ResultUnencodable {
+        /// The type that was to be written.
+        type_name: String,
+        /// What the encoder says.
+        reason: String,
+    },
+}
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    task: Option<Cow<'static, str>>,
+    item: Option<u64>,
+    detail: Detail,
+}
+
+#[derive(Clone)]
+enum Detail {
+    None,
+    Panic(Box<PanicReport>),
+    Lost(Box<WorkerLost>),
+    Io(Arc<io::Error>),
+}
+
+impl Error {
+    /// What kind of ending this is.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Whether the task panicked.
+    pub fn is_panic(&self) -> bool {
+        self.kind() == ErrorKind::Panicked
+    }
+
+    /// Whether the worker died while it ran the task.
+    pub fn is_worker_lost(&self) -> bool {
+        self.kind() == ErrorKind::WorkerLost
+    }
+
+    /// Whether a time-out passed.
+    pub fn is_timeout(&self) -> bool {
+        self.kind() == ErrorKind::TimedOut
+    }
+
+    /// Whether the call was cancelled before it started.
+    pub fn is_cancelled(&self) -> bool {
+        self.kind() == ErrorKind::Cancelled
+    }
+
+    /// Whether the pool was closed, terminated or dropped.
+    pub fn is_closed(&self) -> bool {
+        self.kind() == ErrorKind::Closed
+    }
+
+    /// Whether Ctrl-C stopped the pool.
+    pub fn is_interrupted(&self) -> bool {
+        self.kind() == ErrorKind::Interrupted
+    }
+
+    /// The name of the task that was concerned, if one was.
+    pub fn task_name(&self) -> Option<&str> {
+        self.0.task.as_deref()
+    }
+
+    /// The position of the failing item in the input of `map` and its like, from 0.
+    pub fn item(&self) -> Option<u64> {
+        self.0.item
+    }
+
+    /// The report of the panic, if a task or an initializer panicked.
+    pub fn panic(&self) -> Option<&PanicReport> {
+        match &self.0.detail {
+            Detail::Panic(report) => Some(report),
+            Detail::None | Detail::Lost(_) | Detail::Io(_) => None,
+        }
+    }
+
+    /// The report of the death, if a worker died.
+    pub fn worker_lost(&self) -> Option<&WorkerLost> {
+        match &self.0.detail {
+            Detail::Lost(report) => Some(report),
+            Detail::None | Detail::Panic(_) | Detail::Io(_) => None,
+        }
+    }
+
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner { kind, message: message.into(), task: None, item: None, detail: Detail::None }))
+    }
+
+    pub(crate) fn os(what: impl Into<String>, source: io::Error) -> Self {
+        let kind = match source.kind() {
+            io::ErrorKind::Unsupported => ErrorKind::Unsupported,
+            _ => ErrorKind::Os,
+        };
+        Self::new(kind, what).with(Detail::Io(Arc::new(source)))
+    }
+
+    pub(crate) fn lost(report: WorkerLost) -> Self {
+        let message = report.to_string();
+        let task = report.task.clone();
+        let mut error = Self::new(ErrorKind::WorkerLost, message).with(Detail::Lost(Box::new(report)));
+        error.0.task = task.map(Cow::Owned);
+        error
+    }
+
+    /// A pool gave up because of this death.
+    pub(crate) fn crash_loop(message: String, last: Option<WorkerLost>) -> Self {
+        let error = Self::new(ErrorKind::CrashLoop, message);
+        match last {
+            Some(report) => error.with(Detail::Lost(Box::new(report))),
+            None => error,
+        }
+    }
+
+    pub(crate) fn of_failure(failure: Failure, task: &'static str) -> Self {
+        let error = match failure {
+            Failure::Panicked(report) => {
+                Self::new(ErrorKind::Panicked, report.to_string()).with(Detail::Panic(Box::new(report)))
+            }
+            Failure::ArgumentUndecodable { type_name, reason } => Self::new(
+                ErrorKind::Decode,
+                format!("an argument of type `{type_name}` cannot be decoded in the worker: {reason}{WAY_OUT}"),
+            ),
+            Failure::ResultUnencodable { type_name, reason } => Self::new(
+                ErrorKind::Encode,
+                format!("the result of type `{type_name}` cannot be encoded in the worker: {reason}{WAY_OUT}"),
+            ),
+        };
+        error.for_task(task)
+    }
+
+    /// An argument that the caller's side could not encode.
+    pub(crate) fn argument_unencodable(type_name: &str, reason: &str) -> Self {
+        Self::new(
+            ErrorKind::Encode,
+            format!("an argument of type `{type_name}` cannot be encoded: {reason}{WAY_OUT}"),
+        )
+    }
+
+    /// A result that the caller's side could not decode.
+    pub(crate) fn result_undecodable(type_name: &str, reason: &str) -> Self {
+        Self::new(
+            ErrorKind::Decode,
+            format!("the result of type `{type_name}` cannot be decoded in the caller: {reason}{WAY_OUT}"),
+        )
+    }
+
+    /// The same failure seen as the initializer's.
+    pub(crate) fn as_initializer_failure(mut self) -> Self {
+        self.0.kind = ErrorKind::InitializerFailed;
+        self.0.message = format!("the pool's initializer failed, so the pool has ended: {}", self.0.message);
+        self
+    }
+
+    pub(crate) fn for_task(mut self, task: impl Into<Cow<'static, str>>) -> Self {
+        self.0.task.get_or_insert_with(|| task.into());
+        self
+    }
+
+    pub(crate) fn on_item(mut self, item: u64) -> Self {
+        self.0.item = Some(item);
+        self
+    }
+
+    fn with(mut self, detail: Detail) -> Self {
+        self.0.detail = detail;
+        self
+    }
+}
+
+/// What to do about a type that the wire format cannot carry.
+const WAY_OUT: &str = " (the wire format is postcard: serde's `flatten`, `untagged`, internally tagged enums and \
+                       `skip_serializing_if` do not work with it; send a plain struct or enum, or a string or bytes that \
+                       you encode yourself)";
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.0.task, self.0.item) {
+            (Some(task), Some(item)) => write!(f, "task `{task}` failed on item {item}: ")?,
+            (Some(task), None) => write!(f, "task `{task}` failed: ")?,
+            (None, _) => {}
+        }
+        f.write_str(&self.0.message)?;
+        match &self.0.detail {
+            Detail::Io(source) => write!(f, ": {source}"),
+            Detail::None | Detail::Panic(_) | Detail::Lost(_) => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {self}", self.0.kind)?;
+        match self.panic().and_then(|report| report.backtrace.as_deref()) {
+            Some(backtrace) => write!(f, "\n{backtrace}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0.detail {
+            Detail::Io(source) => Some(&**source),
+            Detail::None | Detail::Panic(_) | Detail::Lost(_) => None,
+        }
+    }
+}

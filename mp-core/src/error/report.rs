@@ -1,0 +1,142 @@
+//! What is known about a panic and about a death.
+
+use crate::sys;
+use std::fmt;
+use std::time::Duration;
+
+/// A panic of a task, as the worker saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PanicReport {
+    /// The panic's message, or a remark that its payload was not text.
+    pub message: String,
+    /// `file:line:column`, when known.
+    pub location: Option<String>,
+    /// The backtrace, when `RUST_BACKTRACE` asks for one.
+    pub backtrace: Option<String>,
+    /// The name of the task.
+    pub task: String,
+    /// The process that ran it.
+    pub pid: u32,
+    /// The worker's place in its pool, from 0; `None` in a process started by [`Process`](crate::Process) or
+    /// [`spawn`](crate::spawn).
+    pub worker: Option<u32>,
+}
+
+/// The death of a worker: what the parent could find out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorkerLost {
+    /// The process that died.
+    pub pid: u32,
+    /// How it ended, if that is known.
+    pub status: Option<ExitStatus>,
+    /// The task that it was running, if any.
+    pub task: Option<String>,
+    /// How long it had been running that task.
+    pub ran_for: Option<Duration>,
+    /// The most memory it ever had resident, in bytes.
+    pub peak_rss: Option<u64>,
+    /// Whether it ran out of memory, as far as can be told: its allocator gave up, or the kernel killed it for memory.
+    pub out_of_memory: bool,
+    /// Whether its stack overflowed.
+    pub stack_overflow: bool,
+    /// The last panic it saw, when it died of it (`panic = "abort"`, a panic while panicking).
+    pub last_panic: Option<PanicReport>,
+    /// The end of what it wrote to stderr (at most 4 KiB).
+    pub stderr_tail: String,
+    /// Which try of the call this was, from 1.
+    pub attempt: u32,
+    /// What else the parent knows, such as a violated protocol.
+    pub remark: Option<String>,
+}
+
+/// How a process ended: an exit code, or a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ExitStatus(pub(crate) sys::process::Status);
+
+impl ExitStatus {
+    /// The exit code, unless a signal ended the process.
+    pub fn code(self) -> Option<i32> {
+        match self.0 {
+            sys::process::Status::Code(code) => Some(code),
+            sys::process::Status::Signal(_) => None,
+        }
+    }
+
+    /// The number of the signal that ended the process, if one did.
+    pub fn signal(self) -> Option<i32> {
+        match self.0 {
+            sys::process::Status::Code(_) => None,
+            sys::process::Status::Signal(signal) => Some(signal),
+        }
+    }
+
+    /// The name of that signal, such as `SIGKILL`.
+    pub fn signal_name(self) -> Option<&'static str> {
+        self.signal().map(sys::process::signal_name)
+    }
+
+    /// Whether the process exited with code 0.
+    pub fn success(self) -> bool {
+        self.code() == Some(0)
+    }
+}
+
+impl fmt::Display for ExitStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            sys::process::Status::Code(code) => write!(f, "exit code {code}"),
+            sys::process::Status::Signal(signal) => {
+                write!(f, "signal {signal} ({})", sys::process::signal_name(signal))
+            }
+        }
+    }
+}
+
+impl fmt::Display for PanicReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.location {
+            Some(location) => write!(f, "panicked at {location}: {}", self.message)?,
+            None => write!(f, "panicked: {}", self.message)?,
+        }
+        write!(f, " (process {}", self.pid)?;
+        match self.worker {
+            Some(worker) => write!(f, ", worker {worker})"),
+            None => write!(f, ")"),
+        }
+    }
+}
+
+impl fmt::Display for WorkerLost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "process {} died", self.pid)?;
+        match self.status {
+            Some(status) => write!(f, " with {status}")?,
+            None => write!(f, ", its exit status is unknown")?,
+        }
+        if let Some(ran_for) = self.ran_for {
+            write!(f, " after running the task for {ran_for:.1?}")?;
+        }
+        if self.stack_overflow {
+            write!(f, "; its stack overflowed")?;
+        }
+        if self.out_of_memory {
+            write!(f, "; it ran out of memory")?;
+        }
+        if let Some(peak) = self.peak_rss {
+            write!(f, "; peak memory {} MiB", peak >> 20)?;
+        }
+        if let Some(remark) = &self.remark {
+            write!(f, "; {remark}")?;
+        }
+        if let Some(panic) = &self.last_panic {
+            write!(f, "; it {panic}")?;
+        }
+        let tail = self.stderr_tail.trim_end();
+        if !tail.is_empty() {
+            write!(f, "; its last words on stderr:\n{tail}")?;
+        }
+        Ok(())
+    }
+}

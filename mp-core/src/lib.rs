@@ -1,0 +1,72 @@
+//! `mp`: process-based parallelism. Functions run in other processes, and whatever kills one of those costs one call.
+//!
+//! ```
+//! #[mp::task]
+//! fn square(x: i64) -> i64 {
+//!     x * x
+//! }
+//!
+//! fn main() -> Result<(), mp::Error> {
+//!     mp::main!(); // a worker is this same program, started again: it serves here and never returns
+//!     let pool = mp::Pool::new(2)?;
+//!     assert_eq!(pool.map(square, 0..10)?, [0, 1, 4, 9, 16, 25, 36, 49, 64, 81]);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! ```text
+//!  ┌──────────────────────────── parent process ────────────────────────────────┐
+//!  │ user      pool.map(square, 0..10)
+//!  │   │
+//!  │ task      fn ─► slot · args ─► bytes               registry, glue, codec
+//!  │   │
+//!  │ pool      scheduler.step(event, now) ─► actions    pure: no clock, no thread, no I/O
+//!  │   │       the driver (whichever caller waits) feeds events in, carries actions out
+//!  │ transport ring │ socket │ slabs                    frames + handles ─► sys
+//!  └───│────────────────────────────────────────────────────────────────────────┘
+//! ═════╪════════════════════ process border ═════════════════════════════════════
+//!  ┌───▼──────────────────────── worker process ────────────────────────────────┐
+//!  │ worker    take ─► find ─► run (panics caught) ─► publish
+//!  │ task      bytes ─► args · fn(args) · result ─► bytes
+//!  └───│────────────────────────────────────────────────────────────────────────┘
+//!      └─ DONE bytes │ FAIL report ─► same stairs up ─► handle.wait()
+//! ```
+
+#![deny(unsafe_code)]
+
+extern crate self as mp;
+
+#[doc(hidden)]
+pub mod __private1;
+
+mod check;
+mod clock;
+mod error;
+mod ids;
+mod limits;
+mod macros;
+mod pool;
+mod process;
+mod protocol;
+mod raw;
+mod shm;
+mod sys;
+mod task;
+mod transport;
+mod wire;
+mod worker;
+
+pub use error::{Error, ErrorKind, ExitStatus, PanicReport, WorkerLost};
+pub use mp_macros::{entry, task, task_of, tasks};
+pub use pool::{
+    AsCompleted, Backend, Handle, Imap, ImapUnordered, MapHandle, Pool, PoolBuilder, Restart, TaskHandle, Waited, When,
+    as_completed, wait,
+};
+pub use process::builder::{Process, spawn};
+pub use process::current::{
+    ParentProcess, ProcessInfo, WorkerInfo, active_children, cpu_count, current_process, is_worker, parent_process,
+    worker,
+};
+pub use process::handle::JoinHandle;
+pub use process::output::Output;
+pub use task::arguments::{Arg, Args, Task};

@@ -1,0 +1,78 @@
+//! Every bound of the crate, with its unit and its reason.
+
+use std::time::Duration;
+
+/// How deep workers may start workers of their own. Each level multiplies the processes, so that a task which starts
+/// a pool by mistake is stopped long before the machine is.
+pub const DEPTH_MAX: u32 = 8;
+
+/// How long a fresh process may take to say hello. Loading a large program on a busy machine takes a second; a program
+/// that never reaches `mp::main!()` must not be waited for much longer.
+pub const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// The default grace: how long a pool that is dropped lets running calls and finalizers go on.
+pub const GRACE: Duration = Duration::from_secs(2);
+
+/// The longest control frame in bytes. Larger payloads travel in shared memory, so that a peer cannot make us
+/// allocate more than this by lying about a length.
+pub const CONTROL_FRAME_BYTES_MAX: usize = 1 << 20;
+
+/// The most descriptors that one control frame carries (Linux allows 253).
+pub const CONTROL_HANDLES_MAX: usize = 64;
+
+/// The longest payload that is copied into a ring, in bytes. Larger ones travel in a slab of their own, so that one
+/// of them does not fill the ring.
+pub const INLINE_BYTES_MAX: usize = 256 << 10;
+
+/// The longest argument tuple or result, in bytes: what a lying length field may make us map.
+pub const PAYLOAD_BYTES_MAX: u64 = 1 << 40;
+
+/// How much encoded input of a `map` may wait for a worker before the caller stops encoding, in bytes.
+pub const BACKLOG_BYTES: usize = 1 << 20;
+
+/// The same in items.
+pub const BACKLOG_ITEMS: u64 = 1 << 14;
+
+/// How many items of an `imap` are out per worker, at most, unless the caller says otherwise. Measured work per item
+/// decides how many of them a worker holds.
+pub const READ_AHEAD_PER_WORKER: usize = 64;
+
+/// How long the waiting thread sleeps at most before it looks again although nobody called. A lost wake-up would be a
+/// bug; this makes it a delay instead of a hang.
+pub const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// How long the helper thread lets pending futures wait for a caller that drives them itself.
+pub const HELPER_DELAY: Duration = Duration::from_micros(300);
+
+/// How much of a worker's last stderr output a death report keeps, in bytes.
+pub const STDERR_TAIL_BYTES: usize = 4096;
+
+/// The most parameters of a task.
+pub const PARAMETERS_MAX: usize = 12;
+
+/// The most workers of one pool: more than any machine has processors, and a typo is caught.
+pub const WORKERS_MAX: usize = 4096;
+
+/// Work that a worker holds ahead: long against a refill (some 10 µs), short against what a person notices at the end.
+pub const CREDIT_TIME: Duration = Duration::from_micros(500);
+
+/// A front call that has run this long no longer belongs to the short ones that were put in one line with it.
+pub const STEAL_AFTER: Duration = Duration::from_millis(1);
+
+/// Calls out at one worker; more would not make a refill cheaper, but a death or a revoke dearer.
+pub const CALLS_OUT_MAX: u64 = 4096;
+
+/// Items that take longer than this are refilled one by one: a dispatch costs little against them.
+pub const REFILL_AT_ONCE: Duration = Duration::from_micros(50);
+
+/// How much busy time an estimate remembers: four credits, so that one wrong credit does not last.
+pub const RATE_WINDOW: Duration = Duration::from_millis(2);
+
+/// An empty worker that refused frees its ring within this time: it only has to advance its head.
+pub const REFUSED_RETRY: Duration = Duration::from_micros(50);
+
+/// A spawn that failed is not tried again sooner than this, whatever the restart policy says: no spinning.
+pub const SPAWN_RETRY_MIN: Duration = Duration::from_millis(1);
+
+/// A spawn that failed is tried again after this, however long the restart window is.
+pub const SPAWN_RETRY_MAX: Duration = Duration::from_secs(1);

@@ -1,0 +1,218 @@
+//! Waiting for several handles at once.
+
+use super::handle::{MapHandle, TaskHandle};
+use super::ticket::{Ticket, when_finished};
+use sealed::Ticketed;
+use crate::clock::Time;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+/// When [`wait`] returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum When {
+    /// When one of the handles is ready.
+    FirstCompleted,
+    /// When one of the handles has failed, or all are ready.
+    FirstFailed,
+    /// When all are ready.
+    All,
+}
+
+/// What [`wait`] found: the handles that are ready, and the others, each in the order in which they were given.
+#[derive(Debug)]
+#[must_use = "it holds the handles"]
+pub struct Waited<H> {
+    /// Handles that are ready.
+    pub done: Vec<H>,
+    /// Handles that are not.
+    pub not_done: Vec<H>,
+}
+
+/// Something that [`wait`] and [`as_completed`] wait for: a [`TaskHandle`], a [`MapHandle`], or a reference to one.
+pub trait Handle: sealed::Ticketed {}
+
+mod sealed {
+    use super::Ticket;
+
+    pub trait Ticketed {
+        fn job(&self) -> &Ticket;
+    }
+}
+
+impl<R> Handle for TaskHandle<R> {}
+impl<R> Handle for MapHandle<R> {}
+impl<H: Handle> Handle for &H {}
+
+impl<R> sealed::Ticketed for TaskHandle<R> {
+    fn job(&self) -> &Ticket {
+        self.ticket()
+    }
+}
+
+impl<R> sealed::Ticketed for MapHandle<R> {
+    fn job(&self) -> &Ticket {
+        self.ticket()
+    }
+}
+
+impl<H: sealed::Ticketed> sealed::Ticketed for &H {
+    fn job(&self) -> &Ticket {
+        (**self).job()
+    }
+}
+
+/// Waits for several handles, of one or of several pools, at most `timeout` (`None`: as long as it takes). The outcomes
+/// stay in the handles.
+///
+/// ```
+/// #[mp::task]
+/// fn square(x: i64) -> i64 {
+///     x * x
+/// }
+///
+/// fn main() -> Result<(), mp::Error> {
+///     mp::main!();
+///     let pool = mp::Pool::new(2)?;
+///     let handles: Vec<_> = (1..=3).map(|x| pool.apply_async(square, (x,))).collect();
+///     let waited = mp::wait(&handles, mp::When::All, None);
+///     assert_eq!((waited.done.len(), waited.not_done.len()), (3, 0));
+///     Ok(())
+/// }
+/// ```
+///
+/// # Blocking and death
+/// A handle is ready when its call ends, its worker dies, or its pool ends. In a task of one of the pools it does not
+/// wait, because that could last for ever.
+pub fn wait<I>(handles: I, when: When, timeout: Option<Duration>) -> Waited<I::Item>
+where
+    I: IntoIterator,
+    I::Item: Handle,
+{
+    let handles: Vec<I::Item> = handles.into_iter().collect();
+    let deadline = timeout.map(|timeout| Time::now() + timeout);
+    match when {
+        When::All => {
+            for handle in &handles {
+                match handle.job().wait(deadline.map(|deadline| deadline.since(Time::now()))) {
+                    Ok(true) => {}
+                    Ok(false) | Err(_) => break,
+                }
+            }
+        }
+        When::FirstCompleted | When::FirstFailed => {
+            let ended = notified(&handles);
+            let mut left = handles.len();
+            while left > 0 {
+                let Some(index) = next(&ended, deadline) else { break };
+                left -= 1;
+                if when == When::FirstCompleted || handles[index].job().has_failed() {
+                    break;
+                }
+            }
+        }
+    }
+    let (done, not_done) = handles.into_iter().partition(|handle| handle.job().poll(None));
+    Waited { done, not_done }
+}
+
+/// Yields handles as they become ready, of one or of several pools; those that are ready first.
+///
+/// ```
+/// #[mp::task]
+/// fn square(x: i64) -> i64 {
+///     x * x
+/// }
+///
+/// fn main() -> Result<(), mp::Error> {
+///     mp::main!();
+///     let pool = mp::Pool::new(2)?;
+///     let handles: Vec<_> = (1..=3).map(|x| pool.apply_async(square, (x,))).collect();
+///     let mut squares: Vec<i64> =
+///         mp::as_completed(handles).map(|handle| handle.wait()).collect::<Result<_, _>>()?;
+///     squares.sort_unstable();
+///     assert_eq!(squares, [1, 4, 9]);
+///     Ok(())
+/// }
+/// ```
+///
+/// # Blocking and death
+/// A handle is ready when its call ends, its worker dies, or its pool ends. In a task of one of the pools the handles
+/// come as they are, because waiting for them could last for ever.
+pub fn as_completed<I>(handles: I) -> AsCompleted<I::Item>
+where
+    I: IntoIterator,
+    I::Item: Handle,
+{
+    let handles: Vec<I::Item> = handles.into_iter().collect();
+    let ended = notified(&handles);
+    let left = handles.len();
+    AsCompleted { handles: handles.into_iter().map(Some).collect(), ended, left }
+}
+
+/// The iterator of [`as_completed`].
+#[derive(Debug)]
+pub struct AsCompleted<H> {
+    handles: Vec<Option<H>>,
+    ended: Receiver<usize>,
+    left: usize,
+}
+
+impl<H> AsCompleted<H> {
+    /// The next handle that becomes ready within `timeout`; `None` if none does, or none is left.
+    ///
+    /// # Blocking and death
+    /// A handle is ready when its call ends, its worker dies, or its pool ends.
+    pub fn next_timeout(&mut self, timeout: Duration) -> Option<H> {
+        self.next_until(Some(Time::now() + timeout))
+    }
+
+    /// How many handles have not been yielded.
+    pub fn remaining(&self) -> usize {
+        self.left
+    }
+
+    fn next_until(&mut self, deadline: Option<Time>) -> Option<H> {
+        if self.left == 0 {
+            return None;
+        }
+        let index = next(&self.ended, deadline)?;
+        self.left -= 1;
+        self.handles.get_mut(index)?.take()
+    }
+}
+
+impl<H> Iterator for AsCompleted<H> {
+    type Item = H;
+
+    fn next(&mut self) -> Option<H> {
+        self.next_until(None)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+/// Has the index of each handle sent when it is ready.
+fn notified<H: Handle>(handles: &[H]) -> Receiver<usize> {
+    let (sender, ended) = channel();
+    for (index, handle) in handles.iter().enumerate() {
+        let (shared, id) = (handle.job().shared(), handle.job().id());
+        let sender = sender.clone();
+        // Nobody listens any more when the waiting is over.
+        let notify = move || drop(sender.send(index));
+        if shared.refuse_inside().is_err() {
+            notify();
+        } else {
+            when_finished(shared, id, Box::new(notify));
+        }
+    }
+    ended
+}
+
+fn next(ended: &Receiver<usize>, deadline: Option<Time>) -> Option<usize> {
+    match deadline {
+        None => ended.recv().ok(),
+        Some(deadline) => ended.recv_timeout(deadline.since(Time::now())).ok(),
+    }
+}

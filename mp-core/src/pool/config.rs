@@ -1,0 +1,279 @@
+//! What a pool is built with.
+
+use super::Pool;
+use super::scheduler::{Policy, Restart};
+use crate::error::{Error, ErrorKind};
+use crate::limits;
+use crate::process::current::cpu_count;
+use crate::process::launch::Surroundings;
+use crate::process::output::Output;
+use crate::process::{children, gate};
+use crate::protocol::control::{FirstArguments, FirstCall};
+use crate::shm::slab::Slab;
+use crate::task::arguments::{Args, Task};
+use crate::task::entry::Entry;
+use crate::task::registry;
+use std::ffi::OsStr;
+use std::fmt;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Where the workers of a pool live.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Backend {
+    /// Each in a process of its own: whatever it does, it takes only its own call with it.
+    #[default]
+    Process,
+    /// Each in a thread of this process: for tasks that are known to be well-behaved. A panic is caught; anything
+    /// worse takes the program down, and a call that is stuck cannot be ended.
+    Thread,
+    /// Nowhere: calls run on the thread that waits for them, one by one. For debuggers and profilers.
+    Inline,
+}
+
+/// Builds a [`Pool`]; made by [`Pool::builder`].
+///
+/// ```
+/// #[mp::task]
+/// fn level() -> Option<String> {
+///     std::env::var("LEVEL").ok()
+/// }
+///
+/// fn main() -> Result<(), mp::Error> {
+///     mp::main!();
+///     let pool = mp::Pool::builder().workers(1).name("levels").env("LEVEL", "9").build()?;
+///     assert_eq!(pool.apply(level, ())?, Some("9".to_owned()));
+///     Ok(())
+/// }
+/// ```
+#[must_use = "a builder does nothing until `build`"]
+#[derive(Default)]
+pub struct PoolBuilder {
+    workers: Option<usize>,
+    name: Option<String>,
+    initializer: Option<Result<PoolCall, Error>>,
+    finalizer: Option<Result<PoolCall, Error>>,
+    max_tasks_per_worker: Option<u64>,
+    restart: Option<Restart>,
+    grace: Option<Duration>,
+    surroundings: Surroundings,
+    backend: Backend,
+}
+
+/// What a pool needs to know for as long as it lives.
+pub struct Config {
+    pub id: u64,
+    pub name: String,
+    pub backend: Backend,
+    pub policy: Policy,
+    pub initializer: Option<PoolCall>,
+    pub finalizer: Option<PoolCall>,
+    pub surroundings: Surroundings,
+    /// How many of our processors each worker may count as its own.
+    pub cpus_each: usize,
+}
+
+/// An initializer or finalizer.
+pub struct PoolCall {
+    pub entry: &'static Entry,
+    pub bytes: Vec<u8>,
+    /// What travels to each worker.
+    pub message: FirstCall,
+    /// Where long arguments lie.
+    pub slab: Option<Slab>,
+}
+
+impl PoolBuilder {
+    /// How many workers; without this one per processor that this process [may use](crate::cpu_count).
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// Names the pool; its workers are called `name-0`, `name-1`, ... Without this, `pool-1`, `pool-2`, ...
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// A task that each worker runs before its first call: to open what all calls need and keep it in a static.
+    ///
+    /// If it fails, the pool ends, and every pending and later call gets an error of the kind
+    /// [`InitializerFailed`](ErrorKind::InitializerFailed).
+    #[track_caller]
+    pub fn initializer<F, P, A>(mut self, _task: F, args: A) -> Self
+    where
+        F: Task<P>,
+        A: Args<P>,
+    {
+        self.initializer = Some(PoolCall::new::<F, P, A>(&args));
+        self
+    }
+
+    /// A task that each worker runs before it leaves in order. A worker that is killed does not run it.
+    #[track_caller]
+    pub fn finalizer<F, P, A>(mut self, _task: F, args: A) -> Self
+    where
+        F: Task<P>,
+        A: Args<P>,
+    {
+        self.finalizer = Some(PoolCall::new::<F, P, A>(&args));
+        self
+    }
+
+    /// Replaces a worker after so many calls, as a cure for leaks. (Python's `maxtasksperchild`.)
+    pub fn max_tasks_per_worker(mut self, tasks: u64) -> Self {
+        self.max_tasks_per_worker = Some(tasks);
+        self
+    }
+
+    /// When a pool whose workers keep dying gives up; without this [`Restart::for_workers`].
+    pub fn restart(mut self, restart: Restart) -> Self {
+        self.restart = Some(restart);
+        self
+    }
+
+    /// How long running calls and finalizers may go on when the pool is dropped or stopped by Ctrl-C, before they are
+    /// killed; without this two seconds.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = Some(grace);
+        self
+    }
+
+    /// Sets an environment variable of the workers.
+    pub fn env(mut self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.surroundings.env.push((key.as_ref().into(), Some(value.as_ref().into())));
+        self
+    }
+
+    /// Removes an environment variable from the workers.
+    pub fn env_remove(mut self, key: impl AsRef<OsStr>) -> Self {
+        self.surroundings.env.push((key.as_ref().into(), None));
+        self
+    }
+
+    /// The directory in which the workers start.
+    pub fn current_dir(mut self, directory: impl AsRef<Path>) -> Self {
+        self.surroundings.current_dir = Some(directory.as_ref().into());
+        self
+    }
+
+    /// Where the workers' stdout goes.
+    pub fn stdout(mut self, output: impl Into<Output>) -> Self {
+        self.surroundings.stdout = output.into();
+        self
+    }
+
+    /// Where the workers' stderr goes. Only with [`Output::Inherit`] a death report holds its last lines.
+    pub fn stderr(mut self, output: impl Into<Output>) -> Self {
+        self.surroundings.stderr = output.into();
+        self
+    }
+
+    /// Where the workers live; without this in processes.
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = backend;
+        self
+    }
+
+    /// Starts the workers.
+    ///
+    /// # Errors
+    /// A number that makes no sense, an initializer that is not a task, a program without entry, or an operating system
+    /// that refuses. What goes wrong in the workers later is reported by the calls.
+    ///
+    /// # Blocking and death
+    /// Starts the processes, but does not wait until they are ready: the first call does.
+    pub fn build(self) -> Result<Pool, Error> {
+        Pool::start(self.config()?)
+    }
+
+    fn config(self) -> Result<Config, Error> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let workers = match (self.backend, self.workers) {
+            (_, Some(workers)) => workers,
+            (Backend::Inline, None) => 1,
+            (Backend::Process | Backend::Thread, None) => cpu_count().get(),
+        };
+        let count = NonZeroUsize::new(workers).filter(|count| count.get() <= limits::WORKERS_MAX);
+        let workers = count.ok_or_else(|| {
+            invalid(format!(
+                "a pool of {workers} workers was asked for; it must have between 1 and {} (leave the number away for \
+                 one per processor)",
+                limits::WORKERS_MAX
+            ))
+        })?;
+        let max_tasks_per_worker = match self.max_tasks_per_worker {
+            None => None,
+            Some(tasks) => Some(NonZeroU64::new(tasks).ok_or_else(|| {
+                invalid("`max_tasks_per_worker(0)`: a worker must be allowed at least one call".into())
+            })?),
+        };
+        let name = self.name.unwrap_or_else(|| children::next_name("pool"));
+        if name.contains('\0') {
+            return Err(invalid(format!("the pool name {name:?} contains a NUL")));
+        }
+        if self.backend == Backend::Process {
+            gate::check()?;
+        }
+        let policy = Policy {
+            workers,
+            restart: self.restart.unwrap_or_else(|| Restart::for_workers(workers.get())),
+            grace: self.grace.unwrap_or(limits::GRACE),
+            max_tasks_per_worker,
+            handshake: limits::HANDSHAKE,
+        };
+        Ok(Config {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            name,
+            backend: self.backend,
+            policy,
+            initializer: self.initializer.transpose()?,
+            finalizer: self.finalizer.transpose()?,
+            surroundings: self.surroundings,
+            cpus_each: (cpu_count().get() / workers.get()).max(1),
+        })
+    }
+}
+
+impl PoolCall {
+    #[track_caller]
+    fn new<F, P, A>(args: &A) -> Result<Self, Error>
+    where
+        F: Task<P>,
+        A: Args<P>,
+    {
+        let (slot, entry) = registry::find::<F>()?;
+        let mut bytes = Vec::new();
+        args.write(&mut bytes).map_err(|error| error.for_task(entry.name))?;
+        let failed = |error| Error::os(format!("cannot store the arguments of `{}`", entry.name), error);
+        let (arguments, slab) = if bytes.len() <= FIRST_ARGUMENTS_INLINE {
+            (FirstArguments::Inline(bytes.clone()), None)
+        } else {
+            let slab = Slab::create(bytes.len()).map_err(failed)?;
+            slab.write(0, &bytes).map_err(failed)?;
+            (FirstArguments::Attached { len: bytes.len() as u64 }, Some(slab))
+        };
+        Ok(Self { entry, bytes, message: FirstCall { slot: slot.0, arguments }, slab })
+    }
+}
+
+/// Longer arguments of an initializer travel in shared memory, in bytes: a socket takes this much at once even from a
+/// parent whose child does not read yet.
+const FIRST_ARGUMENTS_INLINE: usize = 16 << 10;
+
+fn invalid(what: String) -> Error {
+    Error::new(ErrorKind::InvalidInput, what)
+}
+
+impl fmt::Debug for PoolBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoolBuilder")
+            .field("workers", &self.workers)
+            .field("name", &self.name)
+            .field("backend", &self.backend)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,199 @@
+//! Handles of calls that go on by themselves.
+
+use super::ticket::{Ticket, decode, when_finished};
+use crate::error::{Error, ErrorKind};
+use serde::de::DeserializeOwned;
+use std::fmt;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// One call on its way: made by [`Pool::apply_async`](crate::Pool::apply_async).
+///
+/// It can be waited for, polled, awaited on any executor, or given a callback. Dropping it does not cancel the call.
+///
+/// ```
+/// #[mp::task]
+/// fn cube(x: u64) -> u64 {
+///     x * x * x
+/// }
+///
+/// fn main() -> Result<(), mp::Error> {
+///     mp::main!();
+///     let pool = mp::Pool::new(1)?;
+///     let handle = pool.apply_async(cube, (3,));
+///     assert_eq!(handle.wait()?, 27);
+///     Ok(())
+/// }
+/// ```
+#[must_use = "a result that nobody waits for is lost; bind it to `_` if that is meant"]
+pub struct TaskHandle<R> {
+    ticket: Ticket,
+    result: PhantomData<fn() -> R>,
+}
+
+/// All calls of a `map` on their way: made by [`Pool::map_async`](crate::Pool::map_async).
+///
+/// Its result is the `Vec` that `map` would return, or the failure of the earliest failing item.
+#[must_use = "results that nobody waits for are lost; bind it to `_` if that is meant"]
+pub struct MapHandle<R> {
+    ticket: Ticket,
+    /// How many items there are.
+    len: usize,
+    result: PhantomData<fn() -> R>,
+}
+
+macro_rules! handle {
+    ($name:ident, $output:ty, $take:ident) => {
+        impl<R> $name<R> {
+            /// Whether the outcome is there, so that waiting will not block.
+            pub fn is_ready(&self) -> bool {
+                self.ticket.poll(None)
+            }
+
+            pub(super) fn ticket(&self) -> &Ticket {
+                &self.ticket
+            }
+
+            fn timed_out(&self, timeout: Duration) -> Error {
+                Error::new(ErrorKind::TimedOut, format!("it has not ended within {timeout:?}, and goes on"))
+                    .for_task(self.ticket.task())
+            }
+        }
+
+        impl<R: DeserializeOwned> $name<R> {
+            /// Waits for the outcome and takes it.
+            ///
+            /// # Errors
+            /// What the call failed with: a panic, the death of its worker, a value that cannot travel, the end of the
+            /// pool. [`ErrorKind::AlreadyTaken`] if the outcome was taken before, [`ErrorKind::Deadlock`] in a task of
+            /// the same pool.
+            ///
+            /// # Blocking and death
+            /// The calling thread drives the pool meanwhile. It returns when the call ends, its worker dies, or the pool
+            /// ends.
+            pub fn wait(&self) -> Result<$output, Error> {
+                self.ticket.wait(None)?;
+                self.$take()
+            }
+
+            /// Waits for the outcome, at most `timeout`, and takes it. A timeout of zero looks once.
+            ///
+            /// # Errors
+            /// [`is_timeout`](Error::is_timeout) if the outcome is not there by then: the call goes on, and the handle can
+            /// be waited for again. Otherwise as [`wait`](Self::wait).
+            ///
+            /// # Blocking and death
+            /// As [`wait`](Self::wait), and when the time is over.
+            pub fn wait_timeout(&self, timeout: Duration) -> Result<$output, Error> {
+                if self.ticket.wait(Some(timeout))? { self.$take() } else { Err(self.timed_out(timeout)) }
+            }
+        }
+
+        impl<R: DeserializeOwned + 'static> $name<R> {
+            /// Runs `callback` with the outcome as soon as it is there: on the thread that drives the pool then, or on this
+            /// one if it is there already. The callback should be short; a panic in it goes no further.
+            pub fn on_done(self, callback: impl FnOnce(Result<$output, Error>) + Send + 'static) {
+                let (shared, id) = (self.ticket.shared().clone(), self.ticket.id());
+                when_finished(&shared, id, Box::new(move || callback(self.$take())));
+            }
+        }
+
+        impl<R: DeserializeOwned> Future for $name<R> {
+            type Output = Result<$output, Error>;
+
+            fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+                if self.ticket.poll(Some(context.waker())) { Poll::Ready(self.$take()) } else { Poll::Pending }
+            }
+        }
+
+        impl<R> fmt::Debug for $name<R> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name))
+                    .field("task", &self.ticket.task())
+                    .field("ready", &self.is_ready())
+                    .finish()
+            }
+        }
+    };
+}
+
+handle!(TaskHandle, R, take_one);
+handle!(MapHandle, Vec<R>, take_all);
+
+impl<R> TaskHandle<R> {
+    pub(super) fn new(ticket: Ticket) -> Self {
+        Self { ticket, result: PhantomData }
+    }
+
+    /// Whether a worker runs the call now.
+    pub fn is_running(&self) -> bool {
+        self.ticket.is_started()
+    }
+
+    /// Cancels the call if no worker has started it: waiting then gives an error with
+    /// [`is_cancelled`](Error::is_cancelled). Returns whether it was cancelled, now or before.
+    #[allow(clippy::must_use_candidate)]
+    pub fn cancel(&self) -> bool {
+        self.ticket.cancel_from(0);
+        self.ticket.was_cancelled()
+    }
+}
+
+impl<R> MapHandle<R> {
+    pub(super) fn new(ticket: Ticket, len: usize) -> Self {
+        Self { ticket, len, result: PhantomData }
+    }
+
+    /// Cancels the items that no worker has started: waiting then gives an error with
+    /// [`is_cancelled`](Error::is_cancelled). Returns whether there were any.
+    pub fn cancel(&self) -> bool {
+        self.ticket.cancel_from(0);
+        self.ticket.was_cancelled()
+    }
+}
+
+impl<R: DeserializeOwned> TaskHandle<R> {
+    fn take_one(&self) -> Result<R, Error> {
+        let results = self.ticket.take();
+        let task = self.ticket.task();
+        match results.arrived.into_iter().next() {
+            Some((_, Ok(range))) => decode(&results.bytes[range], task, None),
+            Some((_, Err(error))) => Err(*error),
+            None => Err(already_taken(task)),
+        }
+    }
+}
+
+impl<R: DeserializeOwned> MapHandle<R> {
+    fn take_all(&self) -> Result<Vec<R>, Error> {
+        let results = self.ticket.take();
+        let task = self.ticket.task();
+        let mut values: Vec<Option<R>> = Vec::new();
+        values.resize_with(self.len, || None);
+        let mut first: Option<(u64, Error)> = None;
+        for (item, ending) in results.arrived {
+            let value = match ending {
+                Ok(range) => decode(&results.bytes[range], task, Some(item)),
+                Err(error) => Err(*error),
+            };
+            match (value, values.get_mut(item as usize)) {
+                (Ok(value), Some(place)) => *place = Some(value),
+                (Ok(_), None) => {}
+                (Err(error), _) if first.as_ref().is_none_or(|(earliest, _)| item < *earliest) => {
+                    first = Some((item, error));
+                }
+                (Err(_), _) => {}
+            }
+        }
+        match first {
+            Some((_, error)) => Err(error),
+            None => values.into_iter().collect::<Option<_>>().ok_or_else(|| already_taken(task)),
+        }
+    }
+}
+
+fn already_taken(task: &'static str) -> Error {
+    Error::new(ErrorKind::AlreadyTaken, "its outcome was taken before").for_task(task)
+}

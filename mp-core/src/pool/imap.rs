@@ -1,0 +1,276 @@
+//! `imap` and `imap_unordered`: outcomes one by one, input pulled as they are taken.
+
+use super::jobs::Results;
+use super::map::{Input, Numbers, offer};
+use super::scheduler::OnFailure;
+use super::shared::Shared;
+use super::ticket::{Encoded, Kind, Portions, Ticket, decode};
+use crate::clock::Time;
+use crate::error::{Error, ErrorKind};
+use crate::limits;
+use crate::task::entry::Entry;
+use crate::task::registry::Slot;
+use serde::de::DeserializeOwned;
+use std::collections::VecDeque;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The iterator of [`Pool::imap`](crate::Pool::imap).
+#[must_use = "nothing runs until the first `next`"]
+pub struct Imap<'p, I: Iterator, R> {
+    stream: Stream<'p, I, R>,
+    /// Outcomes that came before their turn; the first is the next one's.
+    early: VecDeque<Option<Result<R, Error>>>,
+    /// The number of the next item.
+    next: u64,
+}
+
+/// The iterator of [`Pool::imap_unordered`](crate::Pool::imap_unordered).
+#[must_use = "nothing runs until the first `next`"]
+pub struct ImapUnordered<'p, I: Iterator, R> {
+    stream: Stream<'p, I, R>,
+}
+
+impl<'p, I: Iterator, R: DeserializeOwned> Imap<'p, I, R> {
+    pub(super) fn new(shared: &'p Arc<Shared>, task: Result<(Slot, &'static Entry), Error>, input: Input<I>) -> Self {
+        Self { stream: Stream::new(shared, task, input), early: VecDeque::new(), next: 0 }
+    }
+
+    /// How many items may be on their way at once, counted from the oldest that was not yielded. It should be more than
+    /// the pool has workers; without this, 64 for each of them.
+    pub fn read_ahead(mut self, items: NonZeroUsize) -> Self {
+        self.stream.window = items.get() as u64;
+        self
+    }
+
+    /// The next outcome, if it comes within `timeout`. A time-out is an error with
+    /// [`is_timeout`](Error::is_timeout), after which the iteration can go on.
+    ///
+    /// # Blocking and death
+    /// Waits for the next item in order, whatever has come of later ones.
+    pub fn next_timeout(&mut self, timeout: Duration) -> Option<Result<R, Error>> {
+        self.next_until(Some((timeout, Time::now() + timeout)))
+    }
+
+    fn next_until(&mut self, limit: Option<(Duration, Time)>) -> Option<Result<R, Error>> {
+        loop {
+            if let Some(Some(_)) = self.early.front() {
+                self.next += 1;
+                return self.early.pop_front().flatten();
+            }
+            match self.stream.next(self.next, limit)? {
+                Ok((number, outcome)) => {
+                    let index = number.saturating_sub(self.next) as usize;
+                    if self.early.len() <= index {
+                        self.early.resize_with(index + 1, || None);
+                    }
+                    self.early[index] = Some(outcome);
+                }
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+}
+
+impl<'p, I: Iterator, R: DeserializeOwned> ImapUnordered<'p, I, R> {
+    pub(super) fn new(shared: &'p Arc<Shared>, task: Result<(Slot, &'static Entry), Error>, input: Input<I>) -> Self {
+        Self { stream: Stream::new(shared, task, input) }
+    }
+
+    /// How many items may be on their way at once. It should be more than the pool has workers; without this, 64 for each
+    /// of them.
+    pub fn read_ahead(mut self, items: NonZeroUsize) -> Self {
+        self.stream.window = items.get() as u64;
+        self
+    }
+
+    /// The next outcome with the position of its item, if one comes within `timeout`. A time-out is an error with
+    /// [`is_timeout`](Error::is_timeout) and the number of items yielded so far, after which the iteration can go on.
+    ///
+    /// # Blocking and death
+    /// Waits for any item that is on its way.
+    pub fn next_timeout(&mut self, timeout: Duration) -> Option<(usize, Result<R, Error>)> {
+        self.next_until(Some((timeout, Time::now() + timeout)))
+    }
+
+    fn next_until(&mut self, limit: Option<(Duration, Time)>) -> Option<(usize, Result<R, Error>)> {
+        let yielded = self.stream.yielded;
+        Some(match self.stream.next(yielded, limit)? {
+            Ok((number, outcome)) => (number as usize, outcome),
+            Err(error) => (yielded as usize, Err(error)),
+        })
+    }
+}
+
+impl<I: Iterator, R: DeserializeOwned> Iterator for Imap<'_, I, R> {
+    type Item = Result<R, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_until(None)
+    }
+}
+
+impl<I: Iterator, R: DeserializeOwned> Iterator for ImapUnordered<'_, I, R> {
+    type Item = (usize, Result<R, Error>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_until(None)
+    }
+}
+
+/// Outcomes in the order in which they come.
+struct Stream<'p, I: Iterator, R> {
+    shared: &'p Arc<Shared>,
+    task: Option<(Slot, &'static Entry)>,
+    ticket: Option<Ticket>,
+    /// What is to be said once, and then no more.
+    refusal: Option<Error>,
+    input: Input<I>,
+    open: bool,
+    window: u64,
+    numbers: Numbers,
+    /// How many outcomes were handed on.
+    yielded: u64,
+    ready: VecDeque<(u64, Result<R, Error>)>,
+    results: Results,
+}
+
+impl<'p, I: Iterator, R: DeserializeOwned> Stream<'p, I, R> {
+    fn new(shared: &'p Arc<Shared>, task: Result<(Slot, &'static Entry), Error>, input: Input<I>) -> Self {
+        let (task, refusal) = match task {
+            Ok(task) => (Some(task), None),
+            Err(error) => (None, Some(error)),
+        };
+        let workers = shared.config.policy.workers.get();
+        Self {
+            shared,
+            task,
+            ticket: None,
+            refusal,
+            input,
+            open: true,
+            window: (limits::READ_AHEAD_PER_WORKER * workers) as u64,
+            numbers: Numbers::default(),
+            yielded: 0,
+            ready: VecDeque::new(),
+            results: Results::default(),
+        }
+    }
+
+    /// The next outcome that comes; the caller has no use for items that are `window` or more behind `oldest`.
+    fn next(&mut self, oldest: u64, limit: Option<(Duration, Time)>) -> Option<Result<(u64, Result<R, Error>), Error>> {
+        if let Some(error) = self.refusal.take() {
+            return Some(Err(error));
+        }
+        let task = self.task?;
+        let kind = Kind { itemised: true, each: true, open: true, on_failure: OnFailure::Continue };
+        let ticket = self.ticket.take().unwrap_or_else(|| Ticket::submit(self.shared, task, kind, None));
+        self.refill(&ticket, oldest, task.1);
+        let outcome = self.outcome(&ticket, limit, task.1);
+        self.ticket = Some(ticket);
+        outcome
+    }
+
+    fn outcome(
+        &mut self,
+        ticket: &Ticket,
+        limit: Option<(Duration, Time)>,
+        task: &'static Entry,
+    ) -> Option<Result<(u64, Result<R, Error>), Error>> {
+        if self.ready.is_empty() {
+            match self.wait(ticket, limit) {
+                Ok(true) => {}
+                Ok(false) => {
+                    let timeout = limit.map_or(Duration::ZERO, |(timeout, _)| timeout);
+                    let what = format!("no item has ended within {timeout:?}; the iteration can go on");
+                    return Some(Err(Error::new(ErrorKind::TimedOut, what).for_task(task.name)));
+                }
+                Err(error) => {
+                    self.task = None;
+                    return Some(Err(error));
+                }
+            }
+        }
+        for (item, ending) in self.results.arrived.drain(..) {
+            let number = self.numbers.of(item);
+            let outcome = match ending {
+                Ok(range) => decode(&self.results.bytes[range], task.name, Some(number)),
+                Err(error) => Err(error.on_item(number)),
+            };
+            self.ready.push_back((number, outcome));
+        }
+        let next = self.ready.pop_front()?;
+        self.yielded += 1;
+        Some(Ok(next))
+    }
+
+    /// Waits for results, or the end of the job; false if the time is over first.
+    fn wait(&mut self, ticket: &Ticket, limit: Option<(Duration, Time)>) -> Result<bool, Error> {
+        let Some(id) = ticket.id() else { return Ok(true) };
+        let results = &mut self.results;
+        let deadline = limit.map(|(_, deadline)| deadline);
+        let found = self.shared.wait(Some(id), deadline, |core| {
+            let job = core.jobs.get(id)?;
+            (job.arrived() > 0 || job.finished).then(|| job.swap_results(results))
+        })?;
+        Ok(found.is_some())
+    }
+
+    /// Pulls and offers items while there is room between `oldest` and the last.
+    fn refill(&mut self, ticket: &Ticket, oldest: u64, task: &'static Entry) {
+        let mut portions = Portions::new(self.shared);
+        let mut bytes = 0;
+        while self.open && self.input.pulled() < oldest + self.window && bytes < limits::BACKLOG_BYTES {
+            match self.input.pull(&mut portions, task) {
+                Some(Ok(Encoded::Gathered)) => {
+                    bytes += portions.last_len();
+                    if portions.len() >= OFFER_ITEMS {
+                        offer(ticket, portions.take());
+                    }
+                }
+                Some(Ok(Encoded::Apart(long))) => {
+                    bytes += long.bytes();
+                    offer(ticket, portions.take());
+                    ticket.offer(long);
+                }
+                Some(Err(error)) => {
+                    let number = self.input.pulled() - 1;
+                    self.numbers.skip(number);
+                    self.ready.push_back((number, Err(error)));
+                }
+                None => {
+                    self.open = false;
+                    offer(ticket, portions.take());
+                    ticket.seal();
+                }
+            }
+        }
+        offer(ticket, portions.take());
+    }
+}
+
+/// How many items are encoded before they are offered: the input may be slow.
+const OFFER_ITEMS: usize = 8;
+
+impl<I: Iterator, R> Drop for Stream<'_, I, R> {
+    fn drop(&mut self) {
+        if let Some(ticket) = &self.ticket {
+            ticket.cancel_from(0);
+            ticket.seal();
+        }
+    }
+}
+
+impl<I: Iterator, R> fmt::Debug for Imap<'_, I, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Imap").field("next", &self.next).finish_non_exhaustive()
+    }
+}
+
+impl<I: Iterator, R> fmt::Debug for ImapUnordered<'_, I, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ImapUnordered").field("yielded", &self.stream.yielded).finish_non_exhaustive()
+    }
+}

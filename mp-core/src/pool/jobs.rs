@@ -1,0 +1,351 @@
+//! The jobs of a pool: the bytes of items that have not ended, the results nobody has taken yet, and who waits.
+//!
+//! Encoded arguments stay here until their item ends: a worker that dies, or scribbles over its ring, takes nothing
+//! with it that another worker needs.
+
+use crate::error::Error;
+use crate::ids::JobId;
+use crate::limits;
+use crate::shm::slab::Slab;
+use crate::task::entry::Entry;
+use crate::task::registry::Slot;
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::task::Waker;
+use std::thread::Thread;
+
+/// All jobs of a pool that have not ended or whose results somebody will take.
+#[derive(Default)]
+pub struct Jobs {
+    places: Vec<Place>,
+    free: Vec<u32>,
+}
+
+struct Place {
+    generation: u32,
+    job: Option<Job>,
+}
+
+/// One `apply`, `map` or `imap`.
+pub struct Job {
+    /// What runs.
+    pub task: (Slot, &'static Entry),
+    /// Whether the items are those of a collection: their errors then say which.
+    pub itemised: bool,
+    /// Whether somebody will take the results; if not they are thrown away.
+    pub wanted: bool,
+    /// Whether every item is accounted for.
+    pub finished: bool,
+    /// Whether each arriving result is news to the waiters, or only the end.
+    pub each: bool,
+    /// Whether more items may be offered, so that a short backlog is news.
+    pub open: bool,
+    /// How many items have been offered and have not ended.
+    pub live: u64,
+    /// So many items keep every worker busy.
+    pub enough: u64,
+    /// Encoded bytes of items that have not ended.
+    pub backlog_bytes: usize,
+    /// Who is told of news.
+    pub waiters: Vec<Waiter>,
+    portions: VecDeque<Portion>,
+    offered: u64,
+    results: Results,
+}
+
+/// Somebody who waits for a job.
+pub enum Waiter {
+    /// A parked thread.
+    Thread(Thread),
+    /// A task of some executor.
+    Waker(Waker),
+    /// Runs once, at the end.
+    Callback(Box<dyn FnOnce() + Send>),
+}
+
+/// Some consecutive items, encoded.
+pub struct Portion {
+    payload: Payload,
+    /// Where each item ends in the payload.
+    ends: Vec<usize>,
+    first: u64,
+    live: u64,
+}
+
+/// Where encoded bytes lie.
+pub enum Payload {
+    /// In this process.
+    Bytes(Vec<u8>),
+    /// In shared memory: one item that is too long for a ring.
+    Slab {
+        /// The memory.
+        slab: Slab,
+        /// How much of it is the item.
+        len: u64,
+    },
+}
+
+/// The bytes of one item.
+pub enum ItemBytes<'a> {
+    /// Copy these.
+    Inline(&'a [u8]),
+    /// Point at these.
+    Spilled(&'a Slab, u64),
+}
+
+/// Results in the order of their arrival.
+#[derive(Default)]
+pub struct Results {
+    /// The bytes of all of them.
+    pub bytes: Vec<u8>,
+    /// Which item, and where its bytes lie or why there are none.
+    pub arrived: Vec<(u64, Result<Range<usize>, Box<Error>>)>,
+}
+
+impl Jobs {
+    /// Takes in a job.
+    pub fn insert(&mut self, job: Job) -> JobId {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.places.push(Place { generation: 0, job: None });
+            self.places.len() as u32 - 1
+        });
+        let place = &mut self.places[slot as usize];
+        place.job = Some(job);
+        JobId { slot, generation: place.generation }
+    }
+
+    /// A job that is still here.
+    pub fn get(&mut self, id: JobId) -> Option<&mut Job> {
+        let place = self.places.get_mut(id.slot as usize)?;
+        if place.generation == id.generation { place.job.as_mut() } else { None }
+    }
+
+    /// The same, to look at.
+    pub fn get_ref(&self, id: JobId) -> Option<&Job> {
+        let place = self.places.get(id.slot as usize)?;
+        if place.generation == id.generation { place.job.as_ref() } else { None }
+    }
+
+    /// Forgets a job.
+    pub fn remove(&mut self, id: JobId) -> Option<Job> {
+        self.get(id)?;
+        let place = &mut self.places[id.slot as usize];
+        place.generation = place.generation.wrapping_add(1);
+        self.free.push(id.slot);
+        place.job.take()
+    }
+
+    /// Every job that has not finished.
+    pub fn ids(&self) -> Vec<JobId> {
+        let places = self.places.iter().zip(0..);
+        let unfinished = places.filter(|(place, _)| place.job.as_ref().is_some_and(|job| !job.finished));
+        unfinished.map(|(place, slot)| JobId { slot, generation: place.generation }).collect()
+    }
+}
+
+impl Job {
+    /// A job without items.
+    pub fn new(task: (Slot, &'static Entry), itemised: bool, each: bool, open: bool) -> Self {
+        Self {
+            task,
+            itemised,
+            wanted: true,
+            finished: false,
+            each,
+            open,
+            live: 0,
+            enough: 2,
+            backlog_bytes: 0,
+            waiters: Vec::new(),
+            portions: VecDeque::new(),
+            offered: 0,
+            results: Results::default(),
+        }
+    }
+
+    /// Adds items; their numbers follow on those before. Says how many there are.
+    pub fn offer(&mut self, mut portion: Portion) -> u64 {
+        let count = portion.ends.len() as u64;
+        portion.first = self.offered;
+        portion.live = count;
+        self.offered += count;
+        self.live += count;
+        self.backlog_bytes += portion.bytes();
+        if count > 0 {
+            self.portions.push_back(portion);
+        }
+        count
+    }
+
+    /// The bytes of an item that has not ended.
+    pub fn item(&self, item: u64) -> Option<ItemBytes<'_>> {
+        let portion = self.portions.get(self.portion_of(item)?)?;
+        let index = (item - portion.first) as usize;
+        match &portion.payload {
+            Payload::Slab { slab, len } => Some(ItemBytes::Spilled(slab, *len)),
+            Payload::Bytes(bytes) => {
+                let end = *portion.ends.get(index)?;
+                let start = if index == 0 { 0 } else { portion.ends[index - 1] };
+                bytes.get(start..end).map(ItemBytes::Inline)
+            }
+        }
+    }
+
+    /// These items have ended one way or another: their bytes are not needed any more. Returns slabs that are free now.
+    pub fn release(&mut self, items: Range<u64>, freed: &mut Vec<Slab>) {
+        let Some(mut at) = self.portion_of(items.start) else { return };
+        let mut next = items.start;
+        while let Some(portion) = self.portions.get_mut(at) {
+            let end = portion.first + portion.ends.len() as u64;
+            let until = end.min(items.end);
+            if next >= until {
+                break;
+            }
+            portion.live = portion.live.saturating_sub(until - next);
+            self.live = self.live.saturating_sub(until - next);
+            next = until;
+            if portion.live == 0 {
+                self.backlog_bytes = self.backlog_bytes.saturating_sub(portion.bytes());
+                if let Payload::Slab { slab, .. } =
+                    std::mem::replace(&mut portion.payload, Payload::Bytes(Vec::new()))
+                {
+                    freed.push(slab);
+                }
+            }
+            at += 1;
+        }
+        while self.portions.front().is_some_and(|portion| portion.live == 0) {
+            self.portions.pop_front();
+        }
+    }
+
+    /// Whether so little is left that whoever offers items should offer more.
+    pub fn wants_more(&self) -> bool {
+        self.open && (self.live < self.enough || (self.live < limits::BACKLOG_ITEMS / 2 && self.backlog_bytes < limits::BACKLOG_BYTES / 2))
+    }
+
+    /// Whether so much waits that no more should be offered for now.
+    pub fn is_full(&self) -> bool {
+        self.live >= self.enough
+            && (self.live >= limits::BACKLOG_ITEMS || self.backlog_bytes >= limits::BACKLOG_BYTES)
+    }
+
+    /// Keeps a result if anybody wants it. `write` appends its bytes.
+    pub fn arrive(&mut self, item: u64, ending: Result<&[u8], Box<Error>>) {
+        if !self.wanted {
+            return;
+        }
+        let ending = ending.map(|bytes| {
+            let start = self.results.bytes.len();
+            self.results.bytes.extend_from_slice(bytes);
+            start..self.results.bytes.len()
+        });
+        self.results.arrived.push((item, ending));
+    }
+
+    /// Whether one of the results that nobody has taken is a failure.
+    pub fn has_errors(&self) -> bool {
+        self.results.arrived.iter().any(|(_, ending)| ending.is_err())
+    }
+
+    /// Whether the first of the results that nobody has taken says that it was cancelled.
+    pub fn was_cancelled(&self) -> bool {
+        self.results.arrived.iter().any(|(_, ending)| ending.as_ref().is_err_and(|error| error.is_cancelled()))
+    }
+
+    /// How many results nobody has taken.
+    pub fn arrived(&self) -> usize {
+        self.results.arrived.len()
+    }
+
+    /// Hands out the results that have arrived.
+    pub fn take_results(&mut self) -> Results {
+        std::mem::take(&mut self.results)
+    }
+
+    /// Hands out the results that have arrived into storage that is used again and again.
+    pub fn swap_results(&mut self, with: &mut Results) {
+        with.bytes.clear();
+        with.arrived.clear();
+        std::mem::swap(&mut self.results, with);
+    }
+
+    /// The slabs of items that have not ended.
+    pub fn into_slabs(self) -> impl Iterator<Item = Slab> {
+        self.portions.into_iter().filter_map(|portion| match portion.payload {
+            Payload::Slab { slab, .. } => Some(slab),
+            Payload::Bytes(_) => None,
+        })
+    }
+
+    fn portion_of(&self, item: u64) -> Option<usize> {
+        let front = self.portions.front()?;
+        if item < front.first {
+            return None;
+        }
+        if item < front.first + front.ends.len() as u64 {
+            return Some(0);
+        }
+        let at = self.portions.partition_point(|portion| portion.first <= item) - 1;
+        let portion = &self.portions[at];
+        (item < portion.first + portion.ends.len() as u64).then_some(at)
+    }
+}
+
+impl Portion {
+    /// No items yet.
+    pub fn new() -> Self {
+        Self { payload: Payload::Bytes(Vec::new()), ends: Vec::new(), first: 0, live: 0 }
+    }
+
+    /// One item that lies in a slab.
+    pub fn spilled(slab: Slab, len: u64) -> Self {
+        Self { payload: Payload::Slab { slab, len }, ends: vec![0], first: 0, live: 0 }
+    }
+
+    /// One item.
+    pub fn single(bytes: Vec<u8>) -> Self {
+        let end = bytes.len();
+        Self { payload: Payload::Bytes(bytes), ends: vec![end], first: 0, live: 0 }
+    }
+
+    /// Adds an item by letting `write` append its bytes.
+    pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<(), Error>) -> Result<(), Error> {
+        let Payload::Bytes(bytes) = &mut self.payload else { return Ok(()) };
+        let before = bytes.len();
+        if let Err(error) = write(bytes) {
+            bytes.truncate(before);
+            return Err(error);
+        }
+        self.ends.push(bytes.len());
+        Ok(())
+    }
+
+    /// Takes the last item back out, as bytes of its own.
+    pub fn pop(&mut self) -> Option<Vec<u8>> {
+        let Payload::Bytes(bytes) = &mut self.payload else { return None };
+        self.ends.pop()?;
+        let start = self.ends.last().copied().unwrap_or(0);
+        Some(bytes.split_off(start))
+    }
+
+    /// How many items there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// How many bytes the last item has.
+    pub fn last_len(&self) -> usize {
+        let end = self.ends.last().copied().unwrap_or(0);
+        let start = self.ends.len().checked_sub(2).map_or(0, |at| self.ends[at]);
+        end - start
+    }
+
+    /// How many bytes the items have.
+    pub fn bytes(&self) -> usize {
+        match &self.payload {
+            Payload::Bytes(bytes) => bytes.len(),
+            Payload::Slab { len, .. } => *len as usize,
+        }
+    }
+}

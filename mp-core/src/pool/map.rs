@@ -1,0 +1,335 @@
+//! `map` and its like: many items in, many results out, in bounded memory between.
+
+use super::handle::MapHandle;
+use super::jobs::{Portion, Results};
+use super::scheduler::OnFailure;
+use super::shared::Shared;
+use super::ticket::{Encoded, Portions, Ticket, decode};
+use super::verbs::bulk;
+use crate::check::never;
+use crate::error::{Error, ErrorKind};
+use crate::task::entry::Entry;
+use crate::task::registry::Slot;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+
+/// An input and how its items are encoded.
+pub struct Input<I: Iterator> {
+    items: I,
+    write: Write<I::Item>,
+    /// How many items were pulled.
+    pulled: u64,
+}
+
+/// Appends an encoded item.
+type Write<T> = fn(&T, &mut Vec<u8>) -> Result<(), Error>;
+
+type TaskRef = (Slot, &'static Entry);
+
+impl<I: Iterator> Input<I> {
+    /// The input that `items` is.
+    pub fn new(items: impl IntoIterator<IntoIter = I, Item = I::Item>, write: Write<I::Item>) -> Self {
+        Self { items: items.into_iter(), write, pulled: 0 }
+    }
+
+    /// How many items were pulled.
+    pub fn pulled(&self) -> u64 {
+        self.pulled
+    }
+
+    /// Pulls an item and encodes it; `None` at the end.
+    pub fn pull(&mut self, portions: &mut Portions<'_>, task: &'static Entry) -> Option<Result<Encoded, Error>> {
+        let item = self.items.next()?;
+        let number = self.pulled;
+        self.pulled += 1;
+        Some(
+            portions
+                .push(|out| (self.write)(&item, out))
+                .map_err(|error| error.for_task(task.name).on_item(number)),
+        )
+    }
+
+    /// How many items there are at least.
+    pub fn len_hint(&self) -> usize {
+        self.items.size_hint().0
+    }
+
+    /// Goes through the rest without running it; says how many there were in all.
+    fn exhaust(mut self) -> u64 {
+        while self.items.next().is_some() {
+            self.pulled += 1;
+        }
+        self.pulled
+    }
+}
+
+/// How much is encoded before it is offered: enough to keep the lock rare, little enough to start early.
+const OFFER_ITEMS: usize = 512;
+const OFFER_BYTES: usize = 32 << 10;
+
+/// How many results may wait before they are decoded.
+const DECODE_AT: usize = 1024;
+
+/// `map`: all results, or the failure of the earliest failing item.
+pub fn all<I, R>(shared: &Arc<Shared>, task: TaskRef, input: &mut Input<I>) -> Result<Vec<R>, Error>
+where
+    I: Iterator,
+    R: DeserializeOwned,
+{
+    shared.refuse_inside()?;
+    let mut values: Vec<Option<R>> = Vec::with_capacity(input.len_hint().min(1 << 20));
+    let mut first: Option<Error> = None;
+    let run = Run { shared, task, on_failure: OnFailure::StopLater };
+    run.run(input, |item, value| {
+        match value {
+            Ok(value) => put(&mut values, item, value),
+            Err(error) => {
+                if first.as_ref().is_none_or(|first| error.item() < first.item()) {
+                    first = Some(error);
+                }
+            }
+        }
+        first.as_ref().and_then(Error::item)
+    })?;
+    match first {
+        Some(error) => Err(error),
+        None => values.into_iter().map(|value| value.ok_or_else(|| lost_track(task.1))).collect(),
+    }
+}
+
+/// `try_map`: what became of each item.
+pub fn each<I, R>(shared: &Arc<Shared>, task: Result<TaskRef, Error>, input: Input<I>) -> Vec<Result<R, Error>>
+where
+    I: Iterator,
+    R: DeserializeOwned,
+{
+    let task = match task.and_then(|task| shared.refuse_inside().map(|()| task)) {
+        Ok(task) => task,
+        Err(error) => return (0..input.exhaust()).map(|item| Err(error.clone().on_item(item))).collect(),
+    };
+    let mut input = input;
+    let mut values: Vec<Option<Result<R, Error>>> = Vec::new();
+    let run = Run { shared, task, on_failure: OnFailure::Continue };
+    let ended = run.run(&mut input, |item, value| {
+        put(&mut values, item, value);
+        None
+    });
+    if values.len() < input.pulled() as usize {
+        values.resize_with(input.pulled() as usize, || None);
+    }
+    values
+        .into_iter()
+        .map(|value| value.unwrap_or_else(|| Err(ended.clone().err().unwrap_or_else(|| lost_track(task.1)))))
+        .collect()
+}
+
+/// `map_async`: everything is encoded now.
+pub fn start<I, R>(shared: &Arc<Shared>, task: Result<TaskRef, Error>, mut input: Input<I>) -> MapHandle<R>
+where
+    I: Iterator,
+{
+    let refused = |error| MapHandle::new(Ticket::refused(shared, error), 0);
+    let task = match task {
+        Ok(task) => task,
+        Err(error) => return refused(error),
+    };
+    let ticket = Ticket::submit(shared, task, bulk(OnFailure::StopLater), None);
+    let mut portions = Portions::new(shared);
+    while let Some(encoded) = input.pull(&mut portions, task.1) {
+        match encoded {
+            Ok(Encoded::Gathered) if portions.len() < OFFER_ITEMS && portions.bytes() < OFFER_BYTES => {}
+            Ok(Encoded::Gathered) => offer(&ticket, portions.take()),
+            Ok(Encoded::Apart(long)) => {
+                offer(&ticket, portions.take());
+                ticket.offer(long);
+            }
+            Err(error) => {
+                ticket.cancel_from(0);
+                ticket.seal();
+                return refused(error);
+            }
+        }
+    }
+    offer(&ticket, portions.take());
+    ticket.seal();
+    MapHandle::new(ticket, input.pulled() as usize)
+}
+
+/// One `map` under way on the calling thread.
+struct Run<'a> {
+    shared: &'a Arc<Shared>,
+    task: TaskRef,
+    on_failure: OnFailure,
+}
+
+/// What the calling thread has to do next.
+enum Turn {
+    /// Take results, and offer more if that is wanted.
+    Work { more: bool },
+    /// Take the last results.
+    Over,
+}
+
+impl Run<'_> {
+    /// Feeds the job and hands each outcome to `sink` with the number of its item in the input. `sink` says after which
+    /// item nothing counts any more.
+    fn run<I, R>(
+        &self,
+        input: &mut Input<I>,
+        mut sink: impl FnMut(u64, Result<R, Error>) -> Option<u64>,
+    ) -> Result<(), Error>
+    where
+        I: Iterator,
+        R: DeserializeOwned,
+    {
+        let ticket = Ticket::submit(self.shared, self.task, bulk(self.on_failure), None);
+        let giving_up = CancelOnDrop(&ticket);
+        let mut numbers = Numbers::default();
+        let mut results = Results::default();
+        let mut open = true;
+        let mut stopped_at = None;
+        loop {
+            let turn = self.next_turn(&ticket, open, &mut results)?;
+            let over = matches!(turn, Turn::Over);
+            for (item, ending) in results.arrived.drain(..) {
+                let number = numbers.of(item);
+                let value = match ending {
+                    Ok(range) => decode(&results.bytes[range], self.task.1.name, Some(number)),
+                    Err(error) => Err(error.on_item(number)),
+                };
+                let failed = value.is_err();
+                let stop = sink(number, value);
+                if failed && stop.is_some() && stop != stopped_at {
+                    stopped_at = stop;
+                    // A result that cannot be decoded here is a failure that the scheduler knows nothing of.
+                    ticket.cancel_from(item + 1);
+                    open = false;
+                    ticket.seal();
+                }
+            }
+            if over {
+                break;
+            }
+            if open && matches!(turn, Turn::Work { more: true }) {
+                open = self.refill(&ticket, input, &mut numbers, &mut sink);
+            }
+        }
+        std::mem::forget(giving_up);
+        Ok(())
+    }
+
+    /// Waits until there is something to do.
+    fn next_turn(&self, ticket: &Ticket, open: bool, results: &mut Results) -> Result<Turn, Error> {
+        let Some(id) = ticket.id() else { return Ok(Turn::Over) };
+        let turn = self.shared.wait(Some(id), None, |core| {
+            let Some(job) = core.jobs.get(id) else { return Some(Turn::Over) };
+            let turn = if job.finished {
+                Turn::Over
+            } else {
+                let more = open && job.wants_more();
+                if !more && job.arrived() < DECODE_AT {
+                    return None;
+                }
+                Turn::Work { more }
+            };
+            job.swap_results(results);
+            Some(turn)
+        })?;
+        Ok(turn.unwrap_or(Turn::Over))
+    }
+
+    /// Encodes and offers items until enough wait; false at the end of the input.
+    fn refill<I, R>(
+        &self,
+        ticket: &Ticket,
+        input: &mut Input<I>,
+        numbers: &mut Numbers,
+        sink: &mut impl FnMut(u64, Result<R, Error>) -> Option<u64>,
+    ) -> bool
+    where
+        I: Iterator,
+    {
+        let mut portions = Portions::new(self.shared);
+        loop {
+            match input.pull(&mut portions, self.task.1) {
+                Some(Ok(Encoded::Gathered)) if portions.len() < OFFER_ITEMS && portions.bytes() < OFFER_BYTES => continue,
+                Some(Ok(Encoded::Gathered)) => offer(ticket, portions.take()),
+                Some(Ok(Encoded::Apart(long))) => {
+                    offer(ticket, portions.take());
+                    ticket.offer(long);
+                }
+                Some(Err(error)) => {
+                    let number = input.pulled() - 1;
+                    numbers.skip(number);
+                    if sink(number, Err(error)).is_some() {
+                        offer(ticket, portions.take());
+                        ticket.seal();
+                        return false;
+                    }
+                    continue;
+                }
+                None => {
+                    offer(ticket, portions.take());
+                    ticket.seal();
+                    return false;
+                }
+            }
+            if self.shared.with(|core| ticket.id().and_then(|id| core.jobs.get(id).map(|job| job.is_full() || job.arrived() >= DECODE_AT))) != Some(false) {
+                return true;
+            }
+        }
+    }
+}
+
+/// Items of the input that could not be encoded have no number in the job.
+#[derive(Default)]
+pub struct Numbers {
+    skipped: Vec<u64>,
+}
+
+impl Numbers {
+    /// This item of the input is not in the job.
+    pub fn skip(&mut self, number: u64) {
+        self.skipped.push(number);
+    }
+
+    /// The number in the input of an item of the job.
+    pub fn of(&self, item: u64) -> u64 {
+        let mut number = item;
+        for &skipped in &self.skipped {
+            if skipped <= number {
+                number += 1;
+            }
+        }
+        number
+    }
+}
+
+/// An input that panics, or a wait that fails, must not leave the rest of the job running.
+struct CancelOnDrop<'a>(&'a Ticket);
+
+impl Drop for CancelOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.cancel_from(0);
+        self.0.seal();
+    }
+}
+
+pub fn offer(ticket: &Ticket, portion: Option<Portion>) {
+    if let Some(portion) = portion {
+        ticket.offer(portion);
+    }
+}
+
+fn put<T>(values: &mut Vec<Option<T>>, item: u64, value: T) {
+    let index = item as usize;
+    if values.len() <= index {
+        values.resize_with(index + 1, || None);
+    }
+    values[index] = Some(value);
+}
+
+fn lost_track(task: &'static Entry) -> Error {
+    never!("an item ended without an outcome");
+    Error::new(ErrorKind::Closed, "the pool lost track of this item; this is a bug of mp").for_task(task.name)
+}

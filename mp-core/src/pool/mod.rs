@@ -1,0 +1,32 @@
+//! A pool of workers, and what runs in it.
+//!
+//! ```text
+//!   pool, map, imap, handle    the verbs: encode on the caller's thread, submit, wait, decode on the caller's thread
+//!   ticket                     one job as its owner holds it
+//!   shared                     the lock, who leads and who follows, the helper thread, Ctrl-C
+//!   core                       events in, actions out: the only one who talks to scheduler, jobs and stations
+//!   scheduler                  what to do: a pure function
+//!   jobs                       the bytes of items that have not ended, results that nobody has taken
+//!   station, hands             one worker: a process, a thread, or nobody but the thread that waits
+//! ```
+
+mod completion;
+mod config;
+mod core;
+mod handle;
+mod hands;
+mod imap;
+mod jobs;
+mod map;
+mod scheduler;
+mod shared;
+mod station;
+mod ticket;
+mod verbs;
+
+pub use completion::{AsCompleted, Handle, Waited, When, as_completed, wait};
+pub use config::{Backend, PoolBuilder};
+pub use handle::{MapHandle, TaskHandle};
+pub use imap::{Imap, ImapUnordered};
+pub use scheduler::Restart;
+pub use verbs::Pool;

@@ -1,0 +1,93 @@
+//! How many calls a worker may hold: enough to keep it busy until it can be refilled, and no more.
+
+use super::workers::Worker;
+use crate::limits::{CALLS_OUT_MAX, CREDIT_TIME, RATE_WINDOW, REFILL_AT_ONCE};
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+/// How long an item takes, measured as a sum over many: time stamps are coarse, and a hundred outcomes may carry the
+/// same one.
+#[derive(Default, Debug)]
+pub(super) struct Rate {
+    busy_ns: u64,
+    /// Items, in parts of `PARTS`, because older ones count less and less.
+    ended: u64,
+}
+
+impl Rate {
+    const PARTS: u64 = 1 << 16;
+
+    /// A worker was busy for so long before the outcomes that are counted next.
+    pub(super) fn add_busy(&mut self, busy: Duration) {
+        const WINDOW_NS: u64 = nanos(RATE_WINDOW);
+        /// More than an hour, and few enough bits for the products here and below.
+        const BUSY_MAX_NS: u64 = 1 << 42;
+        const ENDED_MAX: u64 = Rate::PARTS << 20;
+        // What lies further back than the window fades, however wrong it was.
+        if self.busy_ns > WINDOW_NS {
+            self.ended = (self.ended.min(ENDED_MAX) * WINDOW_NS / self.busy_ns).max(1);
+            self.busy_ns = WINDOW_NS;
+        } else if self.ended > ENDED_MAX {
+            self.ended /= 2;
+            self.busy_ns /= 2;
+        }
+        self.busy_ns += nanos(busy).min(BUSY_MAX_NS);
+    }
+
+    /// An item ended.
+    pub(super) fn count(&mut self) {
+        self.ended += Self::PARTS;
+    }
+
+    /// Nanoseconds per item, at least 1; `None` before the first.
+    pub(super) fn each(&self) -> Option<u64> {
+        (self.ended > 0).then(|| (self.busy_ns * Self::PARTS / self.ended).max(1))
+    }
+}
+
+/// What one refill has to keep to.
+pub(super) struct Credit {
+    /// Calls out at this worker.
+    out_max: u64,
+    /// Calls in the life of a worker.
+    calls_max: u64,
+}
+
+impl Credit {
+    /// The end of the line is shared: nobody takes more than half of an equal share of what waits.
+    pub(super) fn new(waiting: u64, workers: u64, max_tasks: Option<NonZeroU64>) -> Self {
+        let out_max = (waiting / (2 * workers) + 1).min(CALLS_OUT_MAX);
+        Self { out_max, calls_max: max_tasks.map_or(u64::MAX, NonZeroU64::get) }
+    }
+
+    /// How many items that take `each` the worker may get on top of what it has.
+    pub(super) fn room(&self, worker: &Worker, each: Option<u64>) -> u64 {
+        let out = worker.out();
+        let by_time = match each {
+            // Nobody knows what comes after the first: do not put anything in line with it.
+            None => u64::from(out == 0),
+            Some(each) => {
+                (nanos(CREDIT_TIME).saturating_sub(worker.backlog()) / each).max(2_u64.saturating_sub(out))
+            }
+        };
+        by_time.min(self.out_max.saturating_sub(out)).min(self.calls_max.saturating_sub(worker.numbered()))
+    }
+}
+
+/// What an item adds to the backlog of its worker: one of unknown length fills it.
+pub(super) fn charge(each: Option<u64>) -> u64 {
+    each.unwrap_or(nanos(CREDIT_TIME))
+}
+
+/// At how many calls out a worker that now has `out` is refilled: short items in batches, long ones one by one.
+pub(super) fn refill_at(each: Option<u64>, out: u64) -> u64 {
+    match each {
+        None => 0,
+        Some(each) if each >= nanos(REFILL_AT_ONCE) => out.saturating_sub(1),
+        Some(_) => out / 2,
+    }
+}
+
+const fn nanos(time: Duration) -> u64 {
+    time.as_nanos() as u64
+}

@@ -1,0 +1,45 @@
+//! The numbers that steer a pool.
+
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::time::Duration;
+
+/// What a pool was built with, as far as the scheduler cares.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// How many workers the pool keeps.
+    pub workers: NonZeroUsize,
+    /// When a pool whose workers keep dying gives up.
+    pub restart: Restart,
+    /// How long a worker that was asked to leave may take.
+    pub grace: Duration,
+    /// A worker is replaced after this many calls.
+    pub max_tasks_per_worker: Option<NonZeroU64>,
+    /// How long a process may take from its start to its hello.
+    pub handshake: Duration,
+}
+
+/// Restart intensity: a pool ends with an error when more than `at_most` workers die within `per` and no item
+/// finishes in between.
+///
+/// ```
+/// use std::time::Duration;
+/// let strict = mp::Restart { at_most: 1, per: Duration::from_secs(60) };
+/// assert_ne!(strict, mp::Restart::for_workers(2));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restart {
+    /// How many deaths are borne.
+    pub at_most: u32,
+    /// Within which time.
+    pub per: Duration,
+}
+
+impl Restart {
+    /// The default: three deaths per worker within five seconds.
+    pub fn for_workers(workers: usize) -> Self {
+        Self {
+            at_most: u32::try_from(workers).unwrap_or(u32::MAX).saturating_mul(3),
+            per: Duration::from_secs(5),
+        }
+    }
+}

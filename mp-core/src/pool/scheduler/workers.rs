@@ -1,0 +1,303 @@
+//! The places of a pool: who is there, and which calls are out.
+
+use super::ranges::{len, overlap};
+use crate::clock::Time;
+use crate::ids::{CallSeq, JobId, WorkerId};
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::time::Duration;
+
+/// What a place of the pool looks like from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkerState {
+    /// Nobody is there.
+    Vacant,
+    /// A process was started and has not said hello.
+    Starting,
+    /// The initializer runs.
+    Initializing,
+    /// It takes calls.
+    Ready,
+    /// It was asked to leave.
+    Quitting,
+    /// It was killed and its death has not been seen.
+    Killed,
+}
+
+/// [`WorkerState`] with what belongs to each.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum State {
+    Vacant { spawn_at: Time },
+    Starting { until: Time },
+    Initializing,
+    Ready,
+    Quitting { until: Time },
+    Killed { counts: bool },
+}
+
+/// Where the taking back of calls stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Recall {
+    None,
+    /// The driver was asked to publish it.
+    Asked {
+        from: CallSeq,
+    },
+    /// The driver did; the worker will not run the calls from `from` on, and says so when it gets there.
+    Told {
+        from: CallSeq,
+    },
+}
+
+/// Whose rate an outcome measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meter {
+    None,
+    Singles,
+    Job(JobId),
+}
+
+/// Calls with consecutive numbers for consecutive items of one job. An attempt number would be here.
+#[derive(Clone, Debug)]
+pub(super) struct Span {
+    pub(super) job: JobId,
+    pub(super) items: Range<u64>,
+    seq: CallSeq,
+    /// What one of the items adds to the backlog.
+    charge: u64,
+}
+
+impl Span {
+    /// The span, cut in two at one call that it may hold.
+    pub(super) fn without(self, seq: CallSeq) -> [Span; 2] {
+        let cut = self.items.start.saturating_add(seq.0.saturating_sub(self.seq.0)).min(self.items.end);
+        if seq < self.seq || cut == self.items.end {
+            let end = self.items.end;
+            return [self.clone(), Span { items: end..end, ..self }];
+        }
+        let after = Span { items: cut + 1..self.items.end, seq: seq.next(), ..self };
+        [Span { items: self.items.start..cut, ..self }, after]
+    }
+}
+
+/// One place and the process in it.
+#[derive(Debug)]
+pub(super) struct Worker {
+    pub(super) state: State,
+    pub(super) recall: Recall,
+    calls: VecDeque<Span>,
+    out: u64,
+    /// The number of the next call.
+    next: CallSeq,
+    /// When the front call started, as far as we know: when the one before it ended or it came to an idle worker.
+    pub(super) front_since: Time,
+    pub(super) meter: Meter,
+    /// How many nanoseconds of work are out, as estimated when they were handed over.
+    backlog: u64,
+    /// At how many calls out it is worth while to hand over more.
+    pub(super) refill_at: u64,
+    /// It refused a call while nothing was out: leave it alone until then.
+    pub(super) hold_until: Option<Time>,
+}
+
+impl Worker {
+    fn vacant(spawn_at: Time) -> Self {
+        Self {
+            state: State::Vacant { spawn_at },
+            recall: Recall::None,
+            calls: VecDeque::new(),
+            out: 0,
+            next: CallSeq(1),
+            front_since: Time(0),
+            meter: Meter::None,
+            backlog: 0,
+            refill_at: 0,
+            hold_until: None,
+        }
+    }
+
+    /// How many calls are out.
+    pub(super) fn out(&self) -> u64 {
+        self.out
+    }
+
+    pub(super) fn backlog(&self) -> u64 {
+        self.backlog
+    }
+
+    /// How many call numbers were used.
+    pub(super) fn numbered(&self) -> u64 {
+        self.next.0 - 1
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        matches!(self.state, State::Ready) && self.recall == Recall::None
+    }
+
+    /// The call that runs, or runs next.
+    pub(super) fn front(&self) -> Option<(JobId, u64, CallSeq)> {
+        self.calls.front().map(|span| (span.job, span.items.start, span.seq))
+    }
+
+    /// Hands over calls and tells the number of the first.
+    pub(super) fn push(&mut self, job: JobId, items: Range<u64>, charge: u64, now: Time) -> CallSeq {
+        if self.out == 0 {
+            self.front_since = now;
+            self.meter = Meter::None;
+        }
+        let seq = self.next;
+        self.next = CallSeq(seq.0 + len(&items));
+        self.out += len(&items);
+        self.backlog += charge.saturating_mul(len(&items));
+        self.calls.push_back(Span { job, items, seq, charge });
+        seq
+    }
+
+    /// The front call ended. Tells which it was and how long the worker was busy since the last one ended.
+    pub(super) fn pop(&mut self, now: Time) -> Option<(JobId, u64, Duration)> {
+        let span = self.calls.front_mut()?;
+        let (job, item) = (span.job, span.items.start);
+        self.backlog -= span.charge;
+        self.out -= 1;
+        span.items.start += 1;
+        span.seq = span.seq.next();
+        if span.items.is_empty() {
+            self.calls.pop_front();
+        }
+        let busy = now.since(self.front_since);
+        self.front_since = now;
+        Some((job, item, busy))
+    }
+
+    /// Takes back every call from `from` on.
+    pub(super) fn take_from(&mut self, from: CallSeq) -> Vec<Span> {
+        let mut taken = Vec::new();
+        while let Some(span) = self.calls.back_mut() {
+            let below = from.0.saturating_sub(span.seq.0);
+            if below >= len(&span.items) {
+                break;
+            }
+            let items = span.items.start + below..span.items.end;
+            self.out -= len(&items);
+            self.backlog -= span.charge.saturating_mul(len(&items));
+            taken.push(Span { job: span.job, items, seq: CallSeq(span.seq.0 + below), charge: span.charge });
+            span.items.end = span.items.start + below;
+            if below == 0 {
+                self.calls.pop_back();
+            }
+        }
+        taken
+    }
+
+    /// Calls from `from` on were never written: their numbers are free.
+    pub(super) fn renumber(&mut self, from: CallSeq) {
+        self.next = CallSeq(self.next.0.min(from.0).max(1));
+    }
+
+    /// Which call a worker that died was running, given what its recorder says.
+    pub(super) fn running(&self, recorded: Option<CallSeq>) -> Option<(JobId, u64, CallSeq)> {
+        let recorded = recorded?;
+        let front = self.front()?;
+        if recorded < front.2 {
+            // It died between publishing the outcome, which counts, and clearing the recorder.
+            return None;
+        }
+        let found =
+            self.calls.iter().find(|span| (span.seq.0..span.seq.0 + len(&span.items)).contains(&recorded.0));
+        Some(found.map_or(front, |span| (span.job, span.items.start + (recorded.0 - span.seq.0), recorded)))
+    }
+
+    /// How many items of a job below `end` are out here.
+    pub(super) fn count(&self, job: JobId, end: u64) -> u64 {
+        self.calls
+            .iter()
+            .filter(|span| span.job == job)
+            .map(|span| len(&overlap(&span.items, &(0..end))))
+            .sum()
+    }
+
+    /// Whether a call behind the front one is for one of these items.
+    pub(super) fn holds_behind_front(&self, job: JobId, items: &Range<u64>) -> bool {
+        self.calls.iter().enumerate().any(|(i, span)| {
+            let behind = span.items.start + u64::from(i == 0)..span.items.end;
+            span.job == job && !overlap(&behind, items).is_empty()
+        })
+    }
+
+    /// The number of the call for an item, if it is out here.
+    pub(super) fn find(&self, job: JobId, item: u64) -> Option<CallSeq> {
+        let span = self.calls.iter().find(|span| span.job == job && span.items.contains(&item))?;
+        Some(CallSeq(span.seq.0 + (item - span.items.start)))
+    }
+}
+
+/// All places.
+#[derive(Debug)]
+pub(super) struct Workers {
+    places: Vec<Worker>,
+    /// Which workers are ready and have nothing to do: one bit each.
+    idle: Vec<u64>,
+    live: usize,
+}
+
+impl Workers {
+    pub(super) fn new(count: usize) -> Self {
+        let places = (0..count).map(|_| Worker::vacant(Time(0))).collect();
+        Self { places, idle: vec![0; count.div_ceil(64)], live: 0 }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.places.len()
+    }
+
+    /// How many processes there are.
+    pub(super) fn live(&self) -> usize {
+        self.live
+    }
+
+    pub(super) fn ids(&self) -> impl Iterator<Item = WorkerId> + use<> {
+        (0..self.places.len() as u32).map(WorkerId)
+    }
+
+    pub(super) fn get(&self, id: WorkerId) -> Option<&Worker> {
+        self.places.get(id.index())
+    }
+
+    pub(super) fn get_mut(&mut self, id: WorkerId) -> Option<&mut Worker> {
+        self.places.get_mut(id.index())
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (WorkerId, &Worker)> {
+        self.places.iter().enumerate().map(|(i, worker)| (WorkerId(i as u32), worker))
+    }
+
+    /// A process was started in a place.
+    pub(super) fn occupy(&mut self, id: WorkerId, until: Time) {
+        if let Some(worker) = self.places.get_mut(id.index()) {
+            worker.state = State::Starting { until };
+            self.live += 1;
+        }
+    }
+
+    /// The process of a place is gone; a new one may be started at `spawn_at`.
+    pub(super) fn vacate(&mut self, id: WorkerId, spawn_at: Time) {
+        if let Some(worker) = self.places.get_mut(id.index()) {
+            debug_assert!(worker.out == 0, "calls of {id:?} were forgotten");
+            *worker = Worker::vacant(spawn_at);
+            self.live -= 1;
+            self.set_idle(id, false);
+        }
+    }
+
+    pub(super) fn set_idle(&mut self, id: WorkerId, idle: bool) {
+        let bit = 1 << (id.index() % 64);
+        let word = &mut self.idle[id.index() / 64];
+        *word = if idle { *word | bit } else { *word & !bit };
+    }
+
+    /// The first idle worker.
+    pub(super) fn idle(&self) -> Option<WorkerId> {
+        let word = self.idle.iter().position(|word| *word != 0)?;
+        Some(WorkerId(word as u32 * 64 + self.idle[word].trailing_zeros()))
+    }
+}

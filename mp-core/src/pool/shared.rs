@@ -1,0 +1,384 @@
+//! Who drives a pool: one of the threads that wait for it leads, the others follow.
+//!
+//! ```text
+//!   wait:  ready? ─► return, and hand the lead on
+//!            │ no
+//!          somebody leads? ─ yes ─► park until my job has news or I am to lead
+//!            │ no
+//!          lead: spin a little ─► ask for the bell ─► sleep on all workers at once ─► hear them ─► again
+//! ```
+//! A helper thread leads for handles that nobody waits for; it starts with the first of them.
+
+use super::config::{Backend, Config};
+use super::core::{Core, Errand};
+use super::hands::{self, Hands};
+use super::jobs::Waiter;
+use super::scheduler::{Event, Why};
+use super::station::Station;
+use crate::clock::Time;
+use crate::error::{Error, ErrorKind};
+use crate::ids::{JobId, WorkerId};
+use crate::limits;
+use crate::shm::slab::SlabPool;
+use crate::sys::bell::Bell;
+use crate::sys::interrupt::{self, WatchGuard};
+use crate::sys::poller::Poller;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+/// A pool, as its handles, its helper thread and its `Pool` share it.
+pub struct Shared {
+    pub config: Arc<Config>,
+    pub slabs: Arc<SlabPool>,
+    core: Mutex<Core>,
+    poller: Arc<Poller>,
+    bell: Arc<Bell>,
+    /// Threads that want the lock: a leader that spins lets go of it for them.
+    contenders: AtomicUsize,
+    helper: Mutex<Option<thread::JoinHandle<()>>>,
+    /// With `core`: there is something to lead, and nobody does.
+    lead_is_free: Condvar,
+    /// Ctrl-C rings our bell.
+    interrupts: Option<WatchGuard>,
+}
+
+impl Shared {
+    /// A pool whose workers have not been started.
+    pub fn new(config: Config) -> Result<Self, Error> {
+        let failed = |error| Error::os(format!("cannot make the pool \"{}\"", config.name), error);
+        let poller = Arc::new(Poller::new().map_err(failed)?);
+        let bell = Arc::new(Bell::new().map_err(failed)?);
+        poller.add(bell.handle(), super::core::BELL).map_err(failed)?;
+        // A program with a handler of its own keeps it; it stops pools by itself. With very many pools some do without.
+        let interrupts =
+            if interrupt::arm().unwrap_or(false) { interrupt::watch(bell.clone()).ok() } else { None };
+        let config = Arc::new(config);
+        let slabs = Arc::new(SlabPool::new());
+        let core = Core::new(config.clone(), poller.clone(), bell.clone(), slabs.clone());
+        Ok(Self {
+            config,
+            slabs,
+            core: Mutex::new(core),
+            poller,
+            bell,
+            contenders: AtomicUsize::new(0),
+            helper: Mutex::default(),
+            lead_is_free: Condvar::new(),
+            interrupts,
+        })
+    }
+
+    /// Does something under the lock, and what follows from it.
+    pub fn with<T>(&self, f: impl FnOnce(&mut Core) -> T) -> T {
+        let mut core = self.lock();
+        core.catch_up();
+        let result = f(&mut core);
+        self.release(core);
+        result
+    }
+
+    /// Waits until `ready`, at most until `deadline`. `job` is whose news are to be heard.
+    ///
+    /// # Errors
+    /// When the calling thread runs a call of this very pool: it would wait for itself.
+    pub fn wait<T>(
+        &self,
+        job: Option<JobId>,
+        deadline: Option<Time>,
+        mut ready: impl FnMut(&mut Core) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        self.refuse_inside()?;
+        let mut keys = Vec::new();
+        let mut core = self.lock();
+        core.catch_up();
+        loop {
+            if !core.led {
+                core.collect();
+            }
+            if !core.errands.is_empty() {
+                self.release(core);
+                core = self.lock();
+                continue;
+            }
+            if let Some(result) = ready(&mut core) {
+                self.release(core);
+                return Ok(Some(result));
+            }
+            if deadline.is_some_and(|deadline| deadline <= Time::now()) {
+                self.release(core);
+                return Ok(None);
+            }
+            core = if core.led {
+                self.follow(core, job, deadline)
+            } else {
+                self.lead(core, deadline, &mut keys)
+            };
+        }
+    }
+
+    /// Makes sure that jobs go on while nobody waits for them.
+    pub fn help(self: &Arc<Self>) {
+        let mut helper = self.helper.lock().unwrap_or_else(PoisonError::into_inner);
+        if helper.is_none() && self.config.backend != Backend::Inline {
+            let shared = self.clone();
+            // Without the thread, jobs go on whenever somebody waits for one.
+            *helper = thread::Builder::new().name("mp-io".into()).spawn(move || shared.be_helper()).ok();
+        }
+        drop(helper);
+        self.lead_is_free.notify_one();
+    }
+
+    /// Ends the helper thread.
+    pub fn dismiss_helper(&self) {
+        self.lock().stopping = true;
+        self.lead_is_free.notify_all();
+        let helper = self.helper.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(helper) = helper
+            && helper.thread().id() != thread::current().id()
+        {
+            // It ran callbacks of the user's, whose panics were caught.
+            let _ = helper.join();
+        }
+    }
+
+    /// Says that this thread runs a call of this pool and must not wait for it.
+    pub fn refuse_inside(&self) -> Result<(), Error> {
+        if hands::is_inside(self.config.id) {
+            return Err(Error::new(
+                ErrorKind::Deadlock,
+                format!(
+                    "a task of the pool \"{}\" waits for the same pool and would take the worker that it waits for: \
+                     use a pool of its own",
+                    self.config.name
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Core> {
+        self.contenders.fetch_add(1, Ordering::Relaxed);
+        // No user code runs under the lock; a panic of ours must not make every handle useless.
+        let core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
+        self.contenders.fetch_sub(1, Ordering::Relaxed);
+        core
+    }
+
+    /// Lets go of the lock: hands the lead on if it is free, and runs what was put aside.
+    fn release(&self, mut core: MutexGuard<'_, Core>) {
+        let pending = core.scheduler.pending() > 0;
+        self.note_busy(&core, pending);
+        let errands = std::mem::take(&mut core.errands);
+        let heir = if core.led || !pending { None } else { core.followers.pop() };
+        let free = pending && !core.led && heir.is_none();
+        drop(core);
+        if let Some(heir) = heir {
+            heir.unpark();
+        } else if free {
+            self.lead_is_free.notify_one();
+        }
+        for errand in errands {
+            // A panic of a callback is printed by the hook and ends there: it is nobody's result.
+            let _ = catch_unwind(AssertUnwindSafe(|| match errand {
+                Errand::Wake(waker) => waker.wake(),
+                Errand::Call(callback) => callback(),
+            }));
+        }
+    }
+
+    /// A first Ctrl-C interrupts those who wait for work; when there is none any more, the next one is a first again.
+    fn note_busy(&self, core: &Core, pending: bool) {
+        if let Some(guard) = &self.interrupts {
+            guard.busy(pending);
+            if !pending && core.interrupted() {
+                interrupt::done();
+            }
+        }
+    }
+
+    /// Sleeps until the job has news or the lead is free.
+    fn follow<'a>(
+        &'a self,
+        mut core: MutexGuard<'a, Core>,
+        job: Option<JobId>,
+        deadline: Option<Time>,
+    ) -> MutexGuard<'a, Core> {
+        let me = thread::current();
+        core.followers.push(me.clone());
+        if let Some(job) = job.and_then(|job| core.jobs.get(job)) {
+            job.waiters.push(Waiter::Thread(me.clone()));
+        }
+        drop(core);
+        match deadline {
+            Some(deadline) => thread::park_timeout(deadline.since(Time::now()).min(FOLLOW_AGAIN)),
+            None => thread::park_timeout(FOLLOW_AGAIN),
+        }
+        let mut core = self.lock();
+        let mine = |thread: &Thread| thread.id() == me.id();
+        core.followers.retain(|thread| !mine(thread));
+        if let Some(job) = job.and_then(|job| core.jobs.get(job)) {
+            job.waiters.retain(|waiter| !matches!(waiter, Waiter::Thread(thread) if mine(thread)));
+        }
+        core
+    }
+
+    /// Sleeps for everybody until some worker has news.
+    fn lead<'a>(
+        &'a self,
+        mut core: MutexGuard<'a, Core>,
+        deadline: Option<Time>,
+        keys: &mut Vec<u64>,
+    ) -> MutexGuard<'a, Core> {
+        let begun = Time::now();
+        if let Some(hands) = core.hands_to_lend() {
+            core.led = true;
+            drop(core);
+            hands.turn();
+            let mut core = self.lock();
+            core.led = false;
+            core.collect();
+            return core;
+        }
+        if core.spin(|| self.contenders.load(Ordering::Relaxed) > 0) {
+            core.collect();
+            return core;
+        }
+        let timeout = core.prepare_sleep(begun, deadline);
+        self.note_busy(&core, core.scheduler.pending() > 0);
+        core.led = true;
+        drop(core);
+        // If the poller fails, looking again is all that can be done.
+        let _ = self.poller.wait(timeout, keys);
+        let mut core = self.lock();
+        core.led = false;
+        core.woke(Time::now().since(begun));
+        for key in keys.drain(..) {
+            core.on_key(key);
+        }
+        core.collect();
+        self.note_interrupt(&mut core);
+        core
+    }
+
+    fn note_interrupt(&self, core: &mut Core) {
+        if self.interrupts.is_some() && core.interrupts != interrupt::count() {
+            core.interrupts = interrupt::count();
+            let grace = self.config.policy.grace;
+            core.feed(Event::Stopped { grace, why: Why::Interrupted });
+        }
+    }
+
+    /// The helper thread: leads whenever there is something to do and nobody else does.
+    fn be_helper(&self) {
+        let mut keys = Vec::new();
+        let mut core = self.lock();
+        let mut leading = false;
+        while !core.stopping {
+            if core.led || core.scheduler.pending() == 0 {
+                leading = false;
+                core = self.lead_is_free.wait(core).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            if !leading {
+                leading = true;
+                // Whoever submitted may be about to wait, and then leads without a detour.
+                let waited = self.lead_is_free.wait_timeout(core, limits::HELPER_DELAY);
+                core = waited.unwrap_or_else(PoisonError::into_inner).0;
+                continue;
+            }
+            core.catch_up();
+            core.collect();
+            if core.scheduler.pending() > 0 {
+                core = self.lead(core, None, &mut keys);
+            }
+            if !core.errands.is_empty() {
+                self.release(core);
+                core = self.lock();
+            }
+        }
+        core.followers.pop().inspect(Thread::unpark);
+    }
+
+    /// Rings for whoever sleeps for this pool.
+    pub fn rouse(&self) {
+        self.bell.ring();
+    }
+}
+
+/// A follower looks again after this long: if a leader ended badly, somebody must take the lead.
+const FOLLOW_AGAIN: Duration = Duration::from_millis(500);
+
+impl Core {
+    /// Whether Ctrl-C ended this pool.
+    fn interrupted(&self) -> bool {
+        self.ended.as_ref().is_some_and(Error::is_interrupted)
+    }
+
+    /// A worker without a thread of its own that has something to do.
+    fn hands_to_lend(&self) -> Option<Arc<Hands>> {
+        if self.config.backend != Backend::Inline {
+            return None;
+        }
+        self.stations.iter().flatten().find_map(|station| match station {
+            Station::Thread(station) if station.hands.has_work() => Some(station.hands.clone()),
+            Station::Thread(_) | Station::Process(_) => None,
+        })
+    }
+
+    /// Spins while that promises something; whether a worker has news.
+    fn spin(&mut self, give_way: impl Fn() -> bool) -> bool {
+        let Self { stations, scheduler, patience, .. } = self;
+        let mut busy = stations.iter().zip(0..).filter_map(|(station, index)| match station {
+            Some(Station::Process(station)) if scheduler.out(WorkerId(index)) > 0 => Some(&station.launched.lane),
+            Some(_) | None => None,
+        });
+        let Some(first) = busy.next() else { return false };
+        let others: Vec<_> = busy.collect();
+        let news = || first.has_response() || others.iter().any(|lane| lane.has_response());
+        first.spin(patience, || news() || give_way()) && news()
+    }
+
+    /// Asks all workers for the bell, and says how long to sleep at most.
+    fn prepare_sleep(&mut self, now: Time, deadline: Option<Time>) -> Option<Duration> {
+        let mut any_out = false;
+        let mut news = false;
+        let alone = self.scheduler.pending() <= 1;
+        for (station, index) in self.stations.iter().zip(0..) {
+            let Some(station) = station else { continue };
+            let out = self.scheduler.out(WorkerId(index));
+            any_out |= out > 0;
+            match station {
+                Station::Process(station) => {
+                    let after = if alone { self.wake_after(WorkerId(index), out) } else { 1 };
+                    news |= station.launched.lane.ask_for_bell(after);
+                }
+                Station::Thread(_) => news |= station.has_news(),
+            }
+        }
+        if news {
+            return Some(Duration::ZERO);
+        }
+        let next = [self.scheduler.next_deadline(), deadline].into_iter().flatten().min();
+        let timeout = next.map(|next| next.since(now));
+        if any_out { Some(timeout.map_or(limits::LOOK_AGAIN, |timeout| timeout.min(limits::LOOK_AGAIN))) } else { timeout }
+    }
+
+    /// After how many results of this worker somebody wants to know: for a `map`, when half of what is out is done.
+    fn wake_after(&self, worker: WorkerId, out: u64) -> u64 {
+        let front = self.scheduler.front(worker);
+        let bulk = front.and_then(|(job, _, _)| self.jobs.get_ref(job)).is_some_and(|job| job.itemised && !job.each);
+        if bulk { (out / 2).max(1) } else { 1 }
+    }
+
+    fn woke(&mut self, waited: Duration) {
+        self.patience.remember(waited);
+        for station in self.stations.iter().flatten() {
+            if let Station::Process(station) = station {
+                station.launched.lane.no_bell();
+            }
+        }
+    }
+}

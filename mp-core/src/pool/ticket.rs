@@ -1,0 +1,282 @@
+//! One job, as its owner holds it.
+
+use super::core::{Core, is_long};
+use super::jobs::{Job, Portion, Results, Waiter};
+use super::scheduler::{Event, OnFailure};
+use super::shared::Shared;
+use crate::clock::Time;
+use crate::error::Error;
+use crate::ids::JobId;
+use crate::task::entry::Entry;
+use crate::task::registry::Slot;
+use crate::wire::codec;
+use serde::de::DeserializeOwned;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
+use std::time::Duration;
+
+/// The right to the results of a job. Dropping it gives them up; the job goes on.
+pub struct Ticket {
+    shared: Arc<Shared>,
+    task: &'static str,
+    job: Result<JobId, Refused>,
+}
+
+/// A job that never came to be. Its error is there like a result, to be taken once.
+struct Refused(Mutex<Option<Error>>);
+
+/// What a job is besides its items.
+#[derive(Clone, Copy)]
+pub struct Kind {
+    /// Errors say which item.
+    pub itemised: bool,
+    /// Each result is news, not only the last.
+    pub each: bool,
+    /// More items will be offered.
+    pub open: bool,
+    /// What a failure means for later items.
+    pub on_failure: OnFailure,
+}
+
+/// One call.
+pub const SINGLE: Kind = Kind { itemised: false, each: false, open: false, on_failure: OnFailure::Continue };
+
+impl Ticket {
+    /// Hands a job in.
+    pub fn submit(shared: &Arc<Shared>, task: (Slot, &'static Entry), kind: Kind, portion: Option<Portion>) -> Self {
+        let mut job = Job::new(task, kind.itemised, kind.each, kind.open);
+        job.enough = 2 * shared.config.policy.workers.get() as u64;
+        let id = shared.with(|core| {
+            let items = portion.map_or(0, |portion| job.offer(portion));
+            let id = core.jobs.insert(job);
+            core.feed(Event::Submitted { job: id, items, sealed: !kind.open, on_failure: kind.on_failure });
+            id
+        });
+        Self { shared: shared.clone(), task: task.1.name, job: Ok(id) }
+    }
+
+    /// A job that cannot be: its owner finds the reason as its outcome.
+    pub fn refused(shared: &Arc<Shared>, error: Error) -> Self {
+        Self { shared: shared.clone(), task: "?", job: Err(Refused(Mutex::new(Some(error)))) }
+    }
+
+    /// The job, unless it was refused.
+    pub fn id(&self) -> Option<JobId> {
+        self.job.as_ref().ok().copied()
+    }
+
+    /// The pool.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The task that runs.
+    pub fn task(&self) -> &'static str {
+        self.task
+    }
+
+    /// Adds items.
+    pub fn offer(&self, portion: Portion) {
+        self.with_job(|core, id| {
+            let items = core.jobs.get(id).map_or(0, |job| job.offer(portion));
+            core.feed(Event::Offered { job: id, items });
+        });
+    }
+
+    /// Says that no more items come.
+    pub fn seal(&self) {
+        self.with_job(|core, id| {
+            if let Some(job) = core.jobs.get(id) {
+                job.open = false;
+            }
+            core.feed(Event::Sealed { job: id });
+        });
+    }
+
+    /// Drops the items from `first` on that no worker has started.
+    pub fn cancel_from(&self, first: u64) {
+        let Some(id) = self.id() else { return };
+        self.shared.with(|core| {
+            core.collect_if_free();
+            if core.jobs.get(id).is_some_and(|job| !job.finished) {
+                core.feed(Event::Cancelled { job: id, items: first..u64::MAX });
+            }
+        });
+    }
+
+    /// Whether an item was cancelled and nobody has taken that outcome.
+    pub fn was_cancelled(&self) -> bool {
+        self.id().is_some_and(|id| self.shared.with(|core| core.jobs.get(id).is_some_and(|job| job.was_cancelled())))
+    }
+
+    /// Waits until every item is accounted for; false if the time-out passed first.
+    pub fn wait(&self, timeout: Option<Duration>) -> Result<bool, Error> {
+        let Some(id) = self.id() else { return Ok(true) };
+        let deadline = timeout.map(|timeout| Time::now() + timeout);
+        let over = |core: &mut Core| core.jobs.get(id).is_none_or(|job| job.finished).then_some(());
+        Ok(self.shared.wait(Some(id), deadline, over)?.is_some())
+    }
+
+    /// Whether every item is accounted for. `waker` is woken when that changes.
+    pub fn poll(&self, waker: Option<&Waker>) -> bool {
+        let Some(id) = self.id() else { return true };
+        let finished = self.shared.with(|core| {
+            core.collect_if_free();
+            let Some(job) = core.jobs.get(id) else { return true };
+            if let Some(waker) = waker
+                && !job.finished
+            {
+                job.waiters.retain(|waiter| !matches!(waiter, Waiter::Waker(_)));
+                job.waiters.push(Waiter::Waker(waker.clone()));
+            }
+            job.finished
+        });
+        if !finished && waker.is_some() {
+            self.shared.help();
+        }
+        finished
+    }
+
+    /// Whether a worker runs the only item.
+    pub fn is_started(&self) -> bool {
+        self.id().is_some_and(|id| {
+            self.shared.with(|core| {
+                core.collect_if_free();
+                core.scheduler.is_started(id, 0) == Some(true)
+            })
+        })
+    }
+
+    /// Whether the job is over and one of its items failed.
+    pub fn has_failed(&self) -> bool {
+        self.id().is_none_or(|id| {
+            self.shared.with(|core| core.jobs.get(id).is_some_and(|job| job.finished && job.has_errors()))
+        })
+    }
+
+    /// The results that have arrived.
+    pub fn take(&self) -> Results {
+        match &self.job {
+            Ok(id) => self.shared.with(|core| core.jobs.get(*id).map(Job::take_results)).unwrap_or_default(),
+            Err(Refused(error)) => {
+                let error = error.lock().unwrap_or_else(PoisonError::into_inner).take();
+                Results { arrived: error.into_iter().map(|error| (0, Err(Box::new(error)))).collect(), ..Results::default() }
+            }
+        }
+    }
+
+    fn with_job(&self, f: impl FnOnce(&mut Core, JobId)) {
+        let Some(id) = self.id() else { return };
+        self.shared.with(|core| {
+            if core.jobs.get(id).is_some_and(|job| !job.finished) {
+                f(core, id);
+            }
+        });
+    }
+}
+
+/// Runs `callback` when every item of a job is accounted for: at once, if that is so now.
+pub fn when_finished(shared: &Arc<Shared>, id: Option<JobId>, callback: Box<dyn FnOnce() + Send>) {
+    let Some(id) = id else { return callback() };
+    let now = shared.with(|core| {
+        core.collect_if_free();
+        match core.jobs.get(id) {
+            Some(job) if !job.finished => {
+                job.waiters.push(Waiter::Callback(callback));
+                None
+            }
+            Some(_) | None => Some(callback),
+        }
+    });
+    match now {
+        Some(callback) => callback(),
+        None => shared.help(),
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let Some(id) = self.id() else { return };
+        self.shared.with(|core| {
+            let Some(job) = core.jobs.get(id) else { return };
+            job.wanted = false;
+            if job.finished {
+                core.discard(id);
+            }
+        });
+    }
+}
+
+/// Encoded items on their way into a job: short ones together, long ones each in a slab.
+pub struct Portions<'a> {
+    shared: &'a Shared,
+    gathered: Portion,
+}
+
+/// What an item made of the portion.
+pub enum Encoded {
+    /// It is in the portion.
+    Gathered,
+    /// It is too long for that; the portion so far must be offered before it.
+    Apart(Portion),
+}
+
+impl<'a> Portions<'a> {
+    /// No items yet.
+    pub fn new(shared: &'a Shared) -> Self {
+        Self { shared, gathered: Portion::new() }
+    }
+
+    /// Encodes an item.
+    pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<(), Error>) -> Result<Encoded, Error> {
+        self.gathered.push(write)?;
+        if !is_long(self.gathered.last_len()) {
+            return Ok(Encoded::Gathered);
+        }
+        let bytes = self.gathered.pop().unwrap_or_default();
+        portion_of(self.shared, bytes).map(Encoded::Apart)
+    }
+
+    /// How many items are gathered.
+    pub fn len(&self) -> usize {
+        self.gathered.len()
+    }
+
+    /// How many bytes the last item has that is gathered.
+    pub fn last_len(&self) -> usize {
+        self.gathered.last_len()
+    }
+
+    /// How many bytes are gathered.
+    pub fn bytes(&self) -> usize {
+        self.gathered.bytes()
+    }
+
+    /// The items that are gathered, if any are.
+    pub fn take(&mut self) -> Option<Portion> {
+        let gathered = std::mem::replace(&mut self.gathered, Portion::new());
+        (gathered.len() > 0).then_some(gathered)
+    }
+}
+
+/// One encoded item.
+pub fn portion_of(shared: &Shared, bytes: Vec<u8>) -> Result<Portion, Error> {
+    if !is_long(bytes.len()) {
+        return Ok(Portion::single(bytes));
+    }
+    let stored = shared.slabs.take(bytes.len()).and_then(|slab| slab.write(0, &bytes).map(|()| slab));
+    let slab = stored
+        .map_err(|error| Error::os(format!("cannot store {} bytes of arguments in shared memory", bytes.len()), error))?;
+    Ok(Portion::spilled(slab, bytes.len() as u64))
+}
+
+/// A result as its owner wants it.
+pub fn decode<R: DeserializeOwned>(bytes: &[u8], task: &'static str, item: Option<u64>) -> Result<R, Error> {
+    codec::decode(bytes).map_err(|error| {
+        let error = Error::result_undecodable(std::any::type_name::<R>(), &error.to_string()).for_task(task);
+        match item {
+            Some(item) => error.on_item(item),
+            None => error,
+        }
+    })
+}

@@ -1,0 +1,396 @@
+//! The verbs of a pool.
+
+use super::config::{Backend, Config, PoolBuilder};
+use super::handle::{MapHandle, TaskHandle};
+use super::imap::{Imap, ImapUnordered};
+use super::map::{self, Input};
+use super::scheduler::{Event, OnFailure, Phase, Why};
+use super::shared::Shared;
+use super::ticket::{Kind, SINGLE, Ticket, portion_of};
+use crate::error::{Error, ErrorKind};
+use crate::process::current::WorkerInfo;
+use crate::task::arguments::{Arg, Args, Task};
+use crate::task::registry;
+use serde::de::DeserializeOwned;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A pool of workers.
+///
+/// Whatever kills a worker, exactly the call that it was running fails, with an error that says what happened; the
+/// worker is replaced, and everything else goes on.
+///
+/// All methods take `&self`: a pool can be shared by threads. Dropping it drops what no worker has started, lets running
+/// calls and finalizers go on for the [grace](PoolBuilder::grace), then kills.
+///
+/// ```
+/// #[mp::task]
+/// fn length(text: &str) -> usize {
+///     text.len()
+/// }
+///
+/// fn main() -> Result<(), mp::Error> {
+///     mp::main!();
+///     let pool = mp::Pool::new(2)?;
+///     assert_eq!(pool.map(length, ["a", "bb", "ccc"])?, [1, 2, 3]);
+///     Ok(())
+/// }
+/// ```
+pub struct Pool {
+    shared: Arc<Shared>,
+}
+
+impl Pool {
+    /// A pool of `workers` processes.
+    ///
+    /// # Errors
+    /// If `workers` is zero, this program has no entry, or a process cannot be started.
+    pub fn new(workers: usize) -> Result<Self, Error> {
+        Self::builder().workers(workers).build()
+    }
+
+    /// A pool to be described first.
+    pub fn builder() -> PoolBuilder {
+        PoolBuilder::default()
+    }
+
+    pub(super) fn start(config: Config) -> Result<Self, Error> {
+        let pool = Self { shared: Arc::new(Shared::new(config)?) };
+        let failed = pool.shared.with(|core| {
+            core.feed(Event::Tick);
+            core.spawn_error.take()
+        });
+        match failed {
+            None => Ok(pool),
+            Some(error) => {
+                pool.stop(Duration::ZERO, Why::Terminated);
+                Err(error)
+            }
+        }
+    }
+
+    /// Runs a task in a worker and waits for what it returns.
+    ///
+    /// ```
+    /// #[mp::task]
+    /// fn add(x: i32, y: i32) -> i32 {
+    ///     x + y
+    /// }
+    ///
+    /// fn main() -> Result<(), mp::Error> {
+    ///     mp::main!();
+    ///     assert_eq!(mp::Pool::new(1)?.apply(add, (2, 3))?, 5);
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// What the call failed with: a function that is no task, an argument that cannot travel, a panic, the death of its
+    /// worker, the end of the pool.
+    ///
+    /// # Blocking and death
+    /// Returns when the call ends, its worker dies, or the pool ends.
+    #[track_caller]
+    pub fn apply<F, P, A>(&self, task: F, args: A) -> Result<F::Output, Error>
+    where
+        F: Task<P>,
+        A: Args<P>,
+        F::Output: DeserializeOwned,
+    {
+        self.shared.refuse_inside()?;
+        self.submit::<F, P, A>(task, &args)?.wait()
+    }
+
+    /// Starts a call and returns a handle of it at once. What is wrong with the task or the arguments is the outcome of
+    /// the handle.
+    #[track_caller]
+    pub fn apply_async<F, P, A>(&self, task: F, args: A) -> TaskHandle<F::Output>
+    where
+        F: Task<P>,
+        A: Args<P>,
+    {
+        let handle = self
+            .submit::<F, P, A>(task, &args)
+            .unwrap_or_else(|error| TaskHandle::new(Ticket::refused(&self.shared, error)));
+        self.go_on(handle.ticket());
+        handle
+    }
+
+    /// Runs a task on each item and returns what it returns, in the order of the items.
+    ///
+    /// Items are pulled from the input as they are needed. When an item fails, later items that no worker has started are
+    /// dropped; earlier ones still run, so that the error is the one that a plain loop would meet first.
+    ///
+    /// # Errors
+    /// The failure of the earliest failing item; a function that is no task.
+    ///
+    /// # Blocking and death
+    /// Returns when all items have ended, an item has failed, or the pool ends.
+    #[track_caller]
+    pub fn map<F, P, I>(&self, _task: F, items: I) -> Result<Vec<F::Output>, Error>
+    where
+        F: Task<(P,)>,
+        I: IntoIterator,
+        I::Item: Arg<P>,
+        F::Output: DeserializeOwned,
+    {
+        map::all(&self.shared, registry::find::<F>()?, &mut Input::new(items, |item, out| item.write(out)))
+    }
+
+    /// Runs a task on each item and returns what became of each, in the order of the items.
+    ///
+    /// # Blocking and death
+    /// Returns when all items have ended; when the pool ends, the rest get an error.
+    #[track_caller]
+    pub fn try_map<F, P, I>(&self, _task: F, items: I) -> Vec<Result<F::Output, Error>>
+    where
+        F: Task<(P,)>,
+        I: IntoIterator,
+        I::Item: Arg<P>,
+        F::Output: DeserializeOwned,
+    {
+        map::each(&self.shared, registry::find::<F>(), Input::new(items, |item, out| item.write(out)))
+    }
+
+    /// Starts a call for each item and returns a handle of them all at once. The input is encoded before this returns.
+    #[track_caller]
+    pub fn map_async<F, P, I>(&self, _task: F, items: I) -> MapHandle<F::Output>
+    where
+        F: Task<(P,)>,
+        I: IntoIterator,
+        I::Item: Arg<P>,
+    {
+        let handle = map::start(&self.shared, registry::find::<F>(), Input::new(items, |item, out| item.write(out)));
+        self.go_on(handle.ticket());
+        handle
+    }
+
+    /// [`map`](Self::map) for tasks of several parameters: each item is a tuple of arguments.
+    ///
+    /// # Errors
+    /// As [`map`](Self::map).
+    ///
+    /// # Blocking and death
+    /// As [`map`](Self::map).
+    #[track_caller]
+    pub fn starmap<F, P, I>(&self, _task: F, items: I) -> Result<Vec<F::Output>, Error>
+    where
+        F: Task<P>,
+        I: IntoIterator,
+        I::Item: Args<P>,
+        F::Output: DeserializeOwned,
+    {
+        map::all(&self.shared, registry::find::<F>()?, &mut Input::new(items, |item, out| item.write(out)))
+    }
+
+    /// [`try_map`](Self::try_map) for tasks of several parameters: each item is a tuple of arguments.
+    ///
+    /// # Blocking and death
+    /// As [`try_map`](Self::try_map).
+    #[track_caller]
+    pub fn try_starmap<F, P, I>(&self, _task: F, items: I) -> Vec<Result<F::Output, Error>>
+    where
+        F: Task<P>,
+        I: IntoIterator,
+        I::Item: Args<P>,
+        F::Output: DeserializeOwned,
+    {
+        map::each(&self.shared, registry::find::<F>(), Input::new(items, |item, out| item.write(out)))
+    }
+
+    /// [`map_async`](Self::map_async) for tasks of several parameters: each item is a tuple of arguments.
+    #[track_caller]
+    pub fn starmap_async<F, P, I>(&self, _task: F, items: I) -> MapHandle<F::Output>
+    where
+        F: Task<P>,
+        I: IntoIterator,
+        I::Item: Args<P>,
+    {
+        let handle = map::start(&self.shared, registry::find::<F>(), Input::new(items, |item, out| item.write(out)));
+        self.go_on(handle.ticket());
+        handle
+    }
+
+    /// Runs a task on each item and yields the outcomes one by one, in the order of the items.
+    ///
+    /// The input may be endless: it is pulled only as results are taken, with a bounded
+    /// [read-ahead](Imap::read_ahead). A failing item is yielded as an error in its place, and the iteration goes on.
+    /// Dropping the iterator drops what no worker has started.
+    #[track_caller]
+    pub fn imap<F, P, I>(&self, _task: F, items: I) -> Imap<'_, I::IntoIter, F::Output>
+    where
+        F: Task<(P,)>,
+        I: IntoIterator,
+        I::Item: Arg<P>,
+        F::Output: DeserializeOwned,
+    {
+        Imap::new(&self.shared, registry::find::<F>(), Input::new(items, |item, out| item.write(out)))
+    }
+
+    /// As [`imap`](Self::imap), but yields outcomes in the order in which they come, each with the position of its item
+    /// in the input, from 0.
+    #[track_caller]
+    pub fn imap_unordered<F, P, I>(&self, _task: F, items: I) -> ImapUnordered<'_, I::IntoIter, F::Output>
+    where
+        F: Task<(P,)>,
+        I: IntoIterator,
+        I::Item: Arg<P>,
+        F::Output: DeserializeOwned,
+    {
+        ImapUnordered::new(&self.shared, registry::find::<F>(), Input::new(items, |item, out| item.write(out)))
+    }
+
+    /// Takes no new calls. What was submitted goes on; workers leave when it is done.
+    pub fn close(&self) {
+        self.shared.with(|core| core.feed(Event::Closed));
+        self.shared.help();
+    }
+
+    /// Ends the pool at once: drops what no worker has started, kills the workers, and waits until they are gone. Pending
+    /// handles get an error with [`is_closed`](Error::is_closed).
+    ///
+    /// # Blocking and death
+    /// Waits for killed processes to be gone. In a task of this pool, on the thread or inline backend, it does not wait.
+    pub fn terminate(&self) {
+        self.stop(Duration::ZERO, Why::Terminated);
+    }
+
+    /// Waits until a closed pool has done everything and its workers are gone.
+    ///
+    /// # Errors
+    /// If the pool was neither [closed](Self::close) nor [terminated](Self::terminate): that would last for ever.
+    ///
+    /// # Blocking and death
+    /// Returns when all calls have ended or failed and all workers are gone; a worker that does not leave within the
+    /// grace is killed.
+    pub fn join(&self) -> Result<(), Error> {
+        if self.shared.with(|core| core.scheduler.phase() == Phase::Open) {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                format!(
+                    "the pool \"{}\" is open, so waiting for its workers would last for ever: call `close` or \
+                     `terminate` first",
+                    self.shared.config.name
+                ),
+            ));
+        }
+        self.shared.wait(None, None, |core| core.scheduler.is_over().then_some(()))?;
+        Ok(())
+    }
+
+    /// Closes the pool and waits until its workers are gone. With `cancel_pending` what no worker has started is
+    /// cancelled; without, it still runs.
+    ///
+    /// # Errors
+    /// [`Deadlock`](ErrorKind::Deadlock) in a task of this pool.
+    ///
+    /// # Blocking and death
+    /// As [`join`](Self::join).
+    pub fn shutdown(&self, cancel_pending: bool) -> Result<(), Error> {
+        self.shared.with(|core| {
+            core.feed(Event::Closed);
+            if cancel_pending {
+                for job in core.jobs.ids() {
+                    core.feed(Event::Cancelled { job, items: 0..u64::MAX });
+                }
+            }
+        });
+        self.join()
+    }
+
+    /// The workers that are there now. One that died is missing until it is replaced.
+    pub fn workers(&self) -> Vec<WorkerInfo> {
+        self.shared.with(|core| {
+            core.look_for_deaths();
+            core.collect_if_free();
+            let pool = core.config.name.clone();
+            let stations = core.stations.iter().zip(0..);
+            stations
+                .filter_map(|(station, index)| {
+                    let station = station.as_ref()?;
+                    let (pid, name) = (station.pid(), station.name().to_owned());
+                    Some(WorkerInfo { index, pid, name, pool: pool.clone() })
+                })
+                .collect()
+        })
+    }
+
+    /// The pool's name.
+    pub fn name(&self) -> &str {
+        &self.shared.config.name
+    }
+
+    fn submit<F, P, A>(&self, _task: F, args: &A) -> Result<TaskHandle<F::Output>, Error>
+    where
+        F: Task<P>,
+        A: Args<P>,
+    {
+        let (slot, entry) = registry::find::<F>()?;
+        let mut bytes = Vec::new();
+        args.write(&mut bytes).map_err(|error| error.for_task(entry.name))?;
+        let portion = portion_of(&self.shared, bytes).map_err(|error| error.for_task(entry.name))?;
+        Ok(TaskHandle::new(Ticket::submit(&self.shared, (slot, entry), SINGLE, Some(portion))))
+    }
+
+    /// Sees to it that a job goes on while nobody waits for it. Without threads or processes it runs now.
+    fn go_on(&self, ticket: &Ticket) {
+        if self.shared.config.backend == Backend::Inline {
+            // In a task of this very pool it waits for its turn instead.
+            let _ = ticket.wait(None);
+        } else {
+            self.shared.help();
+        }
+    }
+
+    fn stop(&self, grace: Duration, why: Why) {
+        self.shared.with(|core| {
+            core.feed(Event::Stopped { grace, why });
+            core.feed(Event::Tick);
+        });
+        // A leader that sleeps must hear of the new deadline.
+        self.shared.rouse();
+        let _ = self.shared.wait(None, None, |core| core.scheduler.is_over().then_some(()));
+    }
+}
+
+/// What a `map` asks of its job.
+pub(super) fn bulk(on_failure: OnFailure) -> Kind {
+    Kind { itemised: true, each: false, open: true, on_failure }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        let over = self.shared.with(|core| core.scheduler.is_over());
+        if !over {
+            let grace = self.shared.config.policy.grace;
+            self.stop(grace, Why::Terminated);
+        }
+        self.shared.dismiss_helper();
+    }
+}
+
+impl Default for Pool {
+    /// A pool of one process per processor that this process [may use](crate::cpu_count).
+    ///
+    /// # Panics
+    /// If it cannot be started; [`Pool::builder`] returns the error instead.
+    fn default() -> Self {
+        match Self::builder().build() {
+            Ok(pool) => pool,
+            Err(error) => panic!("cannot start a pool: {error}"),
+        }
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pending = self.shared.with(|core| core.scheduler.pending());
+        f.debug_struct("Pool")
+            .field("name", &self.name())
+            .field("workers", &self.shared.config.policy.workers)
+            .field("backend", &self.shared.config.backend)
+            .field("pending", &pending)
+            .finish()
+    }
+}

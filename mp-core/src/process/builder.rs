@@ -1,0 +1,179 @@
+//! `Process` and `spawn`.
+
+use super::children;
+use super::current;
+use super::handle::{JoinHandle, Running};
+use super::launch::{Surroundings, launch};
+use super::output::Output;
+use crate::error::{Error, ErrorKind};
+use crate::ids::CallSeq;
+use crate::limits;
+use crate::protocol::control::Role;
+use crate::shm::slab::Slab;
+use crate::sys::bell::Bell;
+use crate::task::arguments::{Args, Task};
+use crate::task::registry;
+use std::ffi::OsStr;
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::Path;
+
+/// A process that has not been started: a task, its arguments and its surroundings.
+///
+/// ```
+/// #[mp::task]
+/// fn product(x: u32, y: u32) -> u32 {
+///     x * y
+/// }
+///
+/// fn main() -> Result<(), mp::Error> {
+///     mp::main!();
+///     let process = mp::Process::new(product, (6, 7)).name("multiplier").start()?;
+///     assert_eq!(process.name(), "multiplier");
+///     assert_eq!(process.join()?, 42);
+///     Ok(())
+/// }
+/// ```
+#[must_use = "a process does nothing until it is started"]
+pub struct Process<R> {
+    call: Result<Call, Error>,
+    name: Option<String>,
+    daemon: bool,
+    surroundings: Surroundings,
+    result: PhantomData<fn() -> R>,
+}
+
+struct Call {
+    slot: registry::Slot,
+    task: &'static crate::task::entry::Entry,
+    arguments: Vec<u8>,
+}
+
+/// Runs a task in a process of its own, like [`std::thread::spawn`] runs a function in a thread of its own.
+///
+/// Like a thread, the process ends with the program, and if nobody joins it, with whatever it was doing. For a process
+/// with a name, an environment or a life of its own see [`Process`].
+///
+/// ```
+/// #[mp::task]
+/// fn shout(text: &str) -> String {
+///     text.to_uppercase()
+/// }
+///
+/// fn main() -> Result<(), mp::Error> {
+///     mp::main!();
+///     let process = mp::spawn(shout, ("hello",))?;
+///     assert_eq!(process.join()?, "HELLO");
+///     Ok(())
+/// }
+/// ```
+///
+/// # Errors
+/// If the function is not a task, the arguments cannot be encoded, or the process cannot be started.
+#[track_caller]
+pub fn spawn<F, P, A>(task: F, args: A) -> Result<JoinHandle<F::Output>, Error>
+where
+    F: Task<P>,
+    A: Args<P>,
+{
+    Process::new(task, args).daemon(true).start()
+}
+
+impl<R> Process<R> {
+    /// A process that will run `task` with `args`, a tuple. What is wrong with them is reported by
+    /// [`start`](Self::start).
+    #[track_caller]
+    pub fn new<F, P, A>(_task: F, args: A) -> Self
+    where
+        F: Task<P, Output = R>,
+        A: Args<P>,
+    {
+        let call = registry::find::<F>().and_then(|(slot, task)| {
+            let mut arguments = Vec::new();
+            args.write(&mut arguments).map_err(|error| error.for_task(task.name))?;
+            Ok(Call { slot, task, arguments })
+        });
+        Self { call, name: None, daemon: false, surroundings: Surroundings::default(), result: PhantomData }
+    }
+
+    /// Names the process. Without a name it is `process-1`, `process-2`, ... (`process-1:1` for a child's child).
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Whether the process is killed when this program ends in order. Without this, the end of the program waits for
+    /// it, as in Python. (When this program is killed, its processes die with it either way.)
+    pub fn daemon(mut self, daemon: bool) -> Self {
+        self.daemon = daemon;
+        self
+    }
+
+    /// Sets an environment variable of the process.
+    pub fn env(mut self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.surroundings.env.push((key.as_ref().into(), Some(value.as_ref().into())));
+        self
+    }
+
+    /// Removes an environment variable from the process.
+    pub fn env_remove(mut self, key: impl AsRef<OsStr>) -> Self {
+        self.surroundings.env.push((key.as_ref().into(), None));
+        self
+    }
+
+    /// The directory in which the process starts.
+    pub fn current_dir(mut self, directory: impl AsRef<Path>) -> Self {
+        self.surroundings.current_dir = Some(directory.as_ref().into());
+        self
+    }
+
+    /// Where the process's stdout goes.
+    pub fn stdout(mut self, output: impl Into<Output>) -> Self {
+        self.surroundings.stdout = output.into();
+        self
+    }
+
+    /// Where the process's stderr goes.
+    pub fn stderr(mut self, output: impl Into<Output>) -> Self {
+        self.surroundings.stderr = output.into();
+        self
+    }
+
+    /// Starts the process.
+    ///
+    /// # Errors
+    /// If the function is not a task, the arguments cannot be encoded, this program has no entry
+    /// ([`ErrorKind::NoEntry`]), or the operating system refuses.
+    pub fn start(self) -> Result<JoinHandle<R>, Error> {
+        let Call { slot, task, arguments } = self.call?;
+        let name = self.name.unwrap_or_else(|| children::next_name("process"));
+        if name.contains('\0') {
+            return Err(Error::new(ErrorKind::InvalidInput, format!("the process name {name:?} contains a NUL")));
+        }
+        let failed = |error| Error::os(format!("cannot start the process \"{name}\""), error);
+        // Nobody sleeps on this bell: whoever joins looks at the sentinel.
+        let bell = Bell::new().map_err(failed)?;
+        let cpus = current::cpu_count().get();
+        let mut launched = launch(&name, Role::Process, cpus, &self.surroundings, &bell, &[])?;
+        let seq = CallSeq(1);
+        if arguments.len() <= limits::INLINE_BYTES_MAX {
+            launched.lane.call(seq, 1, &[&slot.0.to_le_bytes(), &arguments]);
+        } else {
+            let slab = Slab::create(arguments.len()).map_err(failed)?;
+            slab.write(0, &arguments).map_err(failed)?;
+            match launched.lane.spilled_call(seq, slot.0, &slab, arguments.len() as u64) {
+                // A child that is gone already cannot be handed anything; its death is reported by the handle.
+                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => return Err(failed(error)),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Running::new(name.clone(), self.daemon, task, launched).map(JoinHandle::new).map_err(failed)
+    }
+}
+
+impl<R> fmt::Debug for Process<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let task = self.call.as_ref().map(|call| call.task.name);
+        f.debug_struct("Process").field("task", &task).field("name", &self.name).field("daemon", &self.daemon).finish()
+    }
+}

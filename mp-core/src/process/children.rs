@@ -1,0 +1,124 @@
+//! The live children of this process: for `active_children`, for waiting at exit, and for reaping those whose handles
+//! were dropped.
+
+use super::current::{ProcessInfo, identity};
+use super::handle::Running;
+use crate::sys;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
+use std::thread;
+
+/// A pool worker in the list, while it lives.
+#[derive(Debug)]
+pub struct Listed(u32);
+
+enum Child {
+    Worker(ProcessInfo),
+    Process(Weak<Running>),
+    /// A process that nobody holds a handle of: the list keeps it until it ends.
+    Dropped(Arc<Running>),
+}
+
+static CHILDREN: Mutex<Vec<Child>> = Mutex::new(Vec::new());
+static REAPING: AtomicBool = AtomicBool::new(false);
+
+fn children() -> MutexGuard<'static, Vec<Child>> {
+    // Nothing that panics runs under this lock.
+    CHILDREN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The number of the next child along the ancestry: `1`, or `2:1` for the first child of `process-2`.
+pub fn next_name(kind: &str) -> String {
+    static ORDINAL: AtomicU32 = AtomicU32::new(1);
+    let ordinal = ORDINAL.fetch_add(1, Ordering::Relaxed);
+    let ours = &identity().name;
+    match ours.rsplit_once('-') {
+        Some((_, ancestry)) if identity().depth > 0 => format!("{kind}-{ancestry}:{ordinal}"),
+        Some(_) | None => format!("{kind}-{ordinal}"),
+    }
+}
+
+/// Lists a pool worker until the result is dropped.
+pub fn list_worker(pid: u32, name: String) -> Listed {
+    children().push(Child::Worker(ProcessInfo { pid, name }));
+    Listed(pid)
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        children().retain(|child| !matches!(child, Child::Worker(info) if info.pid == self.0));
+    }
+}
+
+/// Lists a process until it ends or its handle is dropped.
+pub fn list_process(process: &Arc<Running>) {
+    static ONCE: Once = Once::new();
+    // Without room for one more exit handler the program ends without waiting.
+    ONCE.call_once(|| drop(sys::process::on_exit(join_at_exit)));
+    let mut children = children();
+    children.retain(|child| !matches!(child, Child::Process(weak) if weak.strong_count() == 0));
+    children.push(Child::Process(Arc::downgrade(process)));
+}
+
+/// Everyone in the list who lives.
+pub fn alive() -> Vec<ProcessInfo> {
+    let mut alive = Vec::new();
+    for child in &*children() {
+        match child {
+            Child::Worker(info) => alive.push(info.clone()),
+            Child::Process(weak) => alive.extend(weak.upgrade().and_then(|process| process.info_if_alive())),
+            Child::Dropped(process) => alive.extend(process.info_if_alive()),
+        }
+    }
+    alive
+}
+
+/// Keeps a process whose handle was dropped, and reaps it when it ends.
+pub fn adopt(process: Arc<Running>) {
+    children().push(Child::Dropped(process));
+    if !REAPING.swap(true, Ordering::AcqRel) {
+        // Without a thread for it, the zombie stays until this process ends; nothing else is lost.
+        let _ = thread::Builder::new().name("mp-reaper".into()).stack_size(64 << 10).spawn(reap);
+    }
+}
+
+/// Waits for the dropped ones, oldest first, until none is left. An older one that lives long holds back the reaping of
+/// younger ones, so each round looks at all of them.
+fn reap() {
+    loop {
+        let dropped: Vec<Arc<Running>> = {
+            let mut children = children();
+            children.retain(|child| !matches!(child, Child::Dropped(process) if process.has_ended()));
+            children.iter().filter_map(|child| if let Child::Dropped(p) = child { Some(p.clone()) } else { None }).collect()
+        };
+        if dropped.is_empty() {
+            REAPING.store(false, Ordering::Release);
+            // One that was adopted between the look and the store is taken up here.
+            let late = children().iter().any(|child| matches!(child, Child::Dropped(_)));
+            if !late || REAPING.swap(true, Ordering::AcqRel) {
+                return;
+            }
+            continue;
+        }
+        let handles: Vec<_> = dropped.iter().map(|process| process.sentinel()).collect();
+        let _ = sys::poller::ready_any(&handles, Some(REAP_AGAIN));
+    }
+}
+
+/// How long the reaper waits before it looks whether there are new ones.
+const REAP_AGAIN: std::time::Duration = std::time::Duration::from_millis(200);
+
+/// Python's rule: a program that ends in order waits for its children, except daemons.
+extern "C" fn join_at_exit() {
+    let mut waited: Vec<Arc<Running>> = Vec::new();
+    for child in &*children() {
+        match child {
+            Child::Worker(_) => {}
+            Child::Process(weak) => waited.extend(weak.upgrade()),
+            Child::Dropped(process) => waited.push(process.clone()),
+        }
+    }
+    for process in waited {
+        process.wait_at_exit();
+    }
+}

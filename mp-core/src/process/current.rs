@@ -1,0 +1,130 @@
+//! Who this process is, and who its relatives are.
+
+use super::children;
+use crate::sys;
+use std::cell::RefCell;
+use std::num::NonZeroUsize;
+use std::sync::OnceLock;
+
+/// A process of the family.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProcessInfo {
+    /// The process id.
+    pub pid: u32,
+    /// Its name: `main`, or as given, or made of its ancestors' numbers (`process-1:2`).
+    pub name: String,
+}
+
+/// The parent of a worker or of a child process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ParentProcess {
+    /// The process id.
+    pub pid: u32,
+    /// Its name.
+    pub name: String,
+}
+
+/// What a task can know about the worker that runs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorkerInfo {
+    /// The worker's place in its pool, from 0. A worker that died is replaced in the same place.
+    pub index: u32,
+    /// The process that it runs in; the caller's own for the thread and inline backends.
+    pub pid: u32,
+    /// The worker's name.
+    pub name: String,
+    /// The pool's name.
+    pub pool: String,
+}
+
+/// What the parent told a worker process at its start; the first process has made it up itself.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// This process's name.
+    pub name: String,
+    /// The parent's process id and name.
+    pub parent: Option<(u32, String)>,
+    /// 0 for the first process.
+    pub depth: u32,
+    /// How many processors this process may count as its own.
+    pub cpus: Option<usize>,
+}
+
+static IDENTITY: OnceLock<Identity> = OnceLock::new();
+static WORKER: OnceLock<WorkerInfo> = OnceLock::new();
+
+thread_local! {
+    static THREAD_WORKER: RefCell<Option<WorkerInfo>> = const { RefCell::new(None) };
+}
+
+/// Sets the identity of a worker process, once, before anything asks for it.
+pub fn assume(identity: Identity, worker: Option<WorkerInfo>) {
+    let _ = IDENTITY.set(identity);
+    if let Some(worker) = worker {
+        let _ = WORKER.set(worker);
+    }
+}
+
+/// Runs `f` as this worker on this thread: for workers that are not processes.
+pub fn as_worker<T>(worker: &WorkerInfo, f: impl FnOnce() -> T) -> T {
+    struct Restore(Option<WorkerInfo>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            THREAD_WORKER.set(self.0.take());
+        }
+    }
+    let _restore = Restore(THREAD_WORKER.replace(Some(worker.clone())));
+    f()
+}
+
+/// Who this process is.
+pub fn identity() -> &'static Identity {
+    IDENTITY.get_or_init(|| Identity { name: "main".into(), parent: None, depth: 0, cpus: None })
+}
+
+/// Whether this code runs in a worker process.
+///
+/// ```
+/// assert!(!mp::is_worker());
+/// ```
+pub fn is_worker() -> bool {
+    identity().depth > 0
+}
+
+/// The pool worker that runs this code; `None` in the main process and in a [`Process`](crate::Process).
+pub fn worker() -> Option<WorkerInfo> {
+    THREAD_WORKER.with_borrow(Clone::clone).or_else(|| WORKER.get().cloned())
+}
+
+/// This process.
+///
+/// ```
+/// assert_eq!(mp::current_process().pid, std::process::id());
+/// ```
+pub fn current_process() -> ProcessInfo {
+    ProcessInfo { pid: std::process::id(), name: identity().name.clone() }
+}
+
+/// The process that started this one through `mp`; `None` in the first process.
+pub fn parent_process() -> Option<ParentProcess> {
+    let (pid, name) = identity().parent.clone()?;
+    Some(ParentProcess { pid, name })
+}
+
+/// The children of this process that are alive: pool workers and [`Process`](crate::Process)es.
+pub fn active_children() -> Vec<ProcessInfo> {
+    children::alive()
+}
+
+/// How many processors this process may use: those that its affinity mask and its cgroup allow, or what
+/// `MP_CPU_COUNT` says. In a worker it is the worker's share of its parent's processors, so that nested pools do not
+/// multiply.
+pub fn cpu_count() -> NonZeroUsize {
+    let told = std::env::var("MP_CPU_COUNT").ok().and_then(|text| text.trim().parse().ok());
+    told.or_else(|| NonZeroUsize::new(identity().cpus?))
+        .or_else(|| NonZeroUsize::new(sys::cpu::available()))
+        .unwrap_or(NonZeroUsize::MIN)
+}

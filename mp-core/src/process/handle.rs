@@ -1,0 +1,369 @@
+//! A child process that runs one task, as its parent sees it.
+//!
+//! | state | `is_alive` | `join`, `wait` | `terminate`, `kill`, `interrupt` | drop |
+//! |---|---|---|---|---|
+//! | running | true | wait for the end | send the signal | kept in the list of children, reaped when it ends |
+//! | dead, not reaped | false | reap, read the outcome | nothing | reaped |
+//! | ended | false | return at once | nothing | nothing |
+//! | detached | – | – | – | lives on by itself |
+
+use super::children;
+use super::current::ProcessInfo;
+use super::launch::Launched;
+use super::obituary::{self, Remains};
+use crate::clock::Time;
+use crate::error::{Error, ErrorKind, ExitStatus, Failure};
+use crate::ids::CallSeq;
+use crate::protocol::control::FailureMessage;
+use crate::sys::process::{Ended, Signal};
+use crate::sys::{self, BorrowedHandle, Handle};
+use crate::task::entry::Entry;
+use crate::transport::lane::ResponseKind;
+use crate::wire::codec;
+use serde::de::DeserializeOwned;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// A child process that runs one task: made by [`spawn`](crate::spawn) and [`Process::start`](crate::Process::start).
+///
+/// Dropping it does not end the process; it goes on and is reaped when it ends. A process never outlives its parent
+/// unless it was [detached](Self::detach).
+pub struct JoinHandle<R> {
+    running: Arc<Running>,
+    result: PhantomData<fn() -> R>,
+}
+
+/// What is shared by the handle and the list of children.
+#[derive(Debug)]
+pub struct Running {
+    name: String,
+    pid: u32,
+    daemon: bool,
+    detached: AtomicBool,
+    task: &'static Entry,
+    sentinel: Handle,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+enum State {
+    Alive { launched: Box<Launched>, started: Time, oom_kills: Option<u64> },
+    Ended { status: Option<ExitStatus>, outcome: Option<Result<Vec<u8>, Error>> },
+}
+
+impl Running {
+    pub(super) fn new(name: String, daemon: bool, task: &'static Entry, launched: Launched) -> std::io::Result<Arc<Self>> {
+        let sentinel = sys::duplicate(launched.child.handle())?;
+        let state = State::Alive {
+            started: Time::now(),
+            oom_kills: sys::memory::oom_kills(),
+            launched: Box::new(launched),
+        };
+        let pid = match &state {
+            State::Alive { launched, .. } => launched.child.pid(),
+            State::Ended { .. } => 0,
+        };
+        let running = Arc::new(Self { name, pid, daemon, detached: AtomicBool::new(false), task, sentinel, state: Mutex::new(state) });
+        children::list_process(&running);
+        Ok(running)
+    }
+
+    pub(super) fn sentinel(&self) -> BorrowedHandle<'_> {
+        sys::borrow(&self.sentinel)
+    }
+
+    /// Reaps it if it is dead.
+    pub(super) fn has_ended(&self) -> bool {
+        self.settle(&mut self.lock());
+        matches!(*self.lock(), State::Ended { .. })
+    }
+
+    pub(super) fn info_if_alive(&self) -> Option<ProcessInfo> {
+        (!self.has_ended()).then(|| ProcessInfo { pid: self.pid, name: self.name.clone() })
+    }
+
+    /// This program ends in order: it waits for children, and ends its daemons.
+    pub(super) fn wait_at_exit(&self) {
+        if self.detached.load(Ordering::Relaxed) {
+            return;
+        }
+        if self.daemon {
+            let _ = self.signal(Signal::Kill);
+        }
+        self.wait(None);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Each state is written in one assignment.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<(), Error> {
+        match &*self.lock() {
+            State::Ended { .. } => Ok(()),
+            State::Alive { launched, .. } => launched
+                .child
+                .signal(signal)
+                .map_err(|error| Error::os(format!("cannot signal the process \"{}\" ({})", self.name, self.pid), error)),
+        }
+    }
+
+    /// Waits until it has ended; false if the time-out passed first.
+    fn wait(&self, timeout: Option<Duration>) -> bool {
+        let deadline = timeout.map(|timeout| Time::now() + timeout);
+        loop {
+            if self.has_ended() {
+                return true;
+            }
+            let left = deadline.map(|deadline| deadline.since(Time::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return false;
+            }
+            // An interrupted wait, or one that fails, looks again.
+            let _ = sys::poller::ready(self.sentinel(), left);
+        }
+    }
+
+    fn settle(&self, state: &mut State) {
+        let State::Alive { launched, started, oom_kills } = state else { return };
+        let ended = match launched.child.try_reap() {
+            Ok(None) => return,
+            Ok(Some(ended)) => Some(ended),
+            // Somebody else reaped it; that it is dead is certain.
+            Err(_) => None,
+        };
+        let outcome = self.outcome(launched, *started, *oom_kills, ended);
+        *state = State::Ended { status: ended.map(|ended| ExitStatus(ended.status)), outcome: Some(outcome) };
+    }
+
+    /// What the dead process left: its result, its failure, or nothing.
+    fn outcome(
+        &self,
+        launched: &mut Launched,
+        started: Time,
+        oom_kills: Option<u64>,
+        ended: Option<Ended>,
+    ) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        let mut remark = None;
+        match launched.lane.next_response(&mut bytes) {
+            Ok(Some(response)) => match response.kind {
+                ResponseKind::Done => {
+                    drain_stderr(launched);
+                    return Ok(bytes);
+                }
+                ResponseKind::Failed => {
+                    drain_stderr(launched);
+                    return Err(failure(&bytes, self.task));
+                }
+                ResponseKind::Skipped => remark = Some("it skipped its only call".to_owned()),
+            },
+            Ok(None) => {}
+            Err(violation) => remark = Some(violation.0),
+        }
+        if launched.lane.running().is_none() && remark.is_none() {
+            remark = Some(NEVER_BEGAN.into());
+        }
+        Err(Error::lost(obituary::write(Remains {
+            pid: self.pid,
+            ended,
+            lane: &launched.lane,
+            stderr: launched.stderr.as_ref(),
+            running: Some((CallSeq(1), self.task.name, Time::now().since(started))),
+            worker: None,
+            oom_kills_before: oom_kills,
+            remark,
+        })))
+    }
+}
+
+/// Why a worker may die before its first call.
+pub const NEVER_BEGAN: &str =
+    "it ended before it began its work: is `mp::main!();` the first statement of `fn main`?";
+
+fn drain_stderr(launched: &Launched) {
+    if let Some(pipe) = &launched.stderr {
+        obituary::drain(pipe, &mut Vec::new());
+    }
+}
+
+/// The failure in a `FAIL` frame.
+pub fn failure(bytes: &[u8], task: &'static Entry) -> Error {
+    match codec::decode::<FailureMessage>(bytes) {
+        Ok(message) => Error::of_failure(Failure::from(message), task.name),
+        Err(error) => Error::result_undecodable("mp::Failure", &error.to_string()).for_task(task.name),
+    }
+}
+
+impl<R> JoinHandle<R> {
+    pub(super) fn new(running: Arc<Running>) -> Self {
+        Self { running, result: PhantomData }
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.running.pid
+    }
+
+    /// The process's name.
+    pub fn name(&self) -> &str {
+        &self.running.name
+    }
+
+    /// Whether the process has not ended. Reaps it if it has.
+    pub fn is_alive(&self) -> bool {
+        !self.running.has_ended()
+    }
+
+    /// How the process ended: 0 after a task that returned, 101 after one that panicked, the code of an `exit`, or the
+    /// signal; `None` while it runs.
+    pub fn exit_status(&self) -> Option<ExitStatus> {
+        self.running.has_ended();
+        match &*self.running.lock() {
+            State::Alive { .. } => None,
+            State::Ended { status, .. } => *status,
+        }
+    }
+
+    /// Waits for the end of the process.
+    ///
+    /// # Errors
+    /// When somebody else reaped the process, so that nobody can tell how it ended.
+    ///
+    /// # Blocking and death
+    /// Returns as soon as the process is gone, whatever ended it.
+    pub fn wait(&self) -> Result<ExitStatus, Error> {
+        self.running.wait(None);
+        self.status()
+    }
+
+    /// Waits for the end of the process, at most `timeout`; a timeout of zero looks once.
+    ///
+    /// # Errors
+    /// [`is_timeout`](Error::is_timeout) if it still runs then; otherwise as [`wait`](Self::wait).
+    ///
+    /// # Blocking and death
+    /// Returns as soon as the process is gone, whatever ended it.
+    pub fn wait_timeout(&self, timeout: Duration) -> Result<ExitStatus, Error> {
+        if self.running.wait(Some(timeout)) { self.status() } else { Err(self.timed_out(timeout)) }
+    }
+
+    /// Asks the process to end (`SIGTERM`). Without a handler of its own it dies at once.
+    ///
+    /// # Errors
+    /// When the signal cannot be sent. A process that has ended is no error.
+    pub fn terminate(&self) -> Result<(), Error> {
+        self.running.signal(Signal::Terminate)
+    }
+
+    /// Ends the process by force (`SIGKILL`).
+    ///
+    /// # Errors
+    /// When the signal cannot be sent. A process that has ended is no error.
+    pub fn kill(&self) -> Result<(), Error> {
+        self.running.signal(Signal::Kill)
+    }
+
+    /// What Ctrl-C does (`SIGINT`).
+    ///
+    /// # Errors
+    /// When the signal cannot be sent. A process that has ended is no error.
+    pub fn interrupt(&self) -> Result<(), Error> {
+        self.running.signal(Signal::Interrupt)
+    }
+
+    /// A handle that is readable from the end of the process on, to be waited for together with others.
+    pub fn sentinel(&self) -> BorrowedHandle<'_> {
+        self.running.sentinel()
+    }
+
+    /// Lets the process outlive this one, and forgets it.
+    ///
+    /// # Errors
+    /// When it cannot be told, because it has ended or stopped listening.
+    pub fn detach(self) -> Result<(), Error> {
+        if let State::Alive { launched, .. } = &*self.running.lock() {
+            launched.lane.detach().map_err(|error| {
+                Error::os(format!("cannot detach the process \"{}\"", self.running.name), error)
+            })?;
+        }
+        self.running.detached.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn status(&self) -> Result<ExitStatus, Error> {
+        self.exit_status().ok_or_else(|| {
+            Error::new(
+                ErrorKind::Os,
+                format!("the process \"{}\" ended, but somebody else reaped it, so its exit status is unknown", self.name()),
+            )
+        })
+    }
+
+    fn timed_out(&self, timeout: Duration) -> Error {
+        let what = format!("the process \"{}\" ({}) still runs after {timeout:?}", self.name(), self.pid());
+        Error::new(ErrorKind::TimedOut, what)
+    }
+}
+
+impl<R: DeserializeOwned> JoinHandle<R> {
+    /// Waits for the end of the process and returns what its task returned.
+    ///
+    /// # Errors
+    /// The task's panic; a [`WorkerLost`](crate::WorkerLost) if the process ended before the task returned, also with
+    /// exit code 0; a result that cannot be decoded.
+    ///
+    /// # Blocking and death
+    /// Returns as soon as the process is gone, whatever ended it.
+    pub fn join(self) -> Result<R, Error> {
+        self.running.wait(None);
+        self.take()
+    }
+
+    /// Waits for the end of the process, at most `timeout`, and returns what its task returned.
+    ///
+    /// # Errors
+    /// [`is_timeout`](Error::is_timeout) if it still runs then: the handle stays good. Otherwise as
+    /// [`join`](Self::join); the result can be taken once.
+    ///
+    /// # Blocking and death
+    /// Returns as soon as the process is gone, whatever ended it.
+    pub fn join_timeout(&self, timeout: Duration) -> Result<R, Error> {
+        if self.running.wait(Some(timeout)) { self.take() } else { Err(self.timed_out(timeout)) }
+    }
+
+    fn take(&self) -> Result<R, Error> {
+        let taken = match &mut *self.running.lock() {
+            State::Ended { outcome, .. } => outcome.take(),
+            State::Alive { .. } => None,
+        };
+        let task = self.running.task.name;
+        let bytes = taken.unwrap_or_else(|| {
+            Err(Error::new(ErrorKind::AlreadyTaken, "the result of this process was taken before").for_task(task))
+        })?;
+        codec::decode(&bytes)
+            .map_err(|error| Error::result_undecodable(std::any::type_name::<R>(), &error.to_string()).for_task(task))
+    }
+}
+
+impl<R> Drop for JoinHandle<R> {
+    fn drop(&mut self) {
+        if !self.running.has_ended() {
+            children::adopt(self.running.clone());
+        }
+    }
+}
+
+impl<R> fmt::Debug for JoinHandle<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = self.exit_status().map_or_else(|| "running".to_owned(), |status| status.to_string());
+        f.debug_struct("JoinHandle")
+            .field("name", &self.name())
+            .field("pid", &self.pid())
+            .field("status", &status)
+            .finish()
+    }
+}

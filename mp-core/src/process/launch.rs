@@ -1,0 +1,140 @@
+//! Starts one worker process: the same for a pool's workers and for `Process`.
+
+use super::current::{self, Identity};
+use super::gate;
+use super::output::Output;
+use crate::error::Error;
+use crate::protocol::control::{Init, Role, ToWorker};
+use crate::shm::region::Region;
+use crate::shm::slab::Slab;
+use crate::sys::bell::Bell;
+use crate::sys::process::{Child, Spawn};
+use crate::sys::socket::Socket;
+use crate::sys::{self, Handle};
+use crate::transport::control;
+use crate::transport::lane::Lane;
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::OnceLock;
+
+/// What can be chosen about a child's surroundings.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// Changes to the environment: a value to set or, with `None`, a name to remove.
+    pub env: Vec<(OsString, Option<OsString>)>,
+    /// The directory to start in.
+    pub current_dir: Option<PathBuf>,
+    /// Where stdout goes.
+    pub stdout: Output,
+    /// Where stderr goes.
+    pub stderr: Output,
+}
+
+/// A process that has been started and told what it is; it has not answered yet.
+#[derive(Debug)]
+pub struct Launched {
+    /// The process.
+    pub child: Child,
+    /// The way to talk to it.
+    pub lane: Lane,
+    /// The read end of its stderr, for what nobody has passed on when it dies.
+    pub stderr: Option<Handle>,
+}
+
+/// Starts this program again as a worker named `name`, to do `role` with `cpus` processors of ours, and to ring
+/// `bell`. `attached` holds long arguments that the role refers to.
+pub fn launch(
+    name: &str,
+    role: Role,
+    cpus: usize,
+    surroundings: &Surroundings,
+    bell: &Bell,
+    attached: &[&Slab],
+) -> Result<Launched, Error> {
+    gate::check()?;
+    start(name, role, cpus, surroundings, bell, attached)
+        .map_err(|error| Error::os(format!("cannot start the process \"{name}\""), error))
+}
+
+fn start(
+    name: &str,
+    role: Role,
+    cpus: usize,
+    surroundings: &Surroundings,
+    bell: &Bell,
+    attached: &[&Slab],
+) -> io::Result<Launched> {
+    let (ours, theirs) = Socket::pair()?;
+    ours.set_nonblocking(true)?;
+    let region = Region::create(name)?;
+    let tee = Tee::new(&surroundings.stderr)?;
+    let stderr = match &tee {
+        Some(tee) => Stdio::from(tee.write.try_clone()?),
+        None => surroundings.stderr.stdio()?,
+    };
+    let child = sys::process::spawn(Spawn {
+        args: std::env::args_os().collect(),
+        marker: gate::MARKER,
+        env: surroundings.env.clone(),
+        current_dir: surroundings.current_dir.clone(),
+        stdin: theirs,
+        stdout: surroundings.stdout.stdio()?,
+        stderr,
+    })?;
+    let Identity { name: parent, depth, .. } = current::identity();
+    let init = ToWorker::Init(Box::new(Init {
+        name: name.into(),
+        parent: (std::process::id(), parent.clone()),
+        depth: depth + 1,
+        cpus: cpus as u32,
+        tee: tee.is_some(),
+        role,
+    }));
+    let liveness = liveness()?;
+    let mut handles = vec![sys::borrow(liveness), region.handle(), bell.handle()];
+    if let Some(tee) = &tee {
+        handles.extend([sys::borrow(&tee.read), sys::borrow(&tee.real)]);
+    }
+    handles.extend(attached.iter().map(|slab| slab.handle()));
+    // A child that has died already cannot be told; its death is noticed and reported like any other.
+    match control::send(&ours, &init, &handles) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let lane = Lane::new(ours, region);
+    Ok(Launched { child, lane, stderr: tee.map(|tee| tee.read) })
+}
+
+/// The stderr of a worker is a pipe that the worker itself empties into the real one, keeping the last bytes where its
+/// parent can read them after its death.
+struct Tee {
+    read: Handle,
+    write: Handle,
+    real: Handle,
+}
+
+impl Tee {
+    fn new(stderr: &Output) -> io::Result<Option<Self>> {
+        if !matches!(stderr, Output::Inherit) {
+            return Ok(None);
+        }
+        // A program that has closed its stderr has nothing to pass on to.
+        let Some(real) = sys::pipe::stderr() else { return Ok(None) };
+        let (read, write) = sys::pipe::pipe()?;
+        sys::pipe::set_nonblocking(sys::borrow(&read), true)?;
+        Ok(Some(Self { read, write, real }))
+    }
+}
+
+/// A handle by which children see that this process is gone.
+fn liveness() -> io::Result<&'static Handle> {
+    static LIVENESS: OnceLock<Handle> = OnceLock::new();
+    if let Some(handle) = LIVENESS.get() {
+        return Ok(handle);
+    }
+    let handle = sys::process::parent_handle()?;
+    Ok(LIVENESS.get_or_init(|| handle))
+}
+

@@ -1,0 +1,95 @@
+//! What can be said about a dead child.
+
+use crate::error::{ExitStatus, PanicReport, WorkerLost};
+use crate::ids::CallSeq;
+use crate::limits;
+use crate::sys::process::Ended;
+use crate::sys::{self, Handle};
+use crate::transport::lane::Lane;
+use std::time::Duration;
+
+/// Everything that is known when a child has died.
+#[derive(Debug)]
+pub struct Remains<'a> {
+    /// Its process id.
+    pub pid: u32,
+    /// How it ended, unless somebody else reaped it.
+    pub ended: Option<Ended>,
+    /// What it left in shared memory.
+    pub lane: &'a Lane,
+    /// The read end of its stderr.
+    pub stderr: Option<&'a Handle>,
+    /// The call that it was running, its task, and for how long.
+    pub running: Option<(CallSeq, &'static str, Duration)>,
+    /// Its place in its pool.
+    pub worker: Option<u32>,
+    /// How often the kernel had killed for want of memory when the child was started.
+    pub oom_kills_before: Option<u64>,
+    /// What else is to be said.
+    pub remark: Option<String>,
+}
+
+/// Writes the report, and passes on what the dead had not yet written to stderr.
+pub fn write(remains: Remains<'_>) -> WorkerLost {
+    let mut stderr_tail = remains.lane.stderr_tail();
+    if let Some(pipe) = remains.stderr {
+        drain(pipe, &mut stderr_tail);
+    }
+    let status = remains.ended.map(|ended| ExitStatus(ended.status));
+    let stderr_tail = text_of_tail(&stderr_tail);
+    let killed_for_memory = match (remains.oom_kills_before, sys::memory::oom_kills()) {
+        (Some(before), Some(now)) => now > before && status.and_then(ExitStatus::signal_name) == Some("SIGKILL"),
+        (None, _) | (_, None) => false,
+    };
+    let fault = remains.lane.fault();
+    WorkerLost {
+        pid: remains.pid,
+        status,
+        task: remains.running.map(|(_, task, _)| task.to_owned()),
+        ran_for: remains.running.map(|(_, _, ran_for)| ran_for),
+        peak_rss: remains.ended.and_then(|ended| ended.peak_rss),
+        // What std's allocation error handler says before it aborts.
+        out_of_memory: killed_for_memory || stderr_tail.contains("memory allocation of "),
+        stack_overflow: fault.is_some_and(|fault| fault.is_stack_overflow)
+            || stderr_tail.contains("has overflowed its stack"),
+        last_panic: last_panic(&remains),
+        stderr_tail,
+        attempt: 1,
+        remark: remains.remark,
+    }
+}
+
+/// A panic that the worker noted is its last word only if no outcome came after it.
+fn last_panic(remains: &Remains<'_>) -> Option<PanicReport> {
+    let text = remains.lane.panic_text(remains.running.map_or(CallSeq(0), |(seq, _, _)| seq))?;
+    let (location, message) = text.split_once('\n').unwrap_or(("", &text));
+    Some(PanicReport {
+        message: message.to_owned(),
+        location: (!location.is_empty()).then(|| location.to_owned()),
+        backtrace: None,
+        task: remains.running.map_or_else(String::new, |(_, task, _)| task.to_owned()),
+        pid: remains.pid,
+        worker: remains.worker,
+    })
+}
+
+/// Empties the pipe of a dead child into our stderr and the tail. Its descendants may hold the other end and go on
+/// writing, so it reads at most what fits a pipe.
+pub fn drain(pipe: &Handle, tail: &mut Vec<u8>) {
+    let mut rest = Vec::new();
+    if sys::pipe::read_available(sys::borrow(pipe), &mut rest, PIPE_BYTES).is_ok() && !rest.is_empty() {
+        sys::pipe::write_stderr(&rest);
+        tail.extend_from_slice(&rest);
+        let excess = tail.len().saturating_sub(limits::STDERR_TAIL_BYTES);
+        tail.drain(..excess);
+    }
+}
+
+/// How much a pipe holds on Linux unless it was changed.
+const PIPE_BYTES: usize = 64 << 10;
+
+/// The tail as text, without the broken character that its cut may have left.
+fn text_of_tail(tail: &[u8]) -> String {
+    let start = tail.iter().position(|byte| byte & 0xc0 != 0x80).unwrap_or(0);
+    String::from_utf8_lossy(&tail[start..]).into_owned()
+}

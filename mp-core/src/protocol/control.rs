@@ -1,0 +1,136 @@
+//! The messages of the control socket.
+
+use crate::error::{Failure, PanicReport};
+use serde::{Deserialize, Serialize};
+
+/// Says that a hello comes from a worker of ours.
+pub const MAGIC: u32 = 0x6d70_7731;
+
+/// Counts changes of anything in `protocol`.
+pub const VERSION: u32 = 1;
+
+/// From parent to worker.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum ToWorker {
+    /// The first message. Its descriptors: the parent's liveness handle, the region, the bell, and, when `tee` is set,
+    /// the read end of the worker's stderr pipe and the real stderr.
+    Init(Box<Init>),
+    /// A slab that calls will refer to, and its length; one descriptor.
+    Slab { id: u64, len: u64 },
+    /// That slab will not be referred to again.
+    Forget { id: u64 },
+    /// The worker's own slab has been read.
+    Free,
+    /// Live on when the parent ends.
+    Detach,
+}
+
+/// From worker to parent.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum ToParent {
+    /// The first message.
+    Hello { magic: u32, version: u32, pid: u32, fingerprint: u64 },
+    /// The initializer is done; calls are taken.
+    Ready,
+    /// The initializer failed.
+    InitializerFailed(FailureMessage),
+    /// The slab in which this worker's large results lie from now on; one descriptor.
+    Slab { id: u64 },
+}
+
+/// Everything a worker must know.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Init {
+    /// This process's name along its ancestry, such as `main-2:1`.
+    pub name: String,
+    /// The parent's process id and name.
+    pub parent: (u32, String),
+    /// How many workers deep this process is; 1 for a child of the first process.
+    pub depth: u32,
+    /// How many processors this process may count as its own.
+    pub cpus: u32,
+    /// Whether stderr is a pipe whose other end came along.
+    pub tee: bool,
+    /// What this process is for.
+    pub role: Role,
+}
+
+/// What a worker process is for.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Role {
+    /// Take calls until told to quit.
+    Pool {
+        /// The pool's name.
+        pool: String,
+        /// The place in the pool.
+        index: u32,
+        /// Runs before the first call.
+        initializer: Option<FirstCall>,
+        /// Runs before the worker leaves in order.
+        finalizer: Option<FirstCall>,
+    },
+    /// Take one call, then exit.
+    Process,
+}
+
+/// A call that comes with the `Init` message.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FirstCall {
+    /// The task.
+    pub slot: u32,
+    /// Where its arguments are.
+    pub arguments: FirstArguments,
+}
+
+/// Where the arguments of a [`FirstCall`] are.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum FirstArguments {
+    /// Here.
+    Inline(Vec<u8>),
+    /// In the slab whose descriptor is the next one behind those of `Init`, so many bytes of it.
+    Attached { len: u64 },
+}
+
+/// A [`Failure`] on the wire.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum FailureMessage {
+    /// The function panicked.
+    Panicked {
+        message: String,
+        location: Option<String>,
+        backtrace: Option<String>,
+        task: String,
+        pid: u32,
+        worker: Option<u32>,
+    },
+    /// An argument could not be decoded.
+    ArgumentUndecodable { type_name: String, reason: String },
+    /// The result could not be encoded.
+    ResultUnencodable { type_name: String, reason: String },
+}
+
+impl From<Failure> for FailureMessage {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Panicked(PanicReport { message, location, backtrace, task, pid, worker }) => {
+                Self::Panicked { message, location, backtrace, task, pid, worker }
+            }
+            Failure::ArgumentUndecodable { type_name, reason } => Self::ArgumentUndecodable { type_name, reason },
+            Failure::ResultUnencodable { type_name, reason } => Self::ResultUnencodable { type_name, reason },
+        }
+    }
+}
+
+impl From<FailureMessage> for Failure {
+    fn from(message: FailureMessage) -> Self {
+        match message {
+            FailureMessage::Panicked { message, location, backtrace, task, pid, worker } => {
+                Self::Panicked(PanicReport { message, location, backtrace, task, pid, worker })
+            }
+            FailureMessage::ArgumentUndecodable { type_name, reason } => {
+                Self::ArgumentUndecodable { type_name, reason }
+            }
+            FailureMessage::ResultUnencodable { type_name, reason } => Self::ResultUnencodable { type_name, reason },
+        }
+    }
+}

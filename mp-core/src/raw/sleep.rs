@@ -1,0 +1,269 @@
+//! The sleep word: who waits for the other side, and whether a wake-up is owed.
+//!
+//! ```text
+//!  consumer  spin a little? ─► asleep = 1 ─► fence ─► test again ─► futex wait
+//!  producer  publish ──────────────────────► fence ─► asleep? swap it to 0 ─► wake
+//! ```
+//! The two fences order each side's write before its look at the other's: at least one of them sees the other, so a
+//! sleeper with something to do is always woken, and a wake-up (a system call) is paid only when somebody sleeps.
+//!
+//! | `asleep` | by | goes to | when |
+//! |---|---|---|---|
+//! | 0 awake | consumer | 1 | it is about to sleep |
+//! | 1 asleep | producer | 0 | it published and owes the wake-up |
+//! | 1 asleep | consumer | 0 | it found something to do at the second test, timed out, or woke for no reason |
+//!
+//! `cpu` is one more than the number of the CPU its owner last waited on, 0 before the first wait. All-zero bytes are a
+//! valid word. A side that is killed leaves at worst one wake-up too many.
+
+use super::atomic::{
+    AtomicU32, AtomicU64,
+    Ordering::{Relaxed, SeqCst},
+    fence,
+};
+use crate::sys::cpu;
+use std::time::{Duration, Instant};
+
+/// The longest spin. Waking a sleeper on another CPU takes 25 to 50 µs: spinning longer than about that never pays.
+pub const SPIN: Duration = Duration::from_micros(20);
+
+/// A wait up to this length is a short one: a futex wake-up and a short task of the partner fit into it, so that who
+/// has once stopped to spin comes back to it.
+const SHORT: Duration = Duration::from_micros(150);
+
+/// Looks before the clock is read for the first time: back-to-back calls end within these.
+const LOOKS_UNTIMED: u32 = 64;
+
+/// Looks between two readings of the clock and of the CPU.
+const LOOKS_TIMED: u32 = 16;
+
+/// The word its owner, the consumer, sleeps on.
+#[repr(C, align(128))] // see `shm::layout` on the size of a line
+#[derive(Debug, Default)]
+pub struct SleepWord {
+    asleep: AtomicU32,
+    cpu: AtomicU32,
+    #[cfg(loom)]
+    kernel: model::Kernel,
+}
+
+/// A sleep word whose owner wants to sleep through the first results and sleeps on a poller: a bell wakes it.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct CountedSleep {
+    word: SleepWord,
+    wake_at: AtomicU64,
+}
+
+/// What the owner of a word remembers of its recent waits. Private to one process.
+#[derive(Debug, Default)]
+pub struct Patience {
+    /// A moving average.
+    recent: Duration,
+}
+
+impl SleepWord {
+    /// Waits until `is_ready`, at most `timeout` (`None`: for ever); whether it is. `partner` is the word that the
+    /// other side publishes its CPU in.
+    ///
+    /// # Blocking and death
+    /// A partner that dies wakes nobody: who cannot wait for ever names a time-out or is ended from outside.
+    pub fn wait(
+        &self,
+        partner: &Self,
+        patience: &mut Patience,
+        timeout: Option<Duration>,
+        mut is_ready: impl FnMut() -> bool,
+    ) -> bool {
+        if is_ready() {
+            return true;
+        }
+        let start = match self.spin(partner, patience, &mut is_ready) {
+            Spin::Ready => return true,
+            Spin::NotYet(start) => start,
+        };
+        let ready = self.sleep_until(start, timeout, is_ready);
+        patience.remember(start.elapsed());
+        ready
+    }
+
+    /// Publishes the CPU this side runs on and spins while that promises something: the partner runs elsewhere and
+    /// recent waits were short. A spin on the partner's CPU would keep it from doing what we wait for.
+    pub fn spin(&self, partner: &Self, patience: &mut Patience, mut is_ready: impl FnMut() -> bool) -> Spin {
+        if !self.is_apart(partner) || !patience.expects_short() {
+            return Spin::NotYet(Instant::now());
+        }
+        for _ in 0..LOOKS_UNTIMED {
+            if is_ready() {
+                patience.remember(Duration::ZERO);
+                return Spin::Ready;
+            }
+            std::hint::spin_loop();
+        }
+        let start = Instant::now();
+        while start.elapsed() < SPIN && self.is_apart(partner) {
+            for _ in 0..LOOKS_TIMED {
+                if is_ready() {
+                    patience.remember(start.elapsed());
+                    return Spin::Ready;
+                }
+                std::hint::spin_loop();
+            }
+        }
+        Spin::NotYet(start)
+    }
+
+    /// Says that the owner is about to sleep. It must test its condition once more before it does, and
+    /// [`retract`](Self::retract) when it is up again.
+    pub fn announce(&self) {
+        // PAIR: `take_sleeper` loads it after its fence. A swap, as loom does not know that a store comes after a swap of
+        // the other side that it did not see; on the way to sleep it costs nothing that counts.
+        self.asleep.swap(1, Relaxed);
+        fence(SeqCst);
+    }
+
+    /// Says that the owner is awake.
+    pub fn retract(&self) {
+        // PAIR: `take_sleeper`; a producer that still sees 1 makes one wake-up too many.
+        self.asleep.store(0, Relaxed);
+    }
+
+    /// Producer, after it has published: whether the owner sleeps and this caller owes it the wake-up.
+    pub fn take_sleeper(&self) -> bool {
+        // PAIR: the fence in `announce`: either we see the flag, or the owner's second test sees what we published.
+        fence(SeqCst);
+        self.asleep.load(Relaxed) != 0 && self.asleep.swap(0, SeqCst) != 0
+    }
+
+    /// Producer, after it has published: wakes the owner if it sleeps.
+    pub fn notify(&self) {
+        if self.take_sleeper() {
+            self.wake_owner();
+        }
+    }
+
+    /// Publishes the CPU of this thread; whether the partner was last seen on another one.
+    fn is_apart(&self, partner: &Self) -> bool {
+        let here = cpu::current().wrapping_add(1);
+        // PAIR: the partner's load below. A guess that is out of date costs time, never correctness.
+        if self.cpu.load(Relaxed) != here {
+            self.cpu.store(here, Relaxed);
+        }
+        let there = partner.cpu.load(Relaxed);
+        there != 0 && there != here
+    }
+
+    fn sleep_until(
+        &self,
+        start: Instant,
+        timeout: Option<Duration>,
+        mut is_ready: impl FnMut() -> bool,
+    ) -> bool {
+        loop {
+            self.announce();
+            let ready = is_ready();
+            let left = timeout.map(|timeout| timeout.saturating_sub(start.elapsed()));
+            if ready || left.is_some_and(|left| left.is_zero()) {
+                self.retract();
+                return ready;
+            }
+            self.sleep(left);
+        }
+    }
+
+    #[cfg(not(loom))]
+    fn sleep(&self, timeout: Option<Duration>) {
+        crate::sys::futex::wait(&self.asleep, 1, timeout);
+    }
+
+    #[cfg(not(loom))]
+    fn wake_owner(&self) {
+        // One owner, so one sleeper. The word is memory of ours: there is no other way to fail.
+        let _ = crate::sys::futex::wake(&self.asleep, 1);
+    }
+}
+
+/// How [`SleepWord::spin`] ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Spin {
+    /// The condition holds.
+    Ready,
+    /// It does not: time to sleep. The wait began then.
+    NotYet(Instant),
+}
+
+impl CountedSleep {
+    /// The word by itself, for its CPU.
+    pub fn word(&self) -> &SleepWord {
+        &self.word
+    }
+
+    /// Says that the owner is about to sleep and cares for nothing before `wake_at` results were published in all. It
+    /// must test its condition once more before it sleeps.
+    pub fn announce(&self, wake_at: u64) {
+        // PAIR: `take_sleeper`. A producer that still sees an older number rings too early, or not at all, but then the
+        // fences say that the owner's second test sees what it published.
+        self.wake_at.store(wake_at, Relaxed);
+        self.word.announce();
+    }
+
+    /// Says that the owner is awake.
+    pub fn retract(&self) {
+        self.word.retract();
+    }
+
+    /// Producer, after it has published its result number `published`: whether it owes the owner a ring of its bell.
+    pub fn take_sleeper(&self, published: u64) -> bool {
+        // PAIR: the fence in `SleepWord::announce`.
+        fence(SeqCst);
+        self.word.asleep.load(Relaxed) != 0
+            && published >= self.wake_at.load(Relaxed)
+            && self.word.asleep.swap(0, SeqCst) != 0
+    }
+}
+
+impl Patience {
+    fn expects_short(&self) -> bool {
+        self.recent <= SHORT
+    }
+
+    /// A wait that was not spun through took so long.
+    pub fn remember(&mut self, wait: Duration) {
+        // Cut, so that after a long pause a few short waits are enough to spin again.
+        self.recent = self.recent * 3 / 4 + wait.min(SHORT * 8) / 4;
+    }
+}
+
+#[cfg(loom)]
+mod model {
+    //! The kernel's side of a futex: it compares and goes to sleep in one step.
+
+    use super::{Duration, Relaxed, SleepWord};
+    use loom::sync::{Condvar, Mutex};
+
+    #[derive(Debug, Default)]
+    pub(super) struct Kernel {
+        queue: Mutex<()>,
+        sleepers: Condvar,
+    }
+
+    impl SleepWord {
+        pub(super) fn sleep(&self, _: Option<Duration>) {
+            let queue = self.kernel.queue.lock().expect("models do not panic under it");
+            if self.asleep.load(Relaxed) == 1 {
+                drop(self.kernel.sleepers.wait(queue));
+            }
+        }
+
+        pub(super) fn wake_owner(&self) {
+            // Who sees 1 is in the queue before the lock is free. The wake-up is outside of it: the release of loom's mutex
+            // makes a thread forget the wake-up that it was given before it slept.
+            drop(self.kernel.queue.lock().expect("models do not panic under it"));
+            self.kernel.sleepers.notify_all();
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "sleep_tests.rs"]
+mod tests;

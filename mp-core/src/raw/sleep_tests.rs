@@ -1,0 +1,152 @@
+#[cfg(loom)]
+mod models {
+    use super::super::*;
+    use crate::raw::atomic::Ordering::{Acquire, Release};
+    use loom::sync::Arc;
+    use loom::thread;
+
+    /// loom finds a lost wake-up as a deadlock.
+    #[test]
+    fn loom_a_sleeper_is_woken_for_what_was_published() {
+        loom::model(|| {
+            let shared = Arc::new((SleepWord::default(), AtomicU32::new(0)));
+            let producer = thread::spawn({
+                let shared = Arc::clone(&shared);
+                move || {
+                    shared.1.store(1, Release);
+                    shared.0.notify();
+                }
+            });
+            let (word, data) = &*shared;
+            loop {
+                word.announce();
+                if data.load(Acquire) == 1 {
+                    word.retract();
+                    break;
+                }
+                word.sleep(None);
+            }
+            producer.join().expect("no panic");
+        });
+    }
+
+    #[test]
+    fn loom_two_publications_wake_a_sleeper_for_each() {
+        loom::model(|| {
+            let shared = Arc::new((SleepWord::default(), AtomicU32::new(0)));
+            let producer = thread::spawn({
+                let shared = Arc::clone(&shared);
+                move || {
+                    for number in 1..=2 {
+                        shared.1.store(number, Release);
+                        shared.0.notify();
+                    }
+                }
+            });
+            let (word, data) = &*shared;
+            for wanted in 1..=2 {
+                loop {
+                    word.announce();
+                    if data.load(Acquire) >= wanted {
+                        word.retract();
+                        break;
+                    }
+                    word.sleep(None);
+                }
+            }
+            producer.join().expect("no panic");
+        });
+    }
+
+    /// The owner sleeps on a bell; it is rung exactly when the owner found too little at its second test.
+    #[test]
+    fn loom_a_counted_sleeper_is_rung_when_enough_is_published() {
+        loom::model(|| {
+            let shared = Arc::new((CountedSleep::default(), AtomicU64::new(0), AtomicU32::new(0)));
+            let producer = thread::spawn({
+                let shared = Arc::clone(&shared);
+                move || {
+                    for number in 1..=2 {
+                        shared.1.store(number, Release);
+                        if shared.0.take_sleeper(number) {
+                            shared.2.fetch_add(1, Relaxed);
+                        }
+                    }
+                }
+            });
+            shared.0.announce(2);
+            let satisfied = shared.1.load(Acquire) >= 2;
+            producer.join().expect("no panic");
+            let rings = shared.2.load(Relaxed);
+            assert!(satisfied || rings == 1, "asleep for ever");
+            assert!(rings <= 1, "one sleep, one ring");
+        });
+    }
+}
+
+#[cfg(not(loom))]
+mod threads {
+    use super::super::*;
+    use crate::raw::atomic::Ordering::{Acquire, Release};
+    use std::sync::Arc;
+
+    #[test]
+    fn ping_pong_loses_no_wake_up() {
+        const ROUNDS: u32 = 20_000;
+        let shared = Arc::new((SleepWord::default(), SleepWord::default(), AtomicU32::new(0)));
+        let other = std::thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || {
+                let (mine, partner, turn) = &*shared;
+                let mut patience = Patience::default();
+                for round in 0..ROUNDS {
+                    let wanted = 2 * round + 1;
+                    assert!(mine.wait(partner, &mut patience, None, || turn.load(Acquire) == wanted));
+                    turn.store(wanted + 1, Release);
+                    partner.notify();
+                }
+            }
+        });
+        let (partner, mine, turn) = &*shared;
+        let mut patience = Patience::default();
+        for round in 0..ROUNDS {
+            turn.store(2 * round + 1, Release);
+            partner.notify();
+            assert!(mine.wait(partner, &mut patience, None, || turn.load(Acquire) == 2 * round + 2));
+        }
+        other.join().expect("no panic");
+    }
+
+    #[test]
+    fn a_wait_ends_with_its_time_out() {
+        let (word, partner) = (SleepWord::default(), SleepWord::default());
+        let timeout = Some(Duration::from_millis(5));
+        assert!(!word.wait(&partner, &mut Patience::default(), timeout, || false));
+        assert!(!word.take_sleeper(), "awake again");
+        let none = Some(Duration::ZERO);
+        assert!(word.wait(&partner, &mut Patience::default(), none, || true), "ready comes first");
+    }
+
+    #[test]
+    fn a_wake_up_is_owed_only_to_who_sleeps_for_as_much() {
+        let sleep = CountedSleep::default();
+        assert!(!sleep.take_sleeper(100));
+        sleep.announce(10);
+        assert!(!sleep.take_sleeper(9));
+        assert!(sleep.take_sleeper(10));
+        assert!(!sleep.take_sleeper(11), "once");
+        sleep.announce(0);
+        sleep.retract();
+        assert!(!sleep.take_sleeper(12));
+    }
+
+    #[test]
+    fn long_waits_end_the_spinning_and_short_ones_bring_it_back() {
+        let mut patience = Patience::default();
+        assert!(patience.expects_short());
+        patience.remember(Duration::from_secs(1));
+        assert!(!patience.expects_short());
+        (0..8).for_each(|_| patience.remember(Duration::from_micros(60)));
+        assert!(patience.expects_short());
+    }
+}

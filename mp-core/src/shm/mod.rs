@@ -1,0 +1,21 @@
+//! Shared memory: what lies where, and who may touch it.
+//!
+//! ```text
+//!  region    header │ request bytes │ response bytes        one per worker, sealed, all zero at first
+//!            header: layout ─ ring words (cursor), sleep words, recorder
+//!            bytes:  ring ─ frames, validated by whoever reads them
+//!  slab      bytes too many for a ring, recycled
+//! ```
+//!
+//! The parent believes nothing that a worker can write: every number from the region is checked before it is used, and
+//! bytes are copied before they are looked at. A worker trusts its parent, which wrote before it and could do anything
+//! to it anyhow: it reads arguments in place. [`ring::Hostile`] and [`ring::Trusted`] say which side's rules hold.
+
+pub mod layout;
+pub mod recorder;
+pub mod region;
+pub mod ring;
+pub mod slab;
+
+mod cursor;
+mod notes;

@@ -1,0 +1,383 @@
+//! Frames in a ring of bytes.
+//!
+//! ```text
+//!  producer  reserve ─► write the payload in place ─► commit    (one store hands it over)
+//!  consumer  peek ─► look at the frame, or copy it ─► advance   (one store gives the room back)
+//!
+//!  frame   │ len u32 │ kind u8 │ flags u8 │ count u16 │ seq u64 │ payload │ pad to 8 │
+//!  wrap    │ u32::MAX │ unused to the end of the ring │ the next frame is at the start
+//! ```
+//! A frame lies in one piece. The producer hands a wrap over together with the frame behind it.
+//!
+//! Who reads believes nothing: a length is checked against what was published, against the end of the ring and against
+//! [`MAX_INLINE`] before a byte is touched, each number is read once, and no input makes a step longer than one frame.
+
+#![allow(unsafe_code)] // raw copies from and to memory that another process maps
+
+use super::cursor::{ALIGNMENT, ReadCursor, RingWords, WriteCursor};
+use super::layout::MAX_INLINE;
+use super::region::{Ring, Shared};
+use std::io;
+use std::marker::PhantomData;
+
+pub use super::cursor::Corrupt;
+
+/// Bytes of a frame's head.
+pub const HEAD_BYTES: usize = 16;
+
+/// In place of a length: the next frame is at the start of the ring.
+const WRAP: u32 = u32::MAX;
+
+/// The other side may write anything at any moment: bytes are copied before they are looked at.
+#[derive(Debug)]
+pub struct Hostile(());
+
+/// The other side keeps to the protocol: bytes are looked at in place.
+#[derive(Debug)]
+pub struct Trusted(());
+
+/// What a frame says about itself, besides how long it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct FrameHead {
+    /// What it is.
+    pub kind: u8,
+    /// What is special about it.
+    pub flags: u8,
+    /// How many calls or results are in it.
+    pub count: u16,
+    /// The number of the first of them.
+    pub seq: u64,
+}
+
+/// Why a frame could not be pushed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PushError {
+    /// Not now: the consumer has to take some first.
+    Full,
+    /// Never: the payload is longer than [`MAX_INLINE`].
+    TooLong,
+    /// Never: the consumer's number makes no sense.
+    Corrupt,
+}
+
+/// The end that frames go in at. `P` says how far the consumer is trusted.
+#[derive(Debug)]
+pub struct Producer<P> {
+    place: Place,
+    cursor: WriteCursor,
+    consumer: PhantomData<P>,
+}
+
+/// Room for a frame that nobody else sees until it is committed. Dropped, it never was.
+#[derive(Debug)]
+pub struct Slot<'a, P> {
+    producer: &'a mut Producer<P>,
+    /// Bytes to leave unused at the end of the ring.
+    skipped: usize,
+    /// Where the head goes.
+    start: usize,
+    room: usize,
+    written: usize,
+}
+
+/// The end that frames come out at. `P` says how far the producer is trusted.
+#[derive(Debug)]
+pub struct Consumer<P> {
+    place: Place,
+    cursor: ReadCursor,
+    /// Bytes up to the end of the frame that was peeked at.
+    peeked: u64,
+    producer: PhantomData<P>,
+}
+
+/// A frame still in the ring.
+#[derive(Debug)]
+pub struct Frame<'a, P> {
+    /// What it says about itself.
+    pub head: FrameHead,
+    place: &'a Place,
+    start: usize,
+    len: usize,
+    producer: PhantomData<P>,
+}
+
+impl<P> Producer<P> {
+    pub(super) fn new(place: Place) -> Self {
+        let cursor = WriteCursor::new(place.words(), place.capacity as u64);
+        Self { place, cursor, consumer: PhantomData }
+    }
+
+    /// Pushes a frame whose payload is `parts` one after the other.
+    pub fn try_push(&mut self, head: FrameHead, parts: &[&[u8]]) -> Result<(), PushError> {
+        let len = parts.iter().fold(0_usize, |sum, part| sum.saturating_add(part.len()));
+        let mut slot = self.reserve(len)?;
+        for part in parts {
+            slot.append(part);
+        }
+        slot.finish(head);
+        Ok(())
+    }
+
+    /// Room for a payload of up to `max_len` bytes.
+    pub fn reserve(&mut self, max_len: usize) -> Result<Slot<'_, P>, PushError> {
+        if max_len > MAX_INLINE || frame_bytes(max_len) > self.place.capacity / 2 {
+            return Err(PushError::TooLong);
+        }
+        let position = self.place.position(self.cursor.tail());
+        let to_end = self.place.capacity - position;
+        let skipped = if to_end < frame_bytes(max_len) { to_end } else { 0 };
+        let wanted = (skipped + frame_bytes(max_len)) as u64;
+        match self.cursor.has_room(self.place.words(), wanted) {
+            Ok(true) => {}
+            Ok(false) => return Err(PushError::Full),
+            Err(Corrupt) => return Err(PushError::Corrupt),
+        }
+        let start = if skipped > 0 { 0 } else { position };
+        Ok(Slot { producer: self, skipped, start, room: max_len, written: 0 })
+    }
+
+    /// Whether a payload of `len` bytes could be pushed now, or never. What a wait for room waits for.
+    pub fn is_ready(&mut self, len: usize) -> bool {
+        !matches!(self.reserve(len), Err(PushError::Full))
+    }
+
+    /// How many bytes are free, frame heads included. A wrap may leave some of them unused.
+    pub fn free(&mut self) -> Result<usize, Corrupt> {
+        Ok(self.cursor.free(self.place.words())? as usize)
+    }
+
+    /// A reader of what the consumer has not taken, for when it is dead: requests that were not started can be read
+    /// back. Believes nothing, as the dead could write there.
+    ///
+    /// # Errors
+    /// When the consumer's number makes no sense.
+    pub fn read_back(&mut self) -> Result<Consumer<Hostile>, Corrupt> {
+        let cursor = self.cursor.read_back(self.place.words())?;
+        Ok(Consumer { place: self.place.clone(), cursor, peeked: 0, producer: PhantomData })
+    }
+}
+
+impl<P> Slot<'_, P> {
+    /// Appends to the payload; false if there is no room for all of `bytes`, and then nothing was written.
+    pub fn append(&mut self, bytes: &[u8]) -> bool {
+        if bytes.len() > self.room - self.written {
+            return false;
+        }
+        self.producer.place.write(self.start + HEAD_BYTES + self.written, bytes);
+        self.written += bytes.len();
+        true
+    }
+
+    /// How many bytes were appended.
+    pub fn written(&self) -> usize {
+        self.written
+    }
+
+    /// Hands the frame over with the payload that was appended.
+    pub fn finish(self, head: FrameHead) {
+        let len = self.written;
+        self.commit(head, len);
+    }
+
+    /// Hands the frame over with the first `len` bytes of the room as its payload.
+    pub fn commit(self, head: FrameHead, len: usize) {
+        debug_assert!(len <= self.room, "a payload longer than the room for it");
+        let len = len.min(self.room);
+        let place = &self.producer.place;
+        if self.skipped > 0 {
+            place.write(place.capacity - self.skipped, &WRAP.to_ne_bytes());
+        }
+        place.write(self.start, &encode(head, len));
+        let bytes = self.skipped + frame_bytes(len);
+        self.producer.cursor.publish(self.producer.place.words(), bytes as u64);
+    }
+}
+
+impl Slot<'_, Trusted> {
+    /// The room, to encode into in place and then [`commit`](Self::commit). It holds old bytes.
+    pub fn bytes(&mut self) -> &mut [u8] {
+        let start = self.producer.place.range(self.start + HEAD_BYTES, self.room);
+        // SAFETY: duty: in bounds: checked by `range`; alive: the slot borrows the producer, which keeps the mapping;
+        // initialised: the kernel zeroes pages; nobody else reads or writes there: the bytes are not published, there is
+        // one producer (`Region::into_worker` uses the region up), and the trusted consumer keeps to what is published.
+        unsafe { std::slice::from_raw_parts_mut(start, self.room) }
+    }
+}
+
+/// Nothing is lost when it says that it wrote less: encoders see [`io::ErrorKind::WriteZero`].
+impl<P> io::Write for Slot<'_, P> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = bytes.len().min(self.room - self.written);
+        self.append(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<P> Consumer<P> {
+    pub(super) fn new(place: Place) -> Self {
+        let cursor = ReadCursor::new(place.words(), place.capacity as u64);
+        Self { place, cursor, peeked: 0, producer: PhantomData }
+    }
+
+    /// The next frame, if there is one. It stays in the ring until [`advance`](Self::advance).
+    pub fn peek(&mut self) -> Result<Option<Frame<'_, P>>, Corrupt> {
+        self.peeked = 0;
+        let mut available = self.cursor.available(self.place.words())?;
+        if available == 0 {
+            return Ok(None);
+        }
+        let mut start = self.place.position(self.cursor.head());
+        let mut skipped = 0;
+        // In bounds, as everything is a multiple of eight.
+        if u32::from_ne_bytes(self.place.read(start)) == WRAP {
+            skipped = (self.place.capacity - start) as u64;
+            if start == 0 || skipped >= available {
+                return Err(Corrupt);
+            }
+            available -= skipped;
+            start = 0;
+        }
+        if available < HEAD_BYTES as u64 || self.place.capacity - start < HEAD_BYTES {
+            return Err(Corrupt);
+        }
+        // Read once: what is checked is what is used, whatever the other side writes meanwhile.
+        let (head, len) = decode(self.place.read(start));
+        if len > MAX_INLINE
+            || frame_bytes(len) as u64 > available
+            || frame_bytes(len) > self.place.capacity - start
+        {
+            return Err(Corrupt);
+        }
+        self.peeked = skipped + frame_bytes(len) as u64;
+        Ok(Some(Frame { head, place: &self.place, start: start + HEAD_BYTES, len, producer: PhantomData }))
+    }
+
+    /// Gives the room of the frame that was peeked at back to the producer.
+    pub fn advance(&mut self) {
+        let bytes = std::mem::take(&mut self.peeked);
+        self.cursor.advance(self.place.words(), bytes);
+    }
+
+    /// Whether [`peek`](Self::peek) would find something, were it corruption. What a wait for frames waits for.
+    pub fn is_ready(&self) -> bool {
+        self.cursor.is_ready(self.place.words())
+    }
+
+    /// How many bytes are waiting, frame heads and wraps included.
+    pub fn used(&mut self) -> Result<usize, Corrupt> {
+        Ok(self.cursor.look(self.place.words())? as usize)
+    }
+}
+
+impl<P> Frame<'_, P> {
+    /// Bytes of the payload.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no payload.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Appends the payload to `bytes`.
+    pub fn copy_to(&self, bytes: &mut Vec<u8>) {
+        self.place.append_to(self.start, self.len, bytes);
+    }
+}
+
+impl<'a> Frame<'a, Trusted> {
+    /// The payload in place.
+    pub fn payload(&self) -> &'a [u8] {
+        let start = self.place.range(self.start, self.len);
+        // SAFETY: duty: in bounds: checked by `range`; alive: `'a` borrows the consumer, which keeps the mapping;
+        // initialised: the kernel zeroes pages; unchanging: `'a` also keeps the consumer from advancing, and the trusted
+        // producer writes nothing between head and tail.
+        unsafe { std::slice::from_raw_parts(start, self.len) }
+    }
+}
+
+/// Where a ring lies.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    shared: Shared,
+    ring: Ring,
+    offset: usize,
+    capacity: usize,
+}
+
+impl Place {
+    pub(super) fn new(shared: Shared, ring: Ring, offset: usize, capacity: usize) -> Self {
+        assert!(capacity.is_power_of_two() && offset + capacity <= shared.mapping().len());
+        Self { shared, ring, offset, capacity }
+    }
+
+    fn words(&self) -> &RingWords {
+        self.shared.words(self.ring)
+    }
+
+    fn position(&self, number: u64) -> usize {
+        (number % self.capacity as u64) as usize
+    }
+
+    /// The address of `start`, from which `len` bytes are in the ring.
+    fn range(&self, start: usize, len: usize) -> *mut u8 {
+        assert!(start <= self.capacity && len <= self.capacity - start, "a range out of the ring");
+        // SAFETY: duty: within the mapping: `start` is at most the capacity, which `new` has checked.
+        unsafe { self.shared.mapping().ptr().add(self.offset + start) }
+    }
+
+    fn write(&self, start: usize, bytes: &[u8]) {
+        let target = self.range(start, bytes.len());
+        // SAFETY: duty: valid and apart: the target is in bounds (`range`) of a writable mapping, kept alive by `self`;
+        // `bytes` is no part of it: nobody holds a slice of room that is not published but a slot, which is borrowed.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len()) };
+    }
+
+    fn read<const N: usize>(&self, start: usize) -> [u8; N] {
+        let source = self.range(start, N).cast::<[u8; N]>();
+        // SAFETY: duty: valid for reading: in bounds (`range`), alive by `self`, bytes need no alignment. Volatile, so
+        // that it is read once even if another process writes there.
+        unsafe { source.read_volatile() }
+    }
+
+    fn append_to(&self, start: usize, len: usize, bytes: &mut Vec<u8>) {
+        let source = self.range(start, len);
+        bytes.reserve(len);
+        // SAFETY: duty: valid and apart: the source is in bounds (`range`) and alive by `self`, the target is spare room
+        // of a vector of ours. Duty of `set_len`: the bytes are written, by the copy.
+        unsafe {
+            std::ptr::copy_nonoverlapping(source, bytes.as_mut_ptr().add(bytes.len()), len);
+            bytes.set_len(bytes.len() + len);
+        }
+    }
+}
+
+/// Bytes of a frame with a payload of `len` bytes.
+const fn frame_bytes(len: usize) -> usize {
+    HEAD_BYTES + len.next_multiple_of(ALIGNMENT as usize)
+}
+
+fn encode(head: FrameHead, len: usize) -> [u8; HEAD_BYTES] {
+    let mut bytes = [0; HEAD_BYTES];
+    bytes[..4].copy_from_slice(&(len as u32).to_ne_bytes());
+    bytes[4] = head.kind;
+    bytes[5] = head.flags;
+    bytes[6..8].copy_from_slice(&head.count.to_ne_bytes());
+    bytes[8..].copy_from_slice(&head.seq.to_ne_bytes());
+    bytes
+}
+
+fn decode(bytes: [u8; HEAD_BYTES]) -> (FrameHead, usize) {
+    let [l0, l1, l2, l3, kind, flags, c0, c1, seq @ ..] = bytes;
+    let (count, seq) = (u16::from_ne_bytes([c0, c1]), u64::from_ne_bytes(seq));
+    (FrameHead { kind, flags, count, seq }, u32::from_ne_bytes([l0, l1, l2, l3]) as usize)
+}
+
+#[cfg(all(test, not(loom)))]
+#[path = "ring_tests.rs"]
+mod tests;

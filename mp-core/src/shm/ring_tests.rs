@@ -1,0 +1,170 @@
+use super::*;
+use crate::shm::region::tests::both_sides;
+use std::collections::VecDeque;
+
+/// A small generator of numbers that differ (splitmix64): every test prints its seed.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+}
+
+/// `MP_SEED`, or a different one each time.
+fn seed() -> u64 {
+    let seed = std::env::var("MP_SEED").ok().and_then(|text| text.parse().ok());
+    let seed = seed.unwrap_or_else(|| std::process::id().into());
+    println!("MP_SEED={seed}");
+    seed
+}
+
+fn random_head(numbers: &mut Numbers) -> FrameHead {
+    let bits = numbers.next();
+    FrameHead { kind: bits as u8, flags: (bits >> 8) as u8, count: (bits >> 16) as u16, seq: numbers.next() }
+}
+
+#[test]
+fn a_ring_is_a_queue() {
+    let mut numbers = Numbers(seed());
+    for ring_bytes in [256, 1024, 4096] {
+        let (mut parent, mut worker) = both_sides(ring_bytes);
+        let mut model: VecDeque<(FrameHead, Vec<u8>)> = VecDeque::new();
+        let (mut popped, mut refused) = (0, 0);
+        for _ in 0..20_000 {
+            if numbers.below(2) == 0 {
+                let head = random_head(&mut numbers);
+                let len = numbers.below(ring_bytes as u64 / 2 - 15) as usize;
+                let payload: Vec<u8> = (0..len).map(|_| numbers.next() as u8).collect();
+                if push(&mut worker.responses, &mut numbers, head, &payload) {
+                    model.push_back((head, payload));
+                } else {
+                    refused += 1;
+                    assert!(!model.is_empty(), "an empty ring has room for every frame");
+                }
+            } else {
+                let frame = parent.responses.peek().expect("honest");
+                let found = frame.map(|frame| {
+                    let mut bytes = Vec::new();
+                    frame.copy_to(&mut bytes);
+                    assert_eq!((frame.len(), frame.is_empty()), (bytes.len(), bytes.is_empty()));
+                    (frame.head, bytes)
+                });
+                assert_eq!(found, model.pop_front());
+                popped += u32::from(found.is_some());
+                parent.responses.advance();
+            }
+            let free = worker.responses.free().expect("honest");
+            assert_eq!(free + parent.responses.used().expect("honest"), ring_bytes);
+        }
+        assert!(popped > 1000 && refused > 100, "{popped} {refused}: the test tests nothing");
+    }
+}
+
+/// Pushes in one of the ways there are; whether there was room.
+fn push(producer: &mut Producer<Trusted>, numbers: &mut Numbers, head: FrameHead, payload: &[u8]) -> bool {
+    let cut = numbers.below(payload.len() as u64 + 1) as usize;
+    match numbers.below(4) {
+        0 => producer.try_push(head, &[&payload[..cut], &payload[cut..]]).is_ok(),
+        1 => {
+            let Ok(mut slot) = producer.reserve(payload.len()) else { return false };
+            slot.bytes().copy_from_slice(payload);
+            slot.commit(head, payload.len());
+            true
+        }
+        2 => {
+            // What is dropped never was.
+            drop(producer.reserve(cut));
+            let Ok(mut slot) = producer.reserve(payload.len()) else { return false };
+            assert!(slot.append(&payload[..cut]) && slot.append(&payload[cut..]) && !slot.append(b"x"));
+            assert_eq!(slot.written(), payload.len());
+            slot.finish(head);
+            true
+        }
+        _ => {
+            use std::io::Write as _;
+            let Ok(mut slot) = producer.reserve(payload.len()) else { return false };
+            slot.write_all(payload).expect("room");
+            assert!(slot.write_all(b"x").is_err());
+            slot.finish(head);
+            true
+        }
+    }
+}
+
+/// A worker that writes anything anywhere: the parent neither panics nor hangs nor takes more than there is room for.
+#[test]
+fn hostile_bytes_do_no_harm() {
+    let mut numbers = Numbers(seed());
+    let (mut sound, mut corrupt) = (0_u32, 0_u32);
+    for _ in 0..3_000 {
+        let (mut parent, worker) = both_sides(1024);
+        let place = worker.responses.place.clone();
+        let words = place.words();
+        for _ in 0..20 {
+            scribble(&place, &mut numbers);
+            let tail = match numbers.below(4) {
+                0 => numbers.next(),
+                1 => numbers.below(4096),
+                _ => numbers.below(129) * 8,
+            };
+            words.scribble_tail(tail);
+            for _ in 0..100 {
+                match parent.responses.peek() {
+                    Ok(Some(frame)) => {
+                        let mut bytes = Vec::new();
+                        frame.copy_to(&mut bytes);
+                        assert!(bytes.len() <= 1024 - HEAD_BYTES);
+                        sound += 1;
+                    }
+                    Ok(None) => break,
+                    Err(Corrupt) => {
+                        corrupt += 1;
+                        break;
+                    }
+                }
+                parent.responses.advance();
+            }
+            worker.shared.words(Ring::Requests).scribble_head(numbers.below(64) * 4);
+            let _ = parent.requests.try_push(FrameHead::default(), &[&[0; 100]]);
+            let _ = parent.requests.read_back().map(|mut consumer| consumer.peek().map(|frame| frame.is_some()));
+        }
+    }
+    assert!(sound > 1000 && corrupt > 1000, "{sound} {corrupt}: the test tests nothing");
+}
+
+/// Random bytes, with plausible lengths and wraps here and there.
+fn scribble(place: &Place, numbers: &mut Numbers) {
+    for start in (0..place.capacity).step_by(8) {
+        let word = match numbers.below(8) {
+            0 => numbers.next(),
+            1 => u64::from(WRAP),
+            2 => MAX_INLINE as u64 + numbers.below(3) - 1,
+            _ => numbers.below(64),
+        };
+        place.write(start, &word.to_ne_bytes());
+    }
+}
+
+#[test]
+fn a_wrap_that_leads_nowhere_is_corrupt() {
+    let (mut parent, worker) = both_sides(1024);
+    let place = &worker.responses.place;
+    place.write(0, &WRAP.to_ne_bytes());
+    place.words().scribble_tail(1024);
+    assert_eq!(parent.responses.peek().map(|frame| frame.is_some()), Err(Corrupt), "at the start");
+    let (mut parent, mut worker) = both_sides(1024);
+    worker.responses.try_push(FrameHead::default(), &[&[0; 400]]).expect("room");
+    worker.responses.place.write(416, &WRAP.to_ne_bytes());
+    worker.responses.place.words().scribble_tail(1024);
+    assert!(parent.responses.peek().expect("honest").is_some());
+    parent.responses.advance();
+    assert_eq!(parent.responses.peek().map(|frame| frame.is_some()), Err(Corrupt), "nothing behind it");
+}

@@ -1,0 +1,245 @@
+//! Slabs: memory for what is too large for a ring, kept and used again.
+//!
+//! ```text
+//!  parent  pool.take(len) ─► slab ─► its handle goes to the worker once per (id, length) ─► bytes ─► pool.give_back
+//!  worker                            AttachedSlab, kept by id ─► read and written in place
+//! ```
+//! A fresh page costs a fault of about 2 µs, as much as copying several: a slab that was used before costs none.
+
+#![allow(unsafe_code)] // the worker's view of bytes in place
+
+use super::ring::Corrupt;
+use crate::sys::memory::{Access, Mapping, Memory};
+use crate::sys::{BorrowedHandle, Handle};
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Bytes of slabs that nobody uses and that are kept all the same: a few large arguments for each of a few workers.
+pub const KEPT_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Slabs that nobody uses and that are kept all the same: each holds a descriptor.
+pub const KEPT_SLABS_MAX: usize = 32;
+
+/// The smallest slab. What is smaller fits into the ring; untouched pages cost nothing.
+const SLAB_BYTES_MIN: usize = 1024 * 1024;
+
+/// Shared memory of the parent. Its bytes are copied in and out: the worker may write them at any time.
+#[derive(Debug)]
+pub struct Slab {
+    id: u64,
+    memory: Memory,
+    mapping: Mapping,
+}
+
+/// A slab of the parent as the worker sees it.
+#[derive(Debug)]
+pub struct AttachedSlab {
+    id: u64,
+    mapping: Mapping,
+}
+
+/// Slabs that nobody uses.
+#[derive(Debug, Default)]
+pub struct SlabPool {
+    idle: Mutex<Vec<Slab>>,
+}
+
+impl Slab {
+    /// A fresh slab of at least `len` bytes.
+    pub fn create(len: usize) -> io::Result<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let memory = Memory::create_growable("mp-slab", rounded(len)?)?;
+        let mapping = Mapping::map(&memory, Access::ReadWrite)?;
+        // PAIR: other callers of this line; each gets its own number.
+        Ok(Self { id: NEXT.fetch_add(1, Relaxed), memory, mapping })
+    }
+
+    /// The number of this slab, never used again in this process.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Bytes it has. A worker that was sent a shorter one of the same number must be sent it again.
+    #[allow(clippy::len_without_is_empty)] // never empty
+    pub fn len(&self) -> usize {
+        self.mapping.len()
+    }
+
+    /// The handle, to be sent.
+    pub fn handle(&self) -> BorrowedHandle<'_> {
+        self.memory.handle()
+    }
+
+    /// Makes it at least `len` bytes, with what was in it.
+    pub fn grow(&mut self, len: usize) -> io::Result<()> {
+        if len > self.len() {
+            self.memory.grow(rounded(len)?)?;
+            self.mapping = Mapping::map(&self.memory, Access::ReadWrite)?;
+        }
+        Ok(())
+    }
+
+    /// Copies `bytes` to `offset`.
+    pub fn write(&self, offset: usize, bytes: &[u8]) -> io::Result<()> {
+        self.mapping.copy_in(offset, bytes)
+    }
+
+    /// Appends `len` bytes from `offset` to `bytes`: a snapshot.
+    pub fn read(&self, offset: usize, len: usize, bytes: &mut Vec<u8>) -> io::Result<()> {
+        self.mapping.copy_out(offset, len, bytes)
+    }
+}
+
+impl AttachedSlab {
+    /// Maps the slab whose handle came from the parent, with the number and the length it has there.
+    pub fn attach(id: u64, handle: Handle, len: usize) -> io::Result<Self> {
+        let memory = Memory::from_handle(handle, len)?;
+        Ok(Self { id, mapping: Mapping::map(&memory, Access::ReadWrite)? })
+    }
+
+    /// The number of the slab in the parent.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Bytes that are mapped.
+    #[allow(clippy::len_without_is_empty)] // never empty
+    pub fn len(&self) -> usize {
+        self.mapping.len()
+    }
+
+    /// What the parent has put there, in place. The parent writes nothing to a slab that it has given to a worker,
+    /// until the worker has answered.
+    pub fn bytes(&self, offset: usize, len: usize) -> Result<&[u8], Corrupt> {
+        self.check(offset, len)?;
+        // SAFETY: duty: in bounds: just checked; unchanging: the parent keeps to the protocol above (a worker trusts its
+        // parent), and this process writes through `bytes_mut` only, which borrows the slab alone.
+        Ok(unsafe { self.mapping.slice(offset, len) })
+    }
+
+    /// The room for an answer, in place. It holds old bytes.
+    pub fn bytes_mut(&mut self, offset: usize, len: usize) -> Result<&mut [u8], Corrupt> {
+        self.check(offset, len)?;
+        // SAFETY: duty: in bounds: just checked; initialised: the kernel zeroes pages; nobody else reads or writes: in
+        // this process by the exclusive borrow, the parent by the protocol above.
+        Ok(unsafe { std::slice::from_raw_parts_mut(self.mapping.ptr().add(offset), len) })
+    }
+
+    fn check(&self, offset: usize, len: usize) -> Result<(), Corrupt> {
+        let end = offset.checked_add(len).ok_or(Corrupt)?;
+        if end <= self.len() { Ok(()) } else { Err(Corrupt) }
+    }
+}
+
+impl SlabPool {
+    /// No slabs yet.
+    pub const fn new() -> Self {
+        Self { idle: Mutex::new(Vec::new()) }
+    }
+
+    /// A slab of at least `len` bytes: the smallest that is idle and large enough, else the largest idle one, grown,
+    /// else a fresh one. What is in it is old.
+    pub fn take(&self, len: usize) -> io::Result<Slab> {
+        let mut idle = self.lock();
+        let fitting = idle.iter().enumerate().filter(|(_, slab)| slab.len() >= len);
+        let best = fitting.min_by_key(|(_, slab)| slab.len()).map(|(index, _)| index);
+        if let Some(index) = best {
+            return Ok(idle.swap_remove(index));
+        }
+        let largest = idle.iter().enumerate().max_by_key(|(_, slab)| slab.len()).map(|(index, _)| index);
+        let grown = largest.map(|index| idle.swap_remove(index));
+        drop(idle);
+        let Some(mut slab) = grown else { return Slab::create(len) };
+        slab.grow(len)?;
+        Ok(slab)
+    }
+
+    /// Keeps a slab for the next who needs one. Returns those that are over the limits, smallest first, or this one if it
+    /// is too large by itself: their numbers are never used again, and dropping them takes time in proportion to their
+    /// pages.
+    pub fn give_back(&self, slab: Slab) -> Vec<Slab> {
+        let mut surplus = Vec::new();
+        let mut idle = self.lock();
+        idle.push(slab);
+        while idle.len() > KEPT_SLABS_MAX || idle.iter().map(Slab::len).sum::<usize>() > KEPT_BYTES_MAX {
+            let too_large = |slab: &Slab| slab.len() > KEPT_BYTES_MAX;
+            let victim = idle
+                .iter()
+                .position(too_large)
+                .or_else(|| idle.iter().enumerate().min_by_key(|(_, slab)| slab.len()).map(|(index, _)| index));
+            surplus.extend(victim.map(|index| idle.swap_remove(index)));
+        }
+        surplus
+    }
+
+    /// How many bytes are kept.
+    pub fn kept_bytes(&self) -> usize {
+        self.lock().iter().map(Slab::len).sum()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Slab>> {
+        // Each change is one push or remove: a panic elsewhere cannot have left it half done.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Powers of two, so that a slab fits the next one too.
+fn rounded(len: usize) -> io::Result<usize> {
+    let too_long = || io::Error::new(io::ErrorKind::InvalidInput, "a slab too long for the address space");
+    len.max(SLAB_BYTES_MIN).checked_next_power_of_two().ok_or_else(too_long)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slab_given_back_is_taken_again() {
+        let pool = SlabPool::new();
+        let small = pool.take(10).expect("memory");
+        let large = pool.take(3 << 20).expect("memory");
+        let (small_id, large_id) = (small.id(), large.id());
+        assert_ne!(small_id, large_id);
+        pool.give_back(large);
+        pool.give_back(small);
+        assert_eq!(pool.take(100).expect("memory").id(), small_id, "the smallest that fits");
+        let grown = pool.take(5 << 20).expect("memory");
+        assert_eq!((grown.id(), grown.len()), (large_id, 8 << 20));
+        assert_eq!(pool.kept_bytes(), 0);
+    }
+
+    #[test]
+    fn what_is_kept_is_limited_in_bytes_and_count() {
+        let pool = SlabPool::new();
+        for _ in 0..2 {
+            pool.give_back(Slab::create(KEPT_BYTES_MAX).expect("untouched memory"));
+        }
+        assert_eq!(pool.kept_bytes(), KEPT_BYTES_MAX);
+        pool.give_back(Slab::create(KEPT_BYTES_MAX + 1).expect("untouched memory"));
+        assert_eq!(pool.kept_bytes(), KEPT_BYTES_MAX);
+        let pool = SlabPool::new();
+        let surplus = (0..=KEPT_SLABS_MAX).map(|_| pool.give_back(Slab::create(1).expect("memory")).len());
+        assert_eq!(surplus.sum::<usize>(), 1);
+        assert_eq!(pool.kept_bytes(), KEPT_SLABS_MAX * SLAB_BYTES_MIN);
+    }
+
+    #[test]
+    fn both_sides_see_the_bytes_and_growing_keeps_them() {
+        let mut slab = Slab::create(1).expect("memory");
+        slab.write(7, b"hello").expect("in bounds");
+        slab.grow(SLAB_BYTES_MIN + 1).expect("memory");
+        let handle = slab.handle().try_clone_to_owned().expect("a copy");
+        let mut attached = AttachedSlab::attach(slab.id(), handle, slab.len()).expect("a slab");
+        assert_eq!(attached.bytes(7, 5), Ok(&b"hello"[..]));
+        let end = slab.len() - 2;
+        attached.bytes_mut(end, 2).expect("in bounds").copy_from_slice(b"ok");
+        let mut answer = Vec::new();
+        slab.read(end, 2, &mut answer).expect("in bounds");
+        assert_eq!(answer, b"ok");
+        for (offset, len) in [(end, 3), (usize::MAX, 1), (1, usize::MAX)] {
+            assert_eq!(attached.bytes(offset, len), Err(Corrupt), "{offset} {len}");
+            assert!(slab.read(offset, len, &mut answer).is_err());
+        }
+    }
+}

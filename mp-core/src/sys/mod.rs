@@ -1,0 +1,28 @@
+//! The operating system, and nothing of ours.
+//!
+//! ```text
+//!  socket   a connected pair of byte streams that also carry handles
+//!  memory   sealed shared memory and its mappings          pipe     what a worker writes to stderr
+//!  futex    sleeping on a word in shared memory            cpu      where am I, how many are there
+//!  bell     a handle that becomes readable when rung       fault    crash notes from a signal handler
+//!  poller   sleeping on many handles                       interrupt  Ctrl-C in the parent
+//!  process  start, signal, reap a child                    entry    what a child does to itself first
+//! ```
+//!
+//! `unix` and `windows` have the same files and the same names; a difference in what a name promises is said there in
+//! words. Errors are plain [`std::io::Error`]s: the floors above know what was being done and say so.
+
+mod constructor;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(unix)]
+pub use unix::{
+    BorrowedHandle, Handle, bell, borrow, cpu, duplicate, entry, fault, futex, interrupt, memory, pipe, poller, process, socket,
+};
+#[cfg(windows)]
+pub use windows::{
+    BorrowedHandle, Handle, bell, borrow, cpu, duplicate, entry, fault, futex, interrupt, memory, pipe, poller, process, socket,
+};

@@ -1,0 +1,138 @@
+//! Ctrl-C in the parent: the first one stops what runs in order, a second one ends the process at once.
+//!
+//! | somebody is busy | one is being served | SIGINT does |
+//! |---|---|---|
+//! | no | any | the default: the process dies of it |
+//! | yes | no | counts it, rings every bell; from now on one is being served, until [`done`] |
+//! | yes | yes | the default: the process dies of it |
+//!
+//! The handler uses atomics, `write`, `sigaction` and `raise` only. It leaves `errno` alone: rustix makes the system call
+//! itself on Linux (a port to where it goes through the C library has to save it).
+
+#![allow(unsafe_code)] // a signal handler, and bells borrowed by number in it
+
+use super::disposition::{self, Handler};
+use super::platform::bell::Bell;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize};
+
+/// Bells that can be watched at once: one for each pool and each waiting thread.
+pub const BELLS_MAX: usize = 1024;
+
+/// No descriptor has this number.
+const FREE: i32 = -1;
+
+/// The descriptors of the bells.
+static BELLS: [AtomicI32; BELLS_MAX] = [const { AtomicI32::new(FREE) }; BELLS_MAX];
+/// One more than the highest slot that was ever used, so that the handler looks at few.
+static USED: AtomicUsize = AtomicUsize::new(0);
+/// Guards that are busy.
+static BUSY: AtomicUsize = AtomicUsize::new(0);
+/// Whether an interrupt is being served.
+static SERVING: AtomicBool = AtomicBool::new(false);
+/// Interrupts that were served.
+static COUNT: AtomicU64 = AtomicU64::new(0);
+/// Handlers that run right now and may be about to ring.
+static RINGING: AtomicUsize = AtomicUsize::new(0);
+
+/// A bell that rings on Ctrl-C, until dropped.
+#[derive(Debug)]
+pub struct WatchGuard {
+    slot: usize,
+    busy: AtomicBool,
+    /// Keeps the descriptor open while its number is in the slot.
+    _bell: Arc<Bell>,
+}
+
+/// Takes care of Ctrl-C if nobody else does; whether it is ours now. A handler of the user, or a program started with
+/// SIGINT ignored (`nohup`), stays as it is.
+pub fn arm() -> io::Result<bool> {
+    let now = disposition::query(libc::SIGINT)?.sa_sigaction;
+    if now == libc::SIG_DFL {
+        // SAFETY: duty: an async-signal-safe handler: `on_interrupt` uses atomics, write, sigaction and raise only.
+        unsafe { disposition::handle(libc::SIGINT, on_interrupt)? };
+        return Ok(true);
+    }
+    Ok(now == on_interrupt as Handler as usize)
+}
+
+/// Has `bell` rung on each Ctrl-C that is served.
+///
+/// # Errors
+/// [`io::ErrorKind::OutOfMemory`] when [`BELLS_MAX`] are watched already.
+pub fn watch(bell: Arc<Bell>) -> io::Result<WatchGuard> {
+    let descriptor = bell.handle().as_raw_fd();
+    for (slot, place) in BELLS.iter().enumerate() {
+        // PAIR: `on_interrupt` loads the slot; `WatchGuard::drop` frees it.
+        if place.compare_exchange(FREE, descriptor, SeqCst, Relaxed).is_ok() {
+            USED.fetch_max(slot + 1, SeqCst);
+            return Ok(WatchGuard { slot, busy: AtomicBool::new(false), _bell: bell });
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::OutOfMemory, "1024 bells are watched already"))
+}
+
+/// How many Ctrl-C were served since the process started.
+pub fn count() -> u64 {
+    // PAIR: `on_interrupt` counts before it rings, so who was rung sees the count.
+    COUNT.load(Acquire)
+}
+
+/// The interrupt that was served is dealt with: the next Ctrl-C is a first one again.
+pub fn done() {
+    // PAIR: `on_interrupt` swaps it.
+    SERVING.store(false, Release);
+}
+
+impl WatchGuard {
+    /// Says whether somebody is waiting for work to end, which is what a first Ctrl-C interrupts.
+    pub fn busy(&self, busy: bool) {
+        if self.busy.swap(busy, Relaxed) != busy {
+            // PAIR: `on_interrupt` loads it.
+            if busy { BUSY.fetch_add(1, SeqCst) } else { BUSY.fetch_sub(1, SeqCst) };
+        }
+    }
+}
+
+impl Drop for WatchGuard {
+    fn drop(&mut self) {
+        self.busy(false);
+        // PAIR: a handler that loaded the number before this store is counted in `RINGING` (both SeqCst: it counts
+        // itself, then loads the slot; we free the slot, then load the count). Only when it is through may the
+        // descriptor be closed, or it would write to whatever gets the number next.
+        BELLS[self.slot].store(FREE, SeqCst);
+        while RINGING.load(SeqCst) != 0 {
+            std::thread::yield_now();
+        }
+    }
+}
+
+extern "C" fn on_interrupt(signal: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    RINGING.fetch_add(1, SeqCst);
+    // PAIR: `WatchGuard::busy`, `done`.
+    if BUSY.load(SeqCst) > 0 && !SERVING.swap(true, SeqCst) {
+        COUNT.fetch_add(1, Release);
+        for place in &BELLS[..USED.load(SeqCst)] {
+            let descriptor = place.load(SeqCst);
+            if descriptor != FREE {
+                // SAFETY: duty: open for the length of the borrow: its guard keeps the bell, and lets go of it only
+                // when the slot is free and no handler is under way.
+                let bell = unsafe { BorrowedFd::borrow_raw(descriptor) };
+                // A full counter means that the bell rings already.
+                let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
+            }
+        }
+    } else {
+        // Blocked while we run: it strikes when we return.
+        let _ = disposition::set_default(signal);
+        disposition::raise(signal);
+    }
+    RINGING.fetch_sub(1, SeqCst);
+}
+
+#[cfg(test)]
+#[path = "interrupt_tests.rs"]
+mod tests;

@@ -1,0 +1,65 @@
+//! Each case runs in a child of its own: signals belong to the whole process. See `process_tests` for how.
+
+use super::*;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Command;
+
+fn run(what: &str) -> std::process::ExitStatus {
+    let name = format!("{}::child", module_path!().split_once("::").expect("a module").1);
+    Command::new("/proc/self/exe")
+        .args([&name, "--exact", "--include-ignored", "--test-threads=1"])
+        .env("MP_TEST_CHILD", what)
+        .stdout(std::process::Stdio::null())
+        .status()
+        .expect("a child")
+}
+
+#[test]
+#[ignore = "a part of the other tests"]
+fn child() {
+    let Ok(what) = std::env::var("MP_TEST_CHILD") else { return };
+    if what == "user" {
+        disposition::ignore(libc::SIGINT).expect("a disposition");
+        assert!(!arm().expect("a disposition"));
+        disposition::raise(libc::SIGINT);
+        std::process::exit(9);
+    }
+    assert!(arm().expect("a disposition"));
+    assert!(arm().expect("a disposition"), "it is ours already");
+    let bells = [Arc::new(Bell::new().expect("a bell")), Arc::new(Bell::new().expect("a bell"))];
+    let guards = bells.clone().map(|bell| watch(bell).expect("a slot"));
+    if what == "idle" {
+        disposition::raise(libc::SIGINT);
+        std::process::exit(1);
+    }
+    guards[0].busy(true);
+    guards[0].busy(true);
+    disposition::raise(libc::SIGINT);
+    assert_eq!((count(), bells.each_ref().map(|bell| bell.clear())), (1, [true, true]));
+    done();
+    let [busy, other] = guards;
+    drop(other);
+    disposition::raise(libc::SIGINT);
+    assert_eq!((count(), bells.each_ref().map(|bell| bell.clear())), (2, [true, false]));
+    if what == "second" {
+        disposition::raise(libc::SIGINT);
+        std::process::exit(1);
+    }
+    done();
+    drop(busy);
+    assert_eq!(BUSY.load(SeqCst), 0);
+    std::process::exit(9);
+}
+
+#[test]
+fn the_first_interrupt_of_the_busy_rings_and_others_kill() {
+    for what in ["idle", "second"] {
+        assert_eq!(run(what).signal(), Some(libc::SIGINT), "{what}");
+    }
+    assert_eq!(run("served").code(), Some(9));
+}
+
+#[test]
+fn a_disposition_of_the_user_stays() {
+    assert_eq!(run("user").code(), Some(9));
+}

@@ -1,0 +1,84 @@
+//! The argument vector as the kernel laid it on the stack.
+//!
+//! ```text
+//!  start of stack ─► argc │ argv[0] .. argv[argc-1] │ NULL │ envp .. │ NULL │ auxv
+//! ```
+//!
+//! `/proc/self/stat` names the start of the stack, which works before `main` with every C library: glibc hands the
+//! vector to constructors, musl does not, and `environ` (which lies right behind it) moves with the first `setenv`.
+
+#![allow(unsafe_code)] // writes one null into the argument vector
+
+use std::ffi::{CStr, OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+/// This process's arguments, also where std does not know them yet (musl, before `main`).
+pub(super) fn arguments() -> Vec<OsString> {
+    let known: Vec<_> = std::env::args_os().collect();
+    if known.is_empty() { recorded().unwrap_or_default() } else { known }
+}
+
+/// Removes the last argument from the vector if it is `expected`; whether it was.
+///
+/// std walks the vector up to the first null each time it is asked, so it never shows that argument again. What `ps`
+/// shows stays.
+pub(super) fn remove_last(expected: &OsStr) -> io::Result<bool> {
+    let recorded = recorded()?;
+    let Some(last) = recorded.len().checked_sub(1) else { return Ok(false) };
+    if recorded[last] != expected {
+        return Ok(false);
+    }
+    let argv = vector(&recorded)?;
+    // SAFETY: duty: in bounds and writable: `vector` has checked that `argv[..recorded.len()]` is the argument vector,
+    // which C lets a program change. Duty: nobody reads it at this moment: `entry` is called before threads exist, by
+    // the contract of `hide_marker`.
+    unsafe { argv.add(last).write_volatile(std::ptr::null()) };
+    Ok(true)
+}
+
+/// The arguments as the kernel recorded them at exec.
+fn recorded() -> io::Result<Vec<OsString>> {
+    let text = std::fs::read("/proc/self/cmdline")?;
+    let text = text.strip_suffix(b"\0").unwrap_or(&text);
+    Ok(text.split(|byte| *byte == 0).map(|one| OsString::from_vec(one.to_vec())).collect())
+}
+
+/// The argument vector, compared entry by entry with what the kernel recorded.
+///
+/// # Errors
+/// When it is not where the kernel puts it: a loader called by hand moves it, as do some emulators.
+fn vector(recorded: &[OsString]) -> io::Result<*mut *const libc::c_char> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    // Fields 28, 48 and 49 of proc(5), counted from the state, the 3rd, which follows the last parenthesis.
+    let fields: Vec<_> = stat[stat.rfind(')').map_or(0, |end| end + 1)..].split_ascii_whitespace().collect();
+    let field = |number: usize| fields.get(number - 3).and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);
+    let (stack, strings) = (field(28), field(48)..field(49));
+    if stack == 0 || stack % align_of::<usize>() != 0 || strings.is_empty() {
+        return Err(elsewhere());
+    }
+    let argc = std::ptr::with_exposed_provenance::<libc::c_long>(stack);
+    // SAFETY: duty: a readable, aligned word: the kernel names the word it started this process with, on a stack that
+    // is mapped as long as the process lives; alignment is checked above.
+    if usize::try_from(unsafe { argc.read_volatile() }) != Ok(recorded.len()) {
+        return Err(elsewhere());
+    }
+    let argv = std::ptr::with_exposed_provenance_mut::<*const libc::c_char>(stack + size_of::<usize>());
+    for (index, expected) in recorded.iter().enumerate() {
+        // SAFETY: duty: in bounds: the count that precedes the vector is the number of arguments, checked above.
+        let entry = unsafe { argv.add(index).read_volatile() };
+        if !strings.contains(&entry.addr()) {
+            return Err(elsewhere());
+        }
+        // SAFETY: duty: a terminated string: it lies in the area of the argument strings, which the kernel ends with
+        // the terminator of the last one.
+        if unsafe { CStr::from_ptr(entry) }.to_bytes() != expected.as_bytes() {
+            return Err(elsewhere());
+        }
+    }
+    Ok(argv)
+}
+
+fn elsewhere() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "the argument vector is not where the kernel puts it")
+}

@@ -1,0 +1,110 @@
+//! The end of a process that takes everything it started with it.
+
+use super::process::exit_now;
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, PidfdFlags, Signal, getpgrp, getpid, kill_current_process_group, pidfd_open, pidfd_send_signal,
+};
+use std::collections::HashMap;
+
+/// A process that forks while it is being looked for shows up in the next look. One that forks faster than we look
+/// can only be had by its group.
+const LOOKS_MAX: u32 = 16;
+
+/// Kills every process below this one, whatever group or session it is in: looks and kills until a look finds nobody
+/// alive. A process whose parent has already ended belongs to nobody and is not found here; most of those are still in
+/// our group, see [`kill_own_group_and_exit`].
+pub fn kill_descendants() {
+    for _ in 0..LOOKS_MAX {
+        let victims = living_descendants();
+        if victims.is_empty() {
+            return;
+        }
+        for victim in victims {
+            kill(victim);
+        }
+    }
+}
+
+/// Kills this process's group and with it this process. A process that does not lead its group (nobody made one for
+/// it) ends alone.
+pub fn kill_own_group_and_exit() -> ! {
+    if getpgrp() == getpid() {
+        let _ = kill_current_process_group(Signal::KILL);
+    }
+    exit_now(1)
+}
+
+/// A process as `/proc` shows it. The start time tells it from a later one with the same number.
+#[derive(Clone, Copy, PartialEq)]
+struct Seen {
+    pid: Pid,
+    parent: i32,
+    started: u64,
+}
+
+fn living_descendants() -> Vec<Seen> {
+    let mut children: HashMap<i32, Vec<Seen>> = HashMap::new();
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    for entry in entries.flatten() {
+        let pid = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
+        if let Some(seen) = pid.and_then(look) {
+            children.entry(seen.parent).or_default().push(seen);
+        }
+    }
+    let mut found = children.remove(&Pid::as_raw(Some(getpid()))).unwrap_or_default();
+    let mut next = 0;
+    while let Some(seen) = found.get(next) {
+        // Removed, so that a circle (numbers reused while we read) ends.
+        let below = children.remove(&Pid::as_raw(Some(seen.pid))).unwrap_or_default();
+        found.extend(below);
+        next += 1;
+    }
+    found
+}
+
+/// Kills `victim` if it still is who it was.
+fn kill(victim: Seen) {
+    match pidfd_open(victim.pid, PidfdFlags::empty()) {
+        Ok(handle) => {
+            // With the handle open the number is pinned to whom it names: now look who that is.
+            if look(victim.pid).is_some_and(|now| now.started == victim.started) {
+                let _ = pidfd_send_signal(&handle, Signal::KILL);
+            }
+        }
+        // Gone, or out of descriptors: the next look finds it again in the second case.
+        Err(Errno::SRCH) => {}
+        Err(_) => std::thread::yield_now(),
+    }
+}
+
+/// The process `pid`, unless it is dead.
+fn look(pid: Pid) -> Option<Seen> {
+    let text = std::fs::read_to_string(format!("/proc/{}/stat", Pid::as_raw(Some(pid)))).ok()?;
+    // "pid (name) state parent ..": the name may hold anything, so the fields count from the last parenthesis.
+    let mut fields = text[text.rfind(')')? + 1..].split_ascii_whitespace();
+    let state = fields.next()?;
+    let parent = fields.next()?.parse().ok()?;
+    // Field 22 of proc(5); the parent was the 4th.
+    let started = fields.nth(17)?.parse().ok()?;
+    (state != "Z" && state != "X").then_some(Seen { pid, parent, started })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_sees_itself_and_its_children_below_it() {
+        let ourselves = look(getpid()).expect("we live");
+        assert_eq!(ourselves.parent, Pid::as_raw(rustix::process::getppid()));
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().expect("sleep exists");
+        let seen = living_descendants().into_iter().find(|seen| Pid::as_raw(Some(seen.pid)) == child.id().cast_signed());
+        let seen = seen.expect("our child");
+        kill(Seen { started: seen.started + 1, ..seen });
+        assert!(child.try_wait().expect("our child").is_none(), "somebody else with the same number is spared");
+        kill(seen);
+        child.wait().expect("our child");
+        assert!(look(seen.pid).is_none());
+    }
+}

@@ -1,0 +1,82 @@
+//! What a child does to itself first, before it serves.
+
+#![allow(unsafe_code)] // signal handlers and descriptor 0: both belong to the whole process
+
+use super::super::disposition;
+use super::super::socket::Socket;
+use super::arguments;
+use rustix::fs::{Mode, OFlags};
+use rustix::net::{AddressFamily, SocketType, sockopt};
+use rustix::process::Signal;
+use rustix::stdio::{dup2_stdin, stdin};
+use std::ffi::{CString, OsStr};
+use std::io;
+
+pub use super::descendants::{kill_descendants, kill_own_group_and_exit};
+
+/// Whether this process was started with `marker` as its last argument. Works before `main`.
+pub fn is_worker(marker: &str) -> bool {
+    arguments::arguments().last().is_some_and(|last| last == OsStr::new(marker))
+}
+
+/// Takes the marker off the arguments, so that `std::env::args()` does not show it; whether it was there.
+///
+/// Call it while this process has one thread.
+///
+/// # Errors
+/// When the arguments are not where the kernel puts them. It does no harm to go on with the marker in sight.
+pub fn hide_marker(marker: &str) -> io::Result<bool> {
+    arguments::remove_last(OsStr::new(marker))
+}
+
+/// Moves the control channel away from descriptor 0, where the null device takes its place.
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidInput`] when descriptor 0 is no such socket: somebody started the worker by hand.
+pub fn take_channel() -> io::Result<Socket> {
+    let handle = stdin();
+    let is_ours = sockopt::socket_domain(handle).is_ok_and(|domain| domain == AddressFamily::UNIX)
+        && sockopt::socket_type(handle).is_ok_and(|kind| kind == SocketType::STREAM);
+    if !is_ours {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "standard input is not a control channel"));
+    }
+    // 3: never a standard stream, even if one of them is closed.
+    let channel = rustix::io::fcntl_dupfd_cloexec(handle, 3)?;
+    let null = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    dup2_stdin(&null)?;
+    Ok(Socket::from_handle(channel))
+}
+
+/// Makes Ctrl-C do nothing here: the parent decides what it means. By a handler that does nothing rather than by
+/// `SIG_IGN`, which programs started by tasks would inherit.
+///
+/// Workers live in a process group of their own, so a terminal's Ctrl-C, Ctrl-\ and Ctrl-Z do not reach them; this is
+/// for those who send SIGINT to everybody. SIGQUIT keeps its meaning: it is how people get the core of a stuck process.
+pub fn ignore_interrupt() -> io::Result<()> {
+    // SAFETY: duty: an async-signal-safe handler: it has no body.
+    unsafe { disposition::handle(libc::SIGINT, nothing) }
+}
+
+/// Makes Ctrl-C end this process again.
+pub fn reset_interrupt() -> io::Result<()> {
+    disposition::set_default(libc::SIGINT)
+}
+
+/// Turns writing to a closed pipe into an error instead of a signal: std does the same, but only right before `main`.
+pub fn ignore_sigpipe() -> io::Result<()> {
+    disposition::ignore(libc::SIGPIPE)
+}
+
+/// Has the kernel wake this process up when its parent dies (SIGCONT): a stopped worker could not see that by itself.
+/// The kernel watches the *thread* that started us, so this comes early at times; SIGCONT does no harm then.
+pub fn die_with_parent() -> io::Result<()> {
+    Ok(rustix::process::set_parent_process_death_signal(Some(Signal::CONT))?)
+}
+
+/// Names this thread (and, on the main thread, this process) for `ps` and `top`: the first 15 bytes.
+pub fn set_name(name: &str) -> io::Result<()> {
+    let name = CString::new(name)?;
+    Ok(rustix::thread::set_name(&name)?)
+}
+
+extern "C" fn nothing(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {}

@@ -1,0 +1,53 @@
+use super::*;
+
+#[test]
+fn two_mappings_show_the_same_bytes() {
+    let memory = Memory::create("mp-test", 8192).expect("memory");
+    let copy = Memory::from_handle(memory.handle().try_clone_to_owned().expect("a copy"), 8192);
+    let ours = Mapping::map(&memory, Access::ReadWrite).expect("a mapping");
+    let theirs = Mapping::map(&copy.expect("sealed memory"), Access::Read).expect("a mapping");
+    ours.copy_in(100, b"hello").expect("in bounds");
+    let mut bytes = b"> ".to_vec();
+    theirs.copy_out(100, 5, &mut bytes).expect("in bounds");
+    assert_eq!(bytes, b"> hello");
+}
+
+#[test]
+fn copies_out_of_bounds_are_refused() {
+    let memory = Memory::create("mp-test", 4096).expect("memory");
+    let mapping = Mapping::map(&memory, Access::ReadWrite).expect("a mapping");
+    for (offset, len) in [(4096, 1), (0, 4097), (usize::MAX, 2), (2, usize::MAX)] {
+        assert!(mapping.copy_out(offset, len, &mut Vec::new()).is_err(), "{offset} {len}");
+    }
+    assert!(mapping.copy_in(4090, &[0; 7]).is_err());
+    assert!(mapping.copy_in(4090, &[0; 6]).is_ok());
+    let read_only = Mapping::map(&memory, Access::Read).expect("a mapping");
+    assert!(read_only.copy_in(0, b"x").is_err());
+}
+
+#[test]
+fn memory_cannot_shrink_and_grows_only_where_asked() {
+    let mut fixed = Memory::create("mp-test", 4096).expect("memory");
+    assert!(ftruncate(&fixed.handle, 100).is_err());
+    assert!(fixed.grow(8192).is_err());
+    let mut growable = Memory::create_growable("mp-test", 4096).expect("memory");
+    assert!(ftruncate(&growable.handle, 100).is_err());
+    growable.grow(8192).expect("growable");
+    growable.grow(4096).expect("already larger");
+    assert_eq!(growable.len(), 8192);
+}
+
+#[test]
+fn impostors_are_refused() {
+    let unsealed = memfd_create("mp-test", MemfdFlags::ALLOW_SEALING).expect("a memfd");
+    ftruncate(&unsealed, 4096).expect("room");
+    let file = std::fs::File::open("/proc/self/exe").expect("our own program");
+    let short = Memory::create("mp-test", 4096).expect("memory").handle;
+    let (pipe, _writer) = rustix::pipe::pipe().expect("a pipe");
+    for (name, handle, len) in
+        [("unsealed", unsealed, 4096), ("file", file.into(), 4096), ("short", short, 4097), ("pipe", pipe, 1)]
+    {
+        let refused = Memory::from_handle(handle, len).expect_err(name);
+        assert_eq!(refused.kind(), io::ErrorKind::InvalidData, "{name}");
+    }
+}

@@ -1,0 +1,44 @@
+//! Whether the kernel killed for want of memory.
+
+use std::fs::read_to_string;
+use std::path::Path;
+
+/// How many processes of our control group the kernel has killed for want of memory so far; `None` when nobody counts.
+/// A number that grew while a worker died says why it died.
+pub fn oom_kills() -> Option<u64> {
+    let groups = read_to_string("/proc/self/cgroup").ok()?;
+    let unified = groups.lines().find_map(|line| line.strip_prefix("0::"));
+    let legacy = groups.lines().find_map(|line| {
+        let (_, rest) = line.split_once(':')?;
+        let (controllers, path) = rest.split_once(':')?;
+        controllers.split(',').any(|name| name == "memory").then_some(path)
+    });
+    unified
+        .and_then(|path| count_in("/sys/fs/cgroup", path, "memory.events"))
+        .or_else(|| legacy.and_then(|path| count_in("/sys/fs/cgroup/memory", path, "memory.oom_control")))
+}
+
+/// The counter of the group `path`. Inside a container the path may be as the host sees it; what is mounted is the
+/// container's own group then.
+fn count_in(mount: &str, path: &str, file: &str) -> Option<u64> {
+    [path, "/"].iter().find_map(|group| {
+        let text = read_to_string(Path::new(mount).join(group.trim_start_matches('/')).join(file)).ok()?;
+        count(&text)
+    })
+}
+
+fn count(text: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::count;
+
+    #[test]
+    fn both_file_formats_are_read() {
+        assert_eq!(count("low 0\nhigh 0\nmax 5\noom 2\noom_kill 3\noom_group_kill 0\n"), Some(3));
+        assert_eq!(count("oom_kill_disable 0\nunder_oom 0\noom_kill 12\n"), Some(12));
+        assert_eq!(count("low 0\n"), None);
+    }
+}

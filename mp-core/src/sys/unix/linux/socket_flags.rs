@@ -1,0 +1,18 @@
+//! Closed on exec from the first instant on: what makes concurrent spawns unable to leak a descriptor.
+
+use super::super::Handle;
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, socketpair};
+use std::io;
+
+/// Received descriptors are closed on exec.
+pub(in super::super) const CLOSE_ON_EXEC_RECEIVED: RecvFlags = RecvFlags::CMSG_CLOEXEC;
+
+/// A connected pair, both closed on exec.
+pub(in super::super) fn close_on_exec_pair() -> io::Result<(Handle, Handle)> {
+    Ok(socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?)
+}
+
+/// A pipe, both ends closed on exec: the reading and the writing one.
+pub(in super::super) fn close_on_exec_pipe() -> io::Result<(Handle, Handle)> {
+    Ok(rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?)
+}

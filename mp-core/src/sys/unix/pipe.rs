@@ -1,0 +1,98 @@
+//! What a worker writes to stderr: a pipe instead, read without waiting, and passed on.
+
+use super::platform::socket_flags::close_on_exec_pipe;
+use super::{BorrowedHandle, Handle};
+use rustix::io::Errno;
+use std::io;
+use std::os::fd::AsFd;
+
+/// A pipe, closed on exec: the end to read from and the end to write to.
+pub fn pipe() -> io::Result<(Handle, Handle)> {
+    close_on_exec_pipe()
+}
+
+/// Makes calls on `handle` that would wait fail instead, or back. Everybody who shares the open file is affected.
+pub fn set_nonblocking(handle: BorrowedHandle<'_>, on: bool) -> io::Result<()> {
+    Ok(rustix::io::ioctl_fionbio(handle, on)?)
+}
+
+/// What there was to read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Available {
+    /// This many bytes were appended; zero says that there is nothing now.
+    Bytes(usize),
+    /// Every writer is gone and everything was read.
+    End,
+}
+
+/// Appends what can be read without waiting, at most `max` bytes. `handle` must be nonblocking.
+pub fn read_available(handle: BorrowedHandle<'_>, bytes: &mut Vec<u8>, max: usize) -> io::Result<Available> {
+    let before = bytes.len();
+    while bytes.len() - before < max {
+        let mut chunk = [0; 4096];
+        let room = chunk.len().min(max - (bytes.len() - before));
+        match rustix::io::read(handle, &mut chunk[..room]) {
+            Ok(0) if bytes.len() == before => return Ok(Available::End),
+            Ok(0) | Err(Errno::AGAIN) => break,
+            Ok(count) => bytes.extend_from_slice(&chunk[..count]),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Available::Bytes(bytes.len() - before))
+}
+
+/// This process's stderr, kept open by the caller; `None` if it is closed.
+pub fn stderr() -> Option<Handle> {
+    io::stderr().as_fd().try_clone_to_owned().ok()
+}
+
+/// Writes to `handle` until all is written, waiting where need be; what cannot be written is lost.
+pub fn write_all(handle: BorrowedHandle<'_>, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        match rustix::io::write(handle, bytes) {
+            Ok(written) => bytes = &bytes[written..],
+            Err(Errno::INTR) => {}
+            // A nonblocking terminal or pipe that is full for the moment.
+            Err(Errno::AGAIN) => {
+                let mut one = [rustix::event::PollFd::from_borrowed_fd(handle, rustix::event::PollFlags::OUT)];
+                if rustix::event::poll(&mut one, None).is_err() {
+                    return;
+                }
+            }
+            Err(_) => return,
+        }
+    }
+}
+
+/// Writes to this process's stderr, past std's lock; what cannot be written is lost, as with `eprintln!`.
+pub fn write_stderr(mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        match rustix::io::write(rustix::stdio::stderr(), bytes) {
+            Ok(0) => return,
+            Ok(count) => bytes = &bytes[count..],
+            Err(Errno::INTR) => {}
+            Err(_) => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read_and_then_the_end() {
+        let (reader, writer) = pipe().expect("a pipe");
+        set_nonblocking(reader.as_fd(), true).expect("nonblocking");
+        let mut bytes = Vec::new();
+        let mut read = |max| read_available(reader.as_fd(), &mut bytes, max).expect("readable");
+        assert_eq!(read(10), Available::Bytes(0));
+        rustix::io::write(&writer, b"hello world").expect("room in a new pipe");
+        assert_eq!(read(5), Available::Bytes(5));
+        assert_eq!(read(100), Available::Bytes(6));
+        drop(writer);
+        assert_eq!(read(100), Available::End);
+        assert_eq!(bytes, b"hello world");
+    }
+}

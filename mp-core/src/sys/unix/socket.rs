@@ -1,0 +1,110 @@
+//! A connected pair of byte streams that also carry handles.
+
+use super::platform::socket_flags::{CLOSE_ON_EXEC_RECEIVED, close_on_exec_pair};
+use super::{BorrowedHandle, Handle};
+use rustix::io::Errno;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, recvmsg, sendmsg,
+};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
+use std::process::Stdio;
+
+/// Handles that one [`Socket::send`] may carry: Linux's `SCM_MAX_FD`.
+pub const HANDLES_MAX: usize = 253;
+
+/// One end of a connected pair (`AF_UNIX`, `SOCK_STREAM`, closed on exec).
+#[derive(Debug)]
+pub struct Socket(Handle);
+
+impl Socket {
+    /// Two connected ends.
+    pub fn pair() -> io::Result<(Self, Self)> {
+        let (one, other) = close_on_exec_pair()?;
+        Ok((Self(one), Self(other)))
+    }
+
+    /// Takes a descriptor that is known to be such a socket.
+    pub fn from_handle(handle: Handle) -> Self {
+        Self(handle)
+    }
+
+    /// The descriptor, to be polled.
+    pub fn handle(&self) -> BorrowedHandle<'_> {
+        self.0.as_fd()
+    }
+
+    /// The descriptor, kept open by the caller from now on.
+    pub fn into_handle(self) -> Handle {
+        self.0
+    }
+
+    /// This end as a standard stream of a child.
+    pub fn into_stdio(self) -> Stdio {
+        Stdio::from(self.0)
+    }
+
+    /// Makes calls that would wait fail with [`io::ErrorKind::WouldBlock`] instead, or back.
+    pub fn set_nonblocking(&self, on: bool) -> io::Result<()> {
+        Ok(rustix::io::ioctl_fionbio(&self.0, on)?)
+    }
+
+    /// Sends a part of `bytes`, at least one, and with the first of them all of `handles`. Returns how many bytes went
+    /// out; the rest is the caller's to send again, without the handles.
+    ///
+    /// # Blocking and death
+    /// Waits for room unless the socket is nonblocking. A peer that is gone is [`io::ErrorKind::BrokenPipe`], without
+    /// a signal.
+    pub fn send(&self, bytes: &[IoSlice<'_>], handles: &[BorrowedHandle<'_>]) -> io::Result<usize> {
+        if handles.len() > HANDLES_MAX || (!handles.is_empty() && bytes.iter().all(|part| part.is_empty())) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "handles need a byte to travel on, and are limited to 253 at once",
+            ));
+        }
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(HANDLES_MAX))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        if !handles.is_empty() && !control.push(SendAncillaryMessage::ScmRights(handles)) {
+            return Err(io::Error::other("the space for handles was measured wrong"));
+        }
+        loop {
+            match sendmsg(&self.0, bytes, &mut control, SendFlags::NOSIGNAL) {
+                Err(Errno::INTR) => {}
+                done => return Ok(done?),
+            }
+        }
+    }
+
+    /// Receives what is there, at least one byte, and appends the handles that came along. Zero means that the peer
+    /// is gone and everything it sent was read.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidData`] when handles were lost on the way (this process has too many open): the bytes
+    /// that named them are worthless then.
+    ///
+    /// # Blocking and death
+    /// Waits unless the socket is nonblocking. A peer that died with unread bytes may show as
+    /// [`io::ErrorKind::ConnectionReset`].
+    pub fn receive(&self, bytes: &mut [u8], handles: &mut Vec<Handle>) -> io::Result<usize> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(HANDLES_MAX))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let received = loop {
+            match recvmsg(&self.0, &mut [IoSliceMut::new(bytes)], &mut control, CLOSE_ON_EXEC_RECEIVED) {
+                Err(Errno::INTR) => {}
+                done => break done?,
+            }
+        };
+        if received.flags.contains(ReturnFlags::CTRUNC) {
+            // The handles that did arrive are closed by the drop of `control`.
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "handles were lost on the way"));
+        }
+        for message in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(arrived) = message {
+                handles.extend(arrived);
+            }
+        }
+        Ok(received.bytes)
+    }
+}

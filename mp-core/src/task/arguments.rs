@@ -1,0 +1,176 @@
+//! The traits that tie a function, its parameters and what a caller passes together at compile time.
+
+use crate::error::Error;
+use crate::wire::codec;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+/// A function with the parameters `P` (a tuple): what [`apply`](crate::Pool::apply) and its like take.
+///
+/// Implemented for every function of up to 12 parameters; whether it is annotated with
+/// [`#[mp::task]`](macro@crate::task) is known when it is used (or at compile time with
+/// [`mp::task_of!`](crate::task_of)).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be used as a task here",
+    label = "not a function with these parameters",
+    note = "a task is a function annotated with `#[mp::task]`; `map` and `imap` take functions of one parameter, \
+            `starmap`, `apply` and `spawn` take any number up to 12"
+)]
+pub trait Task<P>: Copy + 'static {
+    /// What the function returns.
+    type Output;
+}
+
+/// What a caller may pass where a task has the parameters `P`: a tuple with one [`Arg`] for each parameter.
+#[diagnostic::on_unimplemented(
+    message = "these arguments do not fit the task: it takes `{P}`, given is `{Self}`",
+    label = "expected a tuple like `{P}`",
+    note = "arguments are a tuple: `(x, y)`, `(x,)` for one parameter, `()` for none"
+)]
+pub trait Args<P> {
+    /// Appends the encoded arguments to `out`.
+    #[doc(hidden)]
+    fn write(&self, out: &mut Vec<u8>) -> Result<(), Error>;
+}
+
+/// What a caller may pass for a parameter of type `P`: a `P`, or an owned or borrowed form of it (`String` for `&str`,
+/// `&[T]` for `Vec<T>`, `&T` for `T`, and the other way round).
+#[diagnostic::on_unimplemented(
+    message = "a task parameter of type `{P}` cannot be given a `{Self}`",
+    label = "expected `{P}`, or an owned or borrowed form of it",
+    note = "the value must also implement `serde::Serialize`"
+)]
+pub trait Arg<P> {
+    /// Appends the encoded argument to `out`.
+    #[doc(hidden)]
+    fn write(&self, out: &mut Vec<u8>) -> Result<(), Error>;
+}
+
+/// A type that a task may take as a parameter.
+#[diagnostic::on_unimplemented(
+    message = "a task cannot take a parameter of type `{Self}`: it cannot travel to another process",
+    label = "does not implement `serde::Serialize` and `serde::Deserialize`",
+    note = "add `#[derive(serde::Serialize, serde::Deserialize)]` to the type, or pass plain data instead"
+)]
+pub trait TaskInput {}
+
+/// A type that a task may return.
+#[diagnostic::on_unimplemented(
+    message = "a task cannot return a `{Self}`: it cannot travel back from another process",
+    label = "does not implement `serde::Serialize` and `serde::Deserialize`",
+    note = "add `#[derive(serde::Serialize, serde::Deserialize)]` to the type, or return plain owned data instead"
+)]
+pub trait TaskOutput {}
+
+/// Implemented by the attribute for the twin of an annotated function: the proof behind `mp::task_of!`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an annotated task",
+    note = "add `#[mp::task]` above the function"
+)]
+pub trait Proven {}
+
+/// Compiles for annotated functions only.
+pub const fn proven<T: Proven>() {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> TaskInput for T {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> TaskOutput for T {}
+
+fn write<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
+    codec::encode(value, out)
+        .map_err(|error| Error::argument_unencodable(std::any::type_name::<T>(), &error.to_string()))
+}
+
+/// `impl Arg<$parameter> for $given`, where both have the same bytes on the wire.
+macro_rules! same_on_the_wire {
+    ($([$($generics:tt)*] $given:ty => $parameter:ty;)+) => {$(
+        #[diagnostic::do_not_recommend]
+        impl<$($generics)*> Arg<$parameter> for $given {
+            fn write(&self, out: &mut Vec<u8>) -> Result<(), Error> {
+                write(self, out)
+            }
+        }
+    )+};
+}
+
+same_on_the_wire! {
+    [T: Serialize] T => T;
+    // The function borrows, the caller owns.
+    ['p, T: Serialize] T => &'p T;
+    ['p] String => &'p str;
+    ['p, 'a] &'a String => &'p str;
+    ['p, 'a] Cow<'a, str> => &'p str;
+    ['p] Box<str> => &'p str;
+    ['p, T: Serialize] Vec<T> => &'p [T];
+    ['p, 'a, T: Serialize] &'a Vec<T> => &'p [T];
+    ['p, T: Serialize] Box<[T]> => &'p [T];
+    ['p] PathBuf => &'p Path;
+    ['p, 'a] &'a PathBuf => &'p Path;
+    ['p] String => &'p Path;
+    ['p, 'a] &'a String => &'p Path;
+    ['p, 'a] &'a str => &'p Path;
+    // The function owns, the caller lends.
+    ['a, T: Serialize] &'a T => T;
+    ['a] &'a str => String;
+    ['a, T: Serialize] &'a [T] => Vec<T>;
+    ['a] &'a Path => PathBuf;
+    ['a] &'a str => PathBuf;
+    [] String => PathBuf;
+}
+
+/// Arrays are tuples for serde, slices are not: they go as slices.
+macro_rules! arrays_as_slices {
+    ($([$($generics:tt)*] $given:ty => $parameter:ty;)+) => {$(
+        #[diagnostic::do_not_recommend]
+        impl<$($generics)*> Arg<$parameter> for $given {
+            fn write(&self, out: &mut Vec<u8>) -> Result<(), Error> {
+                write::<[T]>(self.as_slice(), out)
+            }
+        }
+    )+};
+}
+
+arrays_as_slices! {
+    ['p, T: Serialize, const N: usize] [T; N] => &'p [T];
+    ['p, 'a, T: Serialize, const N: usize] &'a [T; N] => &'p [T];
+    ['a, T: Serialize, const N: usize] &'a [T; N] => Vec<T>;
+}
+
+macro_rules! for_parameters {
+    ($(($($parameter:ident $given:ident $index:tt),*))+) => {$(
+        impl<Function, Output, $($parameter),*> Task<($($parameter,)*)> for Function
+        where
+            Function: Fn($($parameter),*) -> Output + Copy + 'static,
+        {
+            type Output = Output;
+        }
+
+        impl<$($parameter, $given: Arg<$parameter>),*> Args<($($parameter,)*)> for ($($given,)*) {
+            #[allow(unused_variables, clippy::unused_unit, reason = "the tuple of no arguments writes nothing")]
+            fn write(&self, out: &mut Vec<u8>) -> Result<(), Error> {
+                $(self.$index.write(out)?;)*
+                Ok(())
+            }
+        }
+    )+};
+}
+
+for_parameters! {
+    ()
+    (A GA 0)
+    (A GA 0, B GB 1)
+    (A GA 0, B GB 1, C GC 2)
+    (A GA 0, B GB 1, C GC 2, D GD 3)
+    (A GA 0, B GB 1, C GC 2, D GD 3, E GE 4)
+    (A GA 0, B GB 1, C GC 2, D GD 3, E GE 4, F GF 5)
+    (A GA 0, B GB 1, C GC 2, D GD 3, E GE 4, F GF 5, G GG 6)
+    (A GA 0, B GB 1, C GC 2, D GD 3, E GE 4, F GF 5, G GG 6, H GH 7)
+    (A GA 0, B GB 1, C GC 2, D GD 3, E GE 4, F GF 5, G GG 6, H GH 7, I GI 8)
+    (A GA 0, B GB 1, C GC 2, D GD 3, E GE 4, F GF 5, G GG 6, H GH 7, I GI 8, J GJ 9)
+    (A GA 0, B GB 1, C GC 2, D GD 3, E GE 4, F GF 5, G GG 6, H GH 7, I GI 8, J GJ 9, K GK 10)
+    (A GA 0, B GB 1, C GC 2, D GD 3, E GE 4, F GF 5, G GG 6, H GH 7, I GI 8, J GJ 9, K GK 10, L GL 11)
+}

@@ -1,0 +1,202 @@
+//! The table of all tasks of this program: the same in every process of the family.
+//!
+//! Constructors push nodes onto a list before `main` (numbered, so that they are all done before any unnumbered
+//! constructor, such as the one of `mp::test_main!`, runs). The first look-up turns the list into a table. Both
+//! processes run the same image, so the order of the list, and with it a task's slot, is the same in both; the handshake
+//! compares a fingerprint of the whole table all the same.
+
+use super::entry::{Entry, Node};
+use super::frame::{Arguments, Reply};
+use super::instance;
+use crate::error::{Error, ErrorKind, Failure};
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::panic::Location;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+/// A task's place in the table: what travels in a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot(pub u32);
+
+/// The table.
+#[derive(Debug)]
+pub struct Registry {
+    entries: Vec<&'static Entry>,
+    by_type: HashMap<TypeId, Slot>,
+    problem: Option<Error>,
+    fingerprint: u64,
+}
+
+static HEAD: AtomicPtr<Node> = AtomicPtr::new(std::ptr::null_mut());
+
+/// Adds a task to the list. Called by constructors; allocates nothing and runs nothing.
+pub fn register(node: &'static Node) {
+    let ours = std::ptr::from_ref(node).cast_mut();
+    let mut head = HEAD.load(Ordering::Relaxed);
+    loop {
+        node.next.store(head, Ordering::Relaxed);
+        // PAIR: `nodes` acquires the list that this releases.
+        match HEAD.compare_exchange_weak(head, ours, Ordering::Release, Ordering::Relaxed) {
+            Ok(_) => return,
+            Err(now) => head = now,
+        }
+    }
+}
+
+/// The table, made at the first call.
+pub fn registry() -> &'static Registry {
+    static REGISTRY: OnceLock<Registry> = OnceLock::new();
+    REGISTRY.get_or_init(|| Registry::new(nodes()))
+}
+
+/// The entry of `F`, or an error that says which line to add where.
+#[track_caller]
+pub fn find<F: 'static>() -> Result<(Slot, &'static Entry), Error> {
+    registry().find(TypeId::of::<F>(), std::any::type_name::<F>(), Location::caller())
+}
+
+impl Registry {
+    fn new(mut entries: Vec<&'static Entry>) -> Self {
+        // The list grows at its head; the table is in the order of registration.
+        entries.reverse();
+        let mut by_type = HashMap::with_capacity(entries.len());
+        let mut kept: Vec<&'static Entry> = Vec::with_capacity(entries.len());
+        for entry in entries {
+            // The same instance of a generic function may be listed in several places; one entry is enough.
+            if let std::collections::hash_map::Entry::Vacant(place) = by_type.entry((entry.type_id)()) {
+                place.insert(Slot(kept.len() as u32));
+                kept.push(entry);
+            }
+        }
+        let problem = missing_canary(&by_type).or_else(|| duplicate(&kept));
+        let fingerprint = fingerprint(&kept);
+        Self { entries: kept, by_type, problem, fingerprint }
+    }
+
+    /// The entry in a slot that came from outside.
+    pub fn get(&self, slot: Slot) -> Option<&'static Entry> {
+        self.entries.get(slot.0 as usize).copied()
+    }
+
+    /// A hash over everything the two sides of a call must agree on.
+    pub fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    /// What is wrong with the table as a whole.
+    pub fn check(&self) -> Result<(), Error> {
+        self.problem.clone().map_or(Ok(()), Err)
+    }
+
+    fn find(
+        &self,
+        type_id: TypeId,
+        type_name: &str,
+        caller: &Location<'_>,
+    ) -> Result<(Slot, &'static Entry), Error> {
+        self.check()?;
+        let found = self.by_type.get(&type_id).and_then(|&slot| Some((slot, self.get(slot)?)));
+        found.ok_or_else(|| not_a_task(type_name, caller))
+    }
+}
+
+fn not_a_task(type_name: &str, caller: &Location<'_>) -> Error {
+    let what = if type_name.contains("{{closure}}") {
+        format!(
+            "the closure `{type_name}` cannot be run in another process: write a function with `#[mp::task]` above it"
+        )
+    } else if type_name.starts_with("fn(") || type_name.contains(" fn(") {
+        format!("a function pointer `{type_name}` does not say which task it is: pass the function by its name")
+    } else if type_name.contains('<') {
+        format!(
+            "`{type_name}` is not an mp task: list this instance in its attribute, `#[mp::task(instances(..))]`, or \
+             write `mp::task_of!({type_name})` here"
+        )
+    } else {
+        format!("`{type_name}` is not an mp task: add `#[mp::task]` above its definition")
+    };
+    Error::new(ErrorKind::NotATask, format!("{what} (used at {caller})")).for_task(type_name.to_owned())
+}
+
+fn nodes() -> Vec<&'static Entry> {
+    let mut entries = Vec::new();
+    // PAIR: acquires what `register` released.
+    let mut next = HEAD.load(Ordering::Acquire);
+    while let Some(node) = instance::node_of(next) {
+        entries.push(&node.entry);
+        next = node.next.load(Ordering::Acquire);
+    }
+    entries
+}
+
+fn duplicate(entries: &[&'static Entry]) -> Option<Error> {
+    let mut named: HashMap<&str, &Entry> = HashMap::new();
+    for entry in entries.iter().filter(|entry| entry.named) {
+        if let Some(first) = named.insert(entry.name, entry) {
+            return Some(Error::new(
+                ErrorKind::DuplicateTask,
+                format!(
+                    "two tasks have the name \"{}\": one at {}:{}, the other at {}:{}: change the `name = ..` of one",
+                    entry.name, first.file, first.line, entry.file, entry.line
+                ),
+            ));
+        }
+    }
+    None
+}
+
+/// FNV-1a over every entry: it must be the same in all processes of one build, and differ between builds.
+fn fingerprint(entries: &[&'static Entry]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut eat = |bytes: &[u8]| {
+        for &byte in bytes.iter().chain(&[0xff]) {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    };
+    eat(concat!(env!("CARGO_PKG_VERSION"), " ", env!("CARGO_PKG_NAME")).as_bytes());
+    eat(&(size_of::<usize>() as u64).to_le_bytes());
+    for entry in entries {
+        for text in [entry.name, entry.package, entry.signature, entry.file] {
+            eat(text.as_bytes());
+        }
+        eat(&entry.line.to_le_bytes());
+        eat(&entry.column.to_le_bytes());
+    }
+    hash
+}
+
+/// A task of our own. If it is not in the table, registration does not work on this target or linker, and every
+/// "not a task" would be a lie.
+fn canary() {}
+
+fn canary_invoke(arguments: Arguments<'_>, reply: Reply<'_>) -> Result<(), Failure> {
+    arguments.finish()?;
+    canary();
+    reply.value(&())
+}
+
+static CANARY: Node = Node::new(Entry {
+    name: "mp::canary",
+    named: true,
+    package: concat!(env!("CARGO_PKG_NAME"), "@", env!("CARGO_PKG_VERSION")),
+    signature: "fn canary()",
+    file: file!(),
+    line: line!(),
+    column: column!(),
+    type_id: super::entry::type_id_of(&canary),
+    invoke: canary_invoke,
+});
+
+crate::__mp_constructor!(registering: register(&CANARY));
+
+fn missing_canary(by_type: &HashMap<TypeId, Slot>) -> Option<Error> {
+    let canary = super::entry::type_id_of(&canary)();
+    (!by_type.contains_key(&canary)).then(|| {
+        Error::new(
+            ErrorKind::Registry,
+            "the registry of tasks is empty: constructors do not run before `main` on this target or with this \
+             linker, so no task can be found (see docs/platforms.md)",
+        )
+    })
+}

@@ -1,0 +1,113 @@
+//! Runs one call and turns a panic into a report.
+
+use super::entry::Entry;
+use super::frame::{Arguments, Reply};
+use crate::error::{Failure, PanicReport};
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::sync::Once;
+
+/// Who runs a call: what its panic report says.
+#[derive(Clone, Copy, Debug)]
+pub struct Runner {
+    /// The process.
+    pub pid: u32,
+    /// The place in the pool.
+    pub worker: Option<u32>,
+    /// Is told of a panic before it unwinds, because a program that aborts on panic never comes back.
+    pub on_panic: Option<fn(&PanicReport)>,
+}
+
+/// Decodes, calls and encodes into `out`, which is cut back to its old length on a failure.
+///
+/// A panic on this thread is caught, kept silent and returned; panics on threads that the task started are printed as
+/// usual.
+pub fn run(entry: &'static Entry, arguments: &[u8], out: &mut Vec<u8>, runner: Runner) -> Result<(), Failure> {
+    install_hook();
+    let before = out.len();
+    let outer = RUNNING.replace(Some(Running { runner, task: entry.name, report: None }));
+    let ended = catch_unwind(AssertUnwindSafe(|| (entry.invoke)(Arguments::new(arguments), Reply::new(out))));
+    let running = RUNNING.replace(outer);
+    let result = ended.unwrap_or_else(|payload| {
+        let report = running.and_then(|running| running.report);
+        Err(Failure::Panicked(report.unwrap_or_else(|| silent(entry, &*payload, runner))))
+    });
+    if result.is_err() {
+        out.truncate(before);
+    }
+    result
+}
+
+/// The call that this thread runs.
+struct Running {
+    runner: Runner,
+    task: &'static str,
+    report: Option<PanicReport>,
+}
+
+thread_local! {
+    static RUNNING: RefCell<Option<Running>> = const { RefCell::new(None) };
+}
+
+/// Puts our hook before the one that is there. The payload that `catch_unwind` returns knows neither place nor
+/// backtrace; the hook does.
+fn install_hook() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let previous = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !note(info) {
+                previous(info);
+            }
+        }));
+    });
+}
+
+/// Keeps the report if this thread runs a call.
+fn note(info: &PanicHookInfo<'_>) -> bool {
+    RUNNING
+        .try_with(|running| {
+            let Ok(mut running) = running.try_borrow_mut() else { return false };
+            let Some(running) = running.as_mut() else { return false };
+            let report = PanicReport {
+                message: text_of(info.payload()),
+                location: info.location().map(ToString::to_string),
+                backtrace: backtrace(),
+                task: running.task.into(),
+                pid: running.runner.pid,
+                worker: running.runner.worker,
+            };
+            if let Some(on_panic) = running.runner.on_panic {
+                on_panic(&report);
+            }
+            running.report = Some(report);
+            true
+        })
+        .unwrap_or(false)
+}
+
+/// A panic that our hook did not see, because the task installed its own.
+fn silent(entry: &Entry, payload: &(dyn std::any::Any + Send), runner: Runner) -> PanicReport {
+    PanicReport {
+        message: text_of(payload),
+        location: None,
+        backtrace: None,
+        task: entry.name.into(),
+        pid: runner.pid,
+        worker: runner.worker,
+    }
+}
+
+fn text_of(payload: &(dyn std::any::Any + Send)) -> String {
+    payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "(the panic's payload is not text)".into())
+}
+
+fn backtrace() -> Option<String> {
+    let backtrace = Backtrace::capture();
+    (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string())
+}

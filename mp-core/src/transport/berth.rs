@@ -1,0 +1,231 @@
+//! The worker's end of the way to its parent.
+
+use super::control::{self, Inbox};
+use crate::ids::CallSeq;
+use crate::limits;
+use crate::protocol::control::{ToParent, ToWorker};
+use crate::protocol::frame::{SPILLED, Spilled};
+use crate::raw::sleep::Patience;
+use crate::shm::recorder::WorkerRecorder;
+use crate::shm::region::{Shared, WorkerEnd};
+use crate::shm::ring::{Consumer, FrameHead, Producer, PushError, Trusted};
+use crate::shm::slab::{AttachedSlab, Slab};
+use crate::sys::bell::Bell;
+use crate::sys::socket::Socket;
+use crate::sys::{BorrowedHandle, Handle};
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+/// What the main thread and the watch thread of a worker share: the watch thread reads the socket at all times.
+#[derive(Debug)]
+pub struct Mail {
+    socket: Socket,
+    news: Mutex<News>,
+    arrived: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct News {
+    /// Slabs that calls refer to, or why one cannot be mapped. Mapped by the watch thread; the main thread keeps the one
+    /// that it reads.
+    slabs: HashMap<u64, Result<Arc<AttachedSlab>, String>>,
+    /// Our own slab is being read by the parent.
+    lent: bool,
+}
+
+/// What a message from the parent means for the watch thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Nothing, it was for the main thread.
+    Nothing,
+    /// Live on when the parent ends.
+    Detach,
+}
+
+impl Mail {
+    /// Mail over this socket.
+    pub fn new(socket: Socket) -> Arc<Self> {
+        Arc::new(Self { socket, news: Mutex::default(), arrived: Condvar::new() })
+    }
+
+    /// Readable when a message is there or the parent is gone.
+    pub fn handle(&self) -> BorrowedHandle<'_> {
+        self.socket.handle()
+    }
+
+    /// Tells the parent.
+    pub fn send(&self, message: &ToParent, handles: &[BorrowedHandle<'_>]) -> io::Result<()> {
+        control::send(&self.socket, message, handles)
+    }
+
+    /// Reads one message, waiting for it.
+    pub fn receive(&self, inbox: &mut Inbox) -> io::Result<Option<(ToWorker, Vec<Handle>)>> {
+        inbox.receive(&self.socket)
+    }
+
+    /// Reads one message, waiting for it, and files it. For the watch thread.
+    pub fn file_next(&self, inbox: &mut Inbox) -> io::Result<Told> {
+        let Some((message, handles)) = self.receive(inbox)? else { return Ok(Told::Nothing) };
+        let mut news = self.news();
+        match message {
+            ToWorker::Slab { id, len } => {
+                let handle = handles.into_iter().next();
+                let handle = handle.ok_or_else(|| io::Error::other("a slab message without its descriptor"))?;
+                let len = usize::try_from(len).map_err(io::Error::other)?;
+                let slab = AttachedSlab::attach(id, handle, len).map(Arc::new).map_err(|error| error.to_string());
+                news.slabs.insert(id, slab);
+            }
+            ToWorker::Forget { id } => {
+                news.slabs.remove(&id);
+            }
+            ToWorker::Free => news.lent = false,
+            ToWorker::Detach => return Ok(Told::Detach),
+            ToWorker::Init(_) => return Err(io::Error::other("a second init message")),
+        }
+        drop(news);
+        self.arrived.notify_all();
+        Ok(Told::Nothing)
+    }
+
+    fn news(&self) -> MutexGuard<'_, News> {
+        // Nothing that panics runs under this lock.
+        self.news.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until `look` finds what it looks for. If the parent is gone the watch thread ends this process.
+    fn wait_for<T>(&self, mut look: impl FnMut(&mut News) -> Option<T>) -> T {
+        let mut news = self.news();
+        loop {
+            if let Some(found) = look(&mut news) {
+                return found;
+            }
+            news = self.arrived.wait(news).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// What a worker's main thread publishes its results with.
+#[derive(Debug)]
+pub struct Berth {
+    mail: Arc<Mail>,
+    bell: Bell,
+    shared: Shared,
+    recorder: WorkerRecorder,
+    responses: Producer<Trusted>,
+    /// How many responses were published.
+    published: u64,
+    waits: Patience,
+    /// Where large results go.
+    ours: Option<Slab>,
+}
+
+impl Berth {
+    /// Takes the worker's end of a region apart: what is asked, and the way to answer.
+    pub fn new(mail: Arc<Mail>, end: WorkerEnd, bell: Bell) -> (Consumer<Trusted>, Self) {
+        let WorkerEnd { requests, responses, recorder, shared } = end;
+        let berth = Self {
+            mail,
+            bell,
+            shared,
+            recorder,
+            responses,
+            published: 0,
+            waits: Patience::default(),
+            ours: None,
+        };
+        (requests, berth)
+    }
+
+    /// Where this worker says what it is at.
+    pub fn recorder(&self) -> &WorkerRecorder {
+        &self.recorder
+    }
+
+    /// Sleeps until there is a request, having told the parent of all results first.
+    pub fn wait_for_request(&mut self, requests: &Consumer<Trusted>) {
+        if !requests.is_ready() {
+            self.announce_all();
+            let partner = self.shared.parent_sleep.word();
+            self.shared.worker_sleep.wait(partner, &mut self.waits, None, || requests.is_ready());
+        }
+    }
+
+    /// The slab in which arguments lie.
+    ///
+    /// # Errors
+    /// When the slab cannot be mapped, for want of address space.
+    pub fn spilled(&self, spilled: Spilled) -> io::Result<Arc<AttachedSlab>> {
+        let len = usize::try_from(spilled.len).map_err(io::Error::other)?;
+        let found = self.mail.wait_for(|news| match news.slabs.get(&spilled.slab) {
+            // One that is used again may have grown, and was sent again then.
+            Some(Ok(slab)) if slab.len() < len => None,
+            Some(Ok(slab)) => Some(Ok(slab.clone())),
+            Some(Err(why)) => Some(Err(why.clone())),
+            None => None,
+        });
+        found.map_err(|why| io::Error::other(format!("{len} bytes of arguments cannot be mapped: {why}")))
+    }
+
+    /// Publishes a response, waiting for room if need be. A payload that is too long for the ring goes through our slab.
+    pub fn respond(&mut self, kind: u8, seq: CallSeq, payload: &[u8]) -> io::Result<()> {
+        if payload.len() <= limits::INLINE_BYTES_MAX {
+            self.push(FrameHead { kind, flags: 0, count: 0, seq: seq.0 }, payload)
+        } else {
+            let spilled = self.spill(payload)?;
+            self.push(FrameHead { kind, flags: SPILLED, count: 0, seq: seq.0 }, &spilled.to_bytes())
+        }
+    }
+
+    /// Rings for the parent if it asked to be woken by now.
+    pub fn announce(&self) {
+        if self.shared.parent_sleep.take_sleeper(self.published) {
+            self.bell.ring();
+        }
+    }
+
+    /// Rings for the parent if it sleeps at all.
+    fn announce_all(&self) {
+        if self.shared.parent_sleep.take_sleeper(u64::MAX) {
+            self.bell.ring();
+        }
+    }
+
+    fn push(&mut self, head: FrameHead, payload: &[u8]) -> io::Result<()> {
+        loop {
+            match self.responses.try_push(head, &[payload]) {
+                Ok(()) => break,
+                Err(PushError::Full) => {}
+                Err(PushError::TooLong | PushError::Corrupt) => {
+                    return Err(io::Error::other("the ring of responses is broken"));
+                }
+            }
+            self.announce_all();
+            let (responses, len) = (&mut self.responses, payload.len());
+            let partner = self.shared.parent_sleep.word();
+            self.shared.room_sleep.wait(partner, &mut self.waits, None, || responses.is_ready(len));
+        }
+        self.published = self.recorder.note_published(1);
+        Ok(())
+    }
+
+    /// Puts a payload into our slab, once the parent has read what is in there.
+    fn spill(&mut self, payload: &[u8]) -> io::Result<Spilled> {
+        if self.mail.news().lent {
+            self.announce_all();
+            self.mail.wait_for(|news| (!news.lent).then_some(()));
+        }
+        match &mut self.ours {
+            Some(slab) if slab.len() >= payload.len() => slab.write(0, payload)?,
+            ours => {
+                let slab = Slab::create(payload.len())?;
+                slab.write(0, payload)?;
+                self.mail.send(&ToParent::Slab { id: slab.id() }, &[slab.handle()])?;
+                *ours = Some(slab);
+            }
+        }
+        self.mail.news().lent = true;
+        let slab = self.ours.as_ref().map_or(0, Slab::id);
+        Ok(Spilled { slab, len: payload.len() as u64 })
+    }
+}

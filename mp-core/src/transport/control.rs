@@ -1,0 +1,82 @@
+//! Whole messages over the control socket.
+
+use crate::limits;
+use crate::sys::socket::Socket;
+use crate::sys::{BorrowedHandle, Handle};
+use crate::wire::codec;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::io::{self, IoSlice};
+
+/// Writes one message with its descriptors. A socket that cannot take all of it at once is an error when it does not
+/// block: its peer has stopped reading.
+pub fn send<T: Serialize>(socket: &Socket, message: &T, handles: &[BorrowedHandle<'_>]) -> io::Result<()> {
+    let mut frame = vec![0; 4];
+    codec::encode(message, &mut frame).map_err(|error| io::Error::other(error.to_string()))?;
+    let len = frame.len() - 4;
+    if len > limits::CONTROL_FRAME_BYTES_MAX {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("a control frame of {len} bytes is longer than {} bytes", limits::CONTROL_FRAME_BYTES_MAX),
+        ));
+    }
+    frame[..4].copy_from_slice(&(len as u32).to_le_bytes());
+    let mut rest = frame.as_slice();
+    let mut handles = handles;
+    while !rest.is_empty() {
+        let sent = socket.send(&[IoSlice::new(rest)], handles)?;
+        rest = &rest[sent..];
+        handles = &[];
+    }
+    Ok(())
+}
+
+/// Puts messages together out of what the socket gives. It reads exactly up to the end of a message, so the
+/// descriptors that come with it are that message's.
+#[derive(Debug, Default)]
+pub struct Inbox {
+    bytes: Vec<u8>,
+    filled: usize,
+    handles: Vec<Handle>,
+}
+
+impl Inbox {
+    /// The next message and its descriptors; `None` if it has not arrived in full (on a socket that does not block).
+    /// The end of the stream is an `UnexpectedEof` error.
+    pub fn receive<T: DeserializeOwned>(&mut self, socket: &Socket) -> io::Result<Option<(T, Vec<Handle>)>> {
+        if !self.fill(socket, 4)? {
+            return Ok(None);
+        }
+        let len = self.bytes.first_chunk::<4>().map_or(0, |head| u32::from_le_bytes(*head)) as usize;
+        if len > limits::CONTROL_FRAME_BYTES_MAX {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("a control frame claims {len} bytes")));
+        }
+        if !self.fill(socket, 4 + len)? {
+            return Ok(None);
+        }
+        let message = codec::decode(&self.bytes[4..])
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("a control frame is garbled: {error}")))?;
+        self.bytes.clear();
+        self.filled = 0;
+        Ok(Some((message, std::mem::take(&mut self.handles))))
+    }
+
+    /// Reads until the frame has `target` bytes; false if the socket has no more for now.
+    fn fill(&mut self, socket: &Socket, target: usize) -> io::Result<bool> {
+        if self.bytes.len() < target {
+            self.bytes.resize(target, 0);
+        }
+        while self.filled < target {
+            match socket.receive(&mut self.bytes[self.filled..target], &mut self.handles) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(n) => self.filled += n,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+            if self.handles.len() > limits::CONTROL_HANDLES_MAX {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "a control frame carries too many descriptors"));
+            }
+        }
+        Ok(true)
+    }
+}

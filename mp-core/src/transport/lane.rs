@@ -1,0 +1,260 @@
+//! The parent's end of the way to one worker.
+//!
+//! What comes from the worker is checked here: bytes are copied out before anybody looks at them, lengths are held
+//! against limits, and anything that no worker of ours would send is a [`Violation`], after which the worker is killed.
+
+use super::control::{self, Inbox};
+use crate::check::never;
+use crate::ids::CallSeq;
+use crate::limits;
+use crate::protocol::control::{ToParent, ToWorker};
+use crate::protocol::frame::{SPILLED, Spilled, request, response};
+use crate::raw::sleep::{Patience, Spin};
+use crate::shm::region::{ParentEnd, Region};
+use crate::shm::ring::{FrameHead, PushError};
+use crate::shm::slab::Slab;
+use crate::sys::fault::Fault;
+use crate::sys::memory::{Access, Mapping, Memory};
+use crate::sys::socket::Socket;
+use crate::sys::{BorrowedHandle, Handle};
+use std::collections::HashMap;
+use std::io;
+
+/// The socket, the rings and the slabs of one worker.
+#[derive(Debug)]
+pub struct Lane {
+    socket: Socket,
+    inbox: Inbox,
+    end: ParentEnd,
+    /// How many responses were taken.
+    taken: u64,
+    /// Slabs that the worker holds, and how long they were when it got them.
+    known: HashMap<u64, usize>,
+    /// The slab in which the worker's large results lie.
+    theirs: Option<(u64, Handle)>,
+    hung_up: bool,
+}
+
+/// One frame from a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// The call that it is about.
+    pub seq: CallSeq,
+    /// What happened.
+    pub kind: ResponseKind,
+}
+
+/// What happened to a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResponseKind {
+    /// It returned.
+    Done,
+    /// It failed.
+    Failed,
+    /// It, and the revoked ones after it, did not run.
+    Skipped,
+}
+
+/// Something that no worker of ours would do: why it is killed.
+#[derive(Debug)]
+pub struct Violation(pub String);
+
+impl Violation {
+    fn new(what: impl Into<String>) -> Self {
+        Self(format!("its parent killed it because it broke the protocol: {}", what.into()))
+    }
+}
+
+impl Lane {
+    /// A lane to a worker that has been told of `region`.
+    pub fn new(socket: Socket, region: Region) -> Self {
+        let end = region.into_parent();
+        Self { socket, inbox: Inbox::default(), end, taken: 0, known: HashMap::new(), theirs: None, hung_up: false }
+    }
+
+    /// Readable when the worker has sent a message or is gone.
+    pub fn handle(&self) -> BorrowedHandle<'_> {
+        self.socket.handle()
+    }
+
+    /// Hands over calls whose items are packed in `payload` (see [`crate::protocol::frame`]). False if there is no room.
+    pub fn call(&mut self, seq: CallSeq, count: u16, payload: &[&[u8]]) -> bool {
+        self.push(FrameHead { kind: request::CALL, flags: 0, count, seq: seq.0 }, payload)
+    }
+
+    /// Hands over one call whose arguments lie in a slab. False if there is no room in the ring.
+    pub fn spilled_call(&mut self, seq: CallSeq, slot: u32, slab: &Slab, len: u64) -> io::Result<bool> {
+        let id = slab.id();
+        if self.known.get(&id).is_none_or(|&known| known < slab.len()) {
+            control::send(&self.socket, &ToWorker::Slab { id, len: slab.len() as u64 }, &[slab.handle()])?;
+            self.known.insert(id, slab.len());
+        }
+        let head = FrameHead { kind: request::CALL, flags: SPILLED, count: 1, seq: seq.0 };
+        Ok(self.push(head, &[&slot.to_le_bytes(), &Spilled { slab: id, len }.to_bytes()]))
+    }
+
+    /// Asks the worker to leave when it has done what it was handed. False if there is no room.
+    pub fn quit(&mut self) -> bool {
+        self.push(FrameHead { kind: request::QUIT, flags: 0, count: 0, seq: 0 }, &[])
+    }
+
+    /// A slab is gone: the worker may unmap it.
+    pub fn forget(&mut self, slab: u64) {
+        if self.known.remove(&slab).is_some() {
+            self.tell(&ToWorker::Forget { id: slab });
+        }
+    }
+
+    /// Lets the worker outlive this process.
+    pub fn detach(&self) -> io::Result<()> {
+        control::send(&self.socket, &ToWorker::Detach, &[])
+    }
+
+    /// The next message on the control socket. A slab is kept here.
+    pub fn next_message(&mut self) -> Result<Option<ToParent>, Violation> {
+        match self.inbox.receive(&self.socket) {
+            Ok(None) => Ok(None),
+            Ok(Some((ToParent::Slab { id }, handles))) => {
+                let handle = handles.into_iter().next();
+                let handle = handle.ok_or_else(|| Violation::new("a slab message without its descriptor"))?;
+                self.theirs = Some((id, handle));
+                Ok(Some(ToParent::Slab { id }))
+            }
+            Ok(Some((message, _))) => Ok(Some(message)),
+            // Its death is reported by other means.
+            Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => {
+                self.hung_up = true;
+                Ok(None)
+            }
+            Err(error) => Err(Violation::new(error.to_string())),
+        }
+    }
+
+    /// Whether the other end is closed and everything that was said has been read.
+    pub fn is_hung_up(&self) -> bool {
+        self.hung_up
+    }
+
+    /// The next response; its bytes are appended to `out`.
+    pub fn next_response(&mut self, out: &mut Vec<u8>) -> Result<Option<Response>, Violation> {
+        let Some(frame) = self.end.responses.peek().map_err(|_| Violation::new("a corrupt ring"))? else {
+            return Ok(None);
+        };
+        let head = frame.head;
+        let start = out.len();
+        frame.copy_to(out);
+        self.end.responses.advance();
+        self.taken += 1;
+        let kind = match head.kind {
+            response::DONE => ResponseKind::Done,
+            response::FAIL => ResponseKind::Failed,
+            response::SKIPPED => ResponseKind::Skipped,
+            other => return Err(Violation::new(format!("a response of the unknown kind {other}"))),
+        };
+        if head.flags & SPILLED != 0 {
+            let spilled = Spilled::from_bytes(&out[start..]).ok_or_else(|| Violation::new("a garbled slab reference"))?;
+            out.truncate(start);
+            self.read_slab(spilled, out)?;
+        }
+        Ok(Some(Response { seq: CallSeq(head.seq), kind }))
+    }
+
+    /// Whether a response waits.
+    pub fn has_response(&self) -> bool {
+        self.end.responses.is_ready()
+    }
+
+    /// Wakes the worker if it waits for room for its responses: some have been taken.
+    pub fn made_room(&self) {
+        self.end.shared.room_sleep.notify();
+    }
+
+    /// The parent is about to sleep: from here on the worker rings the bell when `after` more responses are there, or
+    /// when it runs out of calls. Says whether a response is there already.
+    pub fn ask_for_bell(&self, after: u64) -> bool {
+        self.end.shared.parent_sleep.announce(self.taken + after);
+        self.has_response()
+    }
+
+    /// The parent is awake.
+    pub fn no_bell(&self) {
+        self.end.shared.parent_sleep.retract();
+    }
+
+    /// Spins for a moment if that promises something (see [`crate::raw::sleep`]); whether `is_ready`.
+    pub fn spin(&self, patience: &mut Patience, is_ready: impl FnMut() -> bool) -> bool {
+        self.end.shared.parent_sleep.word().spin(&self.end.shared.worker_sleep, patience, is_ready) == Spin::Ready
+    }
+
+    /// The call that the worker has started and not ended.
+    pub fn running(&self) -> Option<CallSeq> {
+        self.end.recorder.running().map(CallSeq)
+    }
+
+    /// From now on the worker starts no call in `from..to`. Returns the first call that it will surely not run; the one
+    /// before may still be declined.
+    pub fn revoke(&self, from: CallSeq, to: CallSeq) -> CallSeq {
+        CallSeq(self.end.recorder.revoke(from.0..to.0))
+    }
+
+    /// The worker has passed the revoked calls.
+    pub fn clear_revoke(&self) {
+        self.end.recorder.clear_revoke();
+    }
+
+    /// What the worker's crash handler noted.
+    pub fn fault(&self) -> Option<Fault> {
+        self.end.recorder.fault()
+    }
+
+    /// The panic that the worker noted during a call (0: before the first) before it unwound or aborted.
+    pub fn panic_text(&self, call: CallSeq) -> Option<String> {
+        self.end.recorder.panic_text(call.0)
+    }
+
+    /// The last bytes that the worker passed on to stderr.
+    pub fn stderr_tail(&self) -> Vec<u8> {
+        self.end.recorder.stderr_tail()
+    }
+
+    fn push(&mut self, head: FrameHead, payload: &[&[u8]]) -> bool {
+        match self.end.requests.try_push(head, payload) {
+            Ok(()) => {
+                self.end.shared.worker_sleep.notify();
+                true
+            }
+            // A ring that the worker has corrupted is found out when its responses are read.
+            Err(PushError::Full | PushError::Corrupt) => false,
+            Err(PushError::TooLong) => {
+                never!("a frame of {} bytes", payload.iter().map(|part| part.len()).sum::<usize>());
+                false
+            }
+        }
+    }
+
+    fn read_slab(&mut self, spilled: Spilled, out: &mut Vec<u8>) -> Result<(), Violation> {
+        while self.theirs.as_ref().is_none_or(|(id, _)| *id != spilled.slab) {
+            match self.next_message()? {
+                Some(ToParent::Slab { .. } | ToParent::Hello { .. } | ToParent::Ready) => {}
+                Some(ToParent::InitializerFailed(_)) | None => return Err(Violation::new("a result in a slab that was never sent")),
+            }
+        }
+        let Some((_, handle)) = &self.theirs else { return Err(Violation::new("a result in no slab")) };
+        if spilled.len > limits::PAYLOAD_BYTES_MAX {
+            return Err(Violation::new(format!("a result of {} bytes", spilled.len)));
+        }
+        let copied = (|| {
+            let memory = Memory::from_handle(handle.try_clone()?, spilled.len as usize)?;
+            Mapping::map(&memory, Access::Read)?.copy_out(0, spilled.len as usize, out)
+        })();
+        copied.map_err(|error| Violation::new(format!("its result of {} bytes cannot be read: {error}", spilled.len)))?;
+        self.tell(&ToWorker::Free);
+        Ok(())
+    }
+
+    /// Says something that a worker which is gone does not need to hear.
+    fn tell(&self, message: &ToWorker) {
+        // A worker whose socket is full has stopped for good; its watch thread reads at all times.
+        let _ = control::send(&self.socket, message, &[]);
+    }
+}

@@ -1,0 +1,3 @@
+//! Values as bytes.
+
+pub mod codec;

@@ -1,0 +1,340 @@
+//! Take, find, run, publish: what a worker process does with its life.
+
+use super::watch::{self, Watched};
+use crate::check::never;
+use crate::error::{Failure, PanicReport};
+use crate::ids::CallSeq;
+use crate::process::current::{self, Identity, WorkerInfo};
+use crate::process::gate;
+use crate::protocol::control::{FailureMessage, FirstArguments, FirstCall, Init, MAGIC, Role, ToParent, ToWorker, VERSION};
+use crate::protocol::frame::{SPILLED, Spilled, items, request, response, take_u32};
+use crate::shm::recorder::WorkerRecorder;
+use crate::shm::region::Region;
+use crate::shm::ring::{Consumer, FrameHead, Trusted};
+use crate::shm::slab::AttachedSlab;
+use crate::sys::bell::Bell;
+use crate::sys::{self, Handle};
+use crate::task::entry::Entry;
+use crate::task::registry::{Slot, registry};
+use crate::task::run::{Runner, run};
+use crate::transport::berth::{Berth, Mail};
+use crate::transport::control::Inbox;
+use crate::wire::codec;
+use std::io;
+use std::process::exit;
+use std::sync::{Arc, OnceLock};
+
+/// Exit code of a worker that was started by hand, or whose parent is not what it should be (`EX_USAGE`).
+const NOT_FOR_PEOPLE: i32 = 64;
+
+/// Exit code of a worker that cannot go on (`EX_OSERR`).
+const BROKEN: i32 = 71;
+
+/// Exit code of a process whose task panicked: what a Rust program ends with.
+const PANICKED: i32 = 101;
+
+/// Serves this process's parent until it says quit.
+pub fn serve() -> ! {
+    match Worker::start() {
+        Ok(worker) => worker.live(),
+        Err(Trouble::ByHand(error)) => complain(
+            &format!(
+                "this program was started with {}, which it uses to start workers of itself ({error}); leave the \
+                 argument away",
+                gate::MARKER
+            ),
+            NOT_FOR_PEOPLE,
+        ),
+        Err(Trouble::Os(what, error)) => complain(&format!("a worker process {what}: {error}"), BROKEN),
+    }
+}
+
+enum Trouble {
+    ByHand(io::Error),
+    Os(&'static str, io::Error),
+}
+
+/// What is asked, and who answers.
+struct Worker {
+    requests: Consumer<Trusted>,
+    desk: Desk,
+}
+
+/// Where calls are run and answered.
+struct Desk {
+    berth: Berth,
+    mail: Arc<Mail>,
+    runner: Runner,
+    role: Role,
+    /// Long arguments that the role refers to, in the order in which it does.
+    attached: Vec<Handle>,
+    /// The bytes of a result, used again and again.
+    result: Vec<u8>,
+    /// The first call that was not run because it had been revoked, until all revoked calls are passed.
+    skipped_from: Option<CallSeq>,
+}
+
+/// Whether the worker goes on.
+#[derive(PartialEq, Eq)]
+enum Next {
+    GoOn,
+    Leave,
+}
+
+impl Worker {
+    /// Becomes a worker: everything up to the initializer.
+    fn start() -> Result<Self, Trouble> {
+        let socket = sys::entry::take_channel().map_err(Trouble::ByHand)?;
+        let os = |what| move |error| Trouble::Os(what, error);
+        // The marker only disturbs tasks that look at their arguments; it is no reason not to work.
+        let _ = sys::entry::hide_marker(gate::MARKER);
+        sys::entry::ignore_sigpipe().map_err(os("cannot ignore SIGPIPE"))?;
+        sys::entry::die_with_parent().map_err(os("cannot ask for its parent's death"))?;
+        let mail = Mail::new(socket);
+        let hello = ToParent::Hello {
+            magic: MAGIC,
+            version: VERSION,
+            pid: std::process::id(),
+            fingerprint: registry().fingerprint(),
+        };
+        mail.send(&hello, &[]).map_err(os("cannot greet its parent"))?;
+        let mut inbox = Inbox::default();
+        let (init, handles) = receive_init(&mail, &mut inbox).map_err(os("did not get its orders"))?;
+        let Parts { parent, region, bell, stderr, attached } =
+            Parts::of(handles, init.tee).map_err(os("got bad orders"))?;
+        let end = region.into_worker();
+        let recorder = end.recorder.clone();
+        let _ = RECORDER.set(recorder.clone());
+        let worker = assume(&init);
+        if worker.is_some() {
+            sys::entry::ignore_interrupt().map_err(os("cannot ignore SIGINT"))?;
+        }
+        sys::fault::install(recorder.fault_words()).map_err(os("cannot install its crash handler"))?;
+        watch::start(Watched { parent, mail: mail.clone(), inbox, recorder, stderr })
+            .map_err(os("cannot start its watch thread"))?;
+        let runner = Runner { pid: std::process::id(), worker, on_panic: Some(note_panic) };
+        let (requests, berth) = Berth::new(mail.clone(), end, bell);
+        let desk = Desk { berth, mail, runner, role: init.role, attached, result: Vec::new(), skipped_from: None };
+        Ok(Self { requests, desk })
+    }
+
+    fn live(mut self) -> ! {
+        self.desk.initialize();
+        loop {
+            match self.turn() {
+                Ok(Next::GoOn) => self.desk.berth.wait_for_request(&self.requests),
+                Ok(Next::Leave) => self.desk.leave(),
+                Err(error) => complain(&format!("a worker process cannot go on: {error}"), BROKEN),
+            }
+        }
+    }
+
+    /// Runs everything that is in the ring. A request stays there until it is done.
+    fn turn(&mut self) -> io::Result<Next> {
+        while let Some(frame) = self.requests.peek().map_err(|_| io::Error::other("the ring of requests is broken"))? {
+            match frame.head.kind {
+                request::CALL => self.desk.calls(frame.head, frame.payload())?,
+                request::QUIT => return Ok(Next::Leave),
+                other => return Err(io::Error::other(format!("a request of the unknown kind {other}"))),
+            }
+            self.requests.advance();
+        }
+        Ok(Next::GoOn)
+    }
+}
+
+/// Where the arguments of a call lie.
+enum Place<'a> {
+    Ring(&'a [u8]),
+    Slab(Spilled),
+}
+
+impl Desk {
+    /// Runs the initializer, and says how that went.
+    fn initialize(&mut self) {
+        let attached = &mut self.attached;
+        if let Role::Pool { initializer: Some(call), .. } = &self.role
+            && let Err(failure) = first_call(call, attached, self.runner)
+        {
+            let _ = self.mail.send(&ToParent::InitializerFailed(failure.into()), &[]);
+            exit(PANICKED);
+        }
+        if self.mail.send(&ToParent::Ready, &[]).is_err() {
+            // The parent is gone; the watch thread ends this process any moment.
+            exit(BROKEN);
+        }
+    }
+
+    fn calls(&mut self, head: FrameHead, payload: &[u8]) -> io::Result<()> {
+        let garbled = || io::Error::other("a garbled call");
+        let (slot, rest) = take_u32(payload).ok_or_else(garbled)?;
+        let entry = registry().get(Slot(slot)).ok_or_else(garbled)?;
+        if head.flags & SPILLED != 0 {
+            let spilled = Spilled::from_bytes(rest).ok_or_else(garbled)?;
+            return self.call(CallSeq(head.seq), entry, Place::Slab(spilled));
+        }
+        for (seq, item) in (head.seq..).zip(items(head.count, rest)) {
+            self.call(CallSeq(seq), entry, Place::Ring(item.ok_or_else(garbled)?))?;
+        }
+        Ok(())
+    }
+
+    /// Runs one call and publishes how it ended, unless it has been revoked.
+    fn call(&mut self, seq: CallSeq, entry: &'static Entry, place: Place<'_>) -> io::Result<()> {
+        if !self.berth.recorder().begin(seq.0) {
+            return self.pass(seq);
+        }
+        self.result.clear();
+        let slab;
+        let arguments = match place {
+            Place::Ring(bytes) => bytes,
+            Place::Slab(spilled) => {
+                slab = self.berth.spilled(spilled)?;
+                slab.bytes(0, spilled.len as usize).map_err(|_| io::Error::other("a slab shorter than its content"))?
+            }
+        };
+        let (kind, code) = match run(entry, arguments, &mut self.result, self.runner) {
+            Ok(()) => (response::DONE, 0),
+            Err(failure) => {
+                encode_failure(failure, &mut self.result);
+                (response::FAIL, PANICKED)
+            }
+        };
+        self.berth.respond(kind, seq, &self.result)?;
+        self.berth.recorder().end();
+        match self.role {
+            Role::Pool { .. } => self.berth.announce(),
+            Role::Process => exit(code),
+        }
+        // One large result must not make this worker large for ever.
+        if self.result.capacity() > RESULT_BYTES_KEPT {
+            self.result = Vec::new();
+        }
+        Ok(())
+    }
+
+    /// Passes over a revoked call; after the last one the parent is told which was the first.
+    fn pass(&mut self, seq: CallSeq) -> io::Result<()> {
+        let from = *self.skipped_from.get_or_insert(seq);
+        if self.berth.recorder().is_last_revoked(seq.0) {
+            self.skipped_from = None;
+            self.berth.respond(response::SKIPPED, from, &[])?;
+            self.berth.announce();
+        }
+        Ok(())
+    }
+
+    /// Leaves in order: finalizer, buffers, exit handlers.
+    fn leave(&mut self) -> ! {
+        let attached = &mut self.attached;
+        if let Role::Pool { finalizer: Some(call), .. } = &self.role
+            && let Err(failure) = first_call(call, attached, self.runner)
+        {
+            let what = match failure {
+                Failure::Panicked(report) => report.to_string(),
+                Failure::ArgumentUndecodable { reason, .. } | Failure::ResultUnencodable { reason, .. } => reason,
+            };
+            complain(&format!("the finalizer of a worker failed: {what}"), PANICKED);
+        }
+        exit(0)
+    }
+}
+
+/// How much of the buffer for results is kept from one call to the next, in bytes.
+const RESULT_BYTES_KEPT: usize = 1 << 20;
+
+struct Parts {
+    parent: Handle,
+    region: Region,
+    bell: Bell,
+    stderr: Option<(Handle, Handle)>,
+    attached: Vec<Handle>,
+}
+
+impl Parts {
+    fn of(handles: Vec<Handle>, tee: bool) -> io::Result<Self> {
+        let mut handles = handles.into_iter();
+        let mut next = || handles.next().ok_or_else(|| io::Error::other("a descriptor is missing"));
+        let parent = next()?;
+        let region = Region::attach(next()?)?;
+        let bell = Bell::from_handle(next()?);
+        let stderr = if tee { Some((next()?, next()?)) } else { None };
+        Ok(Self {
+            parent,
+            region,
+            bell,
+            stderr,
+            attached: handles.collect(),
+        })
+    }
+}
+
+fn receive_init(mail: &Mail, inbox: &mut Inbox) -> io::Result<(Box<Init>, Vec<Handle>)> {
+    match mail.receive(inbox)? {
+        Some((ToWorker::Init(init), handles)) => Ok((init, handles)),
+        Some(_) | None => Err(io::Error::other("the first message is not an init message")),
+    }
+}
+
+/// Takes on the identity that the parent gives; the place in the pool, if there is one.
+fn assume(init: &Init) -> Option<u32> {
+    let pid = std::process::id();
+    let identity = Identity {
+        name: init.name.clone(),
+        parent: Some(init.parent.clone()),
+        depth: init.depth,
+        cpus: Some(init.cpus as usize),
+    };
+    let _ = sys::entry::set_name(&init.name);
+    match &init.role {
+        Role::Process => {
+            current::assume(identity, None);
+            None
+        }
+        Role::Pool { pool, index, .. } => {
+            let worker = WorkerInfo { index: *index, pid, name: init.name.clone(), pool: pool.clone() };
+            current::assume(identity, Some(worker));
+            Some(*index)
+        }
+    }
+}
+
+/// Runs the initializer or the finalizer. The descriptors of long arguments come in the order of the calls.
+fn first_call(call: &FirstCall, attached: &mut Vec<Handle>, runner: Runner) -> Result<(), Failure> {
+    let broken = |reason: String| Failure::ArgumentUndecodable { type_name: "mp::FirstCall".into(), reason };
+    let entry = registry().get(Slot(call.slot)).ok_or_else(|| broken(format!("no task in slot {}", call.slot)))?;
+    match &call.arguments {
+        FirstArguments::Inline(bytes) => run(entry, bytes, &mut Vec::new(), runner),
+        FirstArguments::Attached { len } => {
+            let len = usize::try_from(*len).map_err(|error| broken(error.to_string()))?;
+            let handle = if attached.is_empty() { None } else { Some(attached.remove(0)) };
+            let handle = handle.ok_or_else(|| broken("its descriptor is missing".into()))?;
+            let slab = AttachedSlab::attach(0, handle, len).map_err(|error| broken(error.to_string()))?;
+            let bytes = slab.bytes(0, len).map_err(|_| broken("its slab is too short".into()))?;
+            run(entry, bytes, &mut Vec::new(), runner)
+        }
+    }
+}
+
+fn encode_failure(failure: Failure, out: &mut Vec<u8>) {
+    out.clear();
+    if codec::encode(&FailureMessage::from(failure), out).is_err() {
+        never!("a failure message is made of strings and numbers");
+    }
+}
+
+fn complain(what: &str, code: i32) -> ! {
+    sys::pipe::write_stderr(format!("mp: {what}\n").as_bytes());
+    exit(code)
+}
+
+/// The recorder of this process, for the panic hook.
+static RECORDER: OnceLock<WorkerRecorder> = OnceLock::new();
+
+/// Keeps the panic where the parent finds it if this process aborts now.
+fn note_panic(report: &PanicReport) {
+    if let Some(recorder) = RECORDER.get() {
+        let location = report.location.as_deref().unwrap_or_default();
+        recorder.note_panic(&format!("{location}\n{}", report.message));
+    }
+}

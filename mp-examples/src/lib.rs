@@ -1,0 +1,1 @@
+//! The examples of `mp` live in `examples/`; this crate is empty.

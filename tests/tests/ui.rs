@@ -1,0 +1,63 @@
+//! What the attributes accept, and what they say about what they do not.
+//!
+//! To accept new texts: `TRYBUILD=overwrite cargo test -p mp-tests --test ui`, then read the difference.
+
+// The compiler words its messages differently on other platforms, where paths and lists of candidates differ.
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+#[test]
+fn attributes() {
+    let cases = trybuild::TestCases::new();
+    cases.pass("ui/pass/*.rs");
+    if on_stable() {
+        cases.compile_fail("ui/fail/*.rs");
+    }
+}
+
+/// The texts are those of the stable compiler; nightly words them as it likes that day.
+fn on_stable() -> bool {
+    let compiler = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let version = Command::new(compiler).arg("--version").output().expect("the compiler tells its version");
+    !String::from_utf8_lossy(&version.stdout).contains('-')
+}
+
+/// What trybuild cannot vary: the edition of the crate, and the name of the dependency.
+#[test]
+fn editions_and_names() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("editions");
+    fs::create_dir_all(&folder).expect("the folder can be made");
+    let mut members = Vec::new();
+    for edition in ["2018", "2021", "2024"] {
+        for (source, name) in [("plain", "mp"), ("renamed", "parallel")] {
+            let member = format!("{source}{edition}");
+            fs::create_dir_all(folder.join(&member)).expect("the folder can be made");
+            let manifest = format!(
+                "[package]\nname = {member:?}\nversion = \"0.0.0\"\nedition = {edition:?}\n\
+                 [[bin]]\nname = {member:?}\npath = {:?}\n\
+                 [dependencies]\n{name} = {{ package = \"mp-core\", path = {:?} }}\n",
+                tests.join(format!("ui/editions/{source}.rs")),
+                tests.join("../mp-core"),
+            );
+            fs::write(folder.join(&member).join("Cargo.toml"), manifest)
+                .expect("the manifest can be written");
+            members.push(member);
+        }
+    }
+    let workspace = format!("[workspace]\nresolver = \"3\"\nmembers = {members:?}\n");
+    fs::write(folder.join("Cargo.toml"), workspace).expect("the manifest can be written");
+    // The versions of this workspace are the ones that are at hand without a network.
+    fs::copy(tests.join("../Cargo.lock"), folder.join("Cargo.lock")).expect("the lock file can be copied");
+    let status = Command::new(env!("CARGO"))
+        .args(["check", "--offline", "--quiet", "--workspace"])
+        .arg("--target-dir")
+        .arg(folder.join("target"))
+        .current_dir(&folder)
+        .status()
+        .expect("cargo starts");
+    assert!(status.success(), "some edition or name does not compile: {status}");
+}

@@ -1,1 +1,192 @@
-//! What the test programs share.
+//! What the test programs share: a watchdog and the leak gate.
+//!
+//! Each test runs its body in [`scenario`]: alone in its process, with a time after which the watchdog says where it hangs
+//! and aborts, and with a look at what is left when it is over.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a test may take before it counts as hanging. It is not a measure of speed: a machine under load may be slow.
+const WATCHDOG: Duration = Duration::from_secs(120);
+
+/// How long what a test leaves behind may take to go away by itself.
+const SETTLE: Duration = Duration::from_secs(10);
+
+/// Runs a test alone, under the watchdog, and fails if it leaves a child, a descriptor, a thread or shared memory behind.
+///
+/// # Panics
+/// If the body does, or if something is left.
+pub fn scenario(body: impl FnOnce()) {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    warm_up();
+    let before = Footprint::now();
+    watched(body);
+    let deadline = Instant::now() + SETTLE;
+    loop {
+        let left = Footprint::now().beyond(&before);
+        if left.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "left behind:\n{}", left.join("\n"));
+        thread::yield_now();
+    }
+}
+
+/// Runs `body`; if it does not end, says so and aborts the test program.
+///
+/// # Panics
+/// If the body does.
+pub fn watched<T>(body: impl FnOnce() -> T) -> T {
+    let (ended, watch) = channel::<()>();
+    let name = thread::current().name().unwrap_or("a test").to_owned();
+    let dog = thread::Builder::new().name("watchdog".into()).spawn(move || {
+        if watch.recv_timeout(WATCHDOG) == Err(RecvTimeoutError::Timeout) {
+            let _ = writeln!(std::io::stderr(), "\n{name} hangs for {WATCHDOG:?}:\n{}", where_threads_are());
+            std::process::abort();
+        }
+    });
+    let result = body();
+    drop(ended);
+    if let Ok(dog) = dog {
+        let _ = dog.join();
+    }
+    result
+}
+
+/// Everything that lives as long as the process is made once, before anything is counted.
+fn warm_up() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        if let Ok(process) = mp::Process::<()>::new(nothing, ()).start() {
+            let _ = process.join();
+        }
+    });
+}
+
+#[mp::task]
+fn nothing() {}
+
+/// What a process has.
+#[derive(Debug)]
+pub struct Footprint {
+    children: BTreeSet<u32>,
+    descriptors: usize,
+    threads: usize,
+    shared: usize,
+    dev_shm: BTreeSet<String>,
+}
+
+impl Footprint {
+    /// What this process has now.
+    #[must_use]
+    pub fn now() -> Self {
+        let count = |path: &str| fs::read_dir(path).map_or(0, Iterator::count);
+        let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+        let dev_shm = fs::read_dir("/dev/shm").into_iter().flatten().flatten();
+        Self {
+            children: living_children(std::process::id()),
+            descriptors: count("/proc/self/fd"),
+            threads: count("/proc/self/task"),
+            shared: maps.lines().filter(|line| line.contains("memfd:")).count(),
+            dev_shm: dev_shm.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect(),
+        }
+    }
+
+    /// What there is more of than there was, one line each.
+    #[must_use]
+    pub fn beyond(&self, before: &Self) -> Vec<String> {
+        let mut left = Vec::new();
+        left.extend(self.children.difference(&before.children).map(|pid| format!("child process {pid}")));
+        left.extend(self.dev_shm.difference(&before.dev_shm).map(|name| format!("/dev/shm/{name}")));
+        let counts = [
+            ("descriptors", self.descriptors, before.descriptors),
+            ("threads", self.threads, before.threads),
+            ("mappings of shared memory", self.shared, before.shared),
+        ];
+        for (what, now, then) in counts {
+            if now > then {
+                left.push(format!("{what}: {now}, there were {then}"));
+            }
+        }
+        left
+    }
+}
+
+/// The children of a process that are not zombies.
+#[must_use]
+pub fn living_children(parent: u32) -> BTreeSet<u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|&pid| matches!(state_and_parent(pid), Some((state, of)) if state != 'Z' && of == parent)).collect()
+}
+
+/// Whether a process lives: a zombie does not.
+#[must_use]
+pub fn lives(pid: u32) -> bool {
+    state_and_parent(pid).is_some_and(|(state, _)| state != 'Z' && state != 'X')
+}
+
+/// Waits until `condition` holds. The watchdog ends a wait that never does.
+pub fn until(mut condition: impl FnMut() -> bool) {
+    while !condition() {
+        thread::yield_now();
+    }
+}
+
+fn state_and_parent(pid: u32) -> Option<(char, u32)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
+}
+
+/// Where each thread of this process sleeps, as far as the kernel tells.
+fn where_threads_are() -> String {
+    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let lines = tasks.map(|task| {
+        let read = |file| fs::read_to_string(task.path().join(file)).unwrap_or_default();
+        format!("  thread {}: {} {}", task.file_name().to_string_lossy(), read("comm").trim(), read("wchan").trim())
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A small generator of random numbers (SplitMix64), so that a failing test can be run again by its seed.
+#[derive(Clone, Debug)]
+pub struct Random(u64);
+
+impl Random {
+    /// Seeded from `MP_SEED` or from the clock; prints the seed, which the test harness shows when the test fails.
+    #[must_use]
+    pub fn new() -> Self {
+        let given = std::env::var("MP_SEED").ok().and_then(|seed| seed.parse().ok());
+        let clock = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let seed = given.unwrap_or_else(|| clock().map_or(1, |time| time.as_nanos() as u64));
+        println!("MP_SEED={seed}");
+        Self(seed)
+    }
+
+    /// The next number.
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `bound`.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound.max(1)
+    }
+}
+
+impl Default for Random {
+    fn default() -> Self {
+        Self::new()
+    }
+}

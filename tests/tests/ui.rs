@@ -22,7 +22,9 @@ fn attributes() {
 fn on_stable() -> bool {
     let compiler = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let version = Command::new(compiler).arg("--version").output().expect("the compiler tells its version");
-    !String::from_utf8_lossy(&version.stdout).contains('-')
+    let version = String::from_utf8_lossy(&version.stdout).into_owned();
+    // `rustc 1.95.0 (..)`, `rustc 1.97.0-nightly (..)`
+    version.split(' ').nth(1).is_some_and(|number| !number.contains('-'))
 }
 
 /// What trybuild cannot vary: the edition of the crate, and the name of the dependency.

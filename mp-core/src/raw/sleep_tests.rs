@@ -63,6 +63,9 @@ mod models {
     fn loom_a_counted_sleeper_is_rung_when_enough_is_published() {
         loom::model(|| {
             let shared = Arc::new((CountedSleep::default(), AtomicU64::new(0), AtomicU32::new(0)));
+            // An older, higher number must not keep the newer one from counting.
+            shared.0.announce(9);
+            shared.0.retract();
             let producer = thread::spawn({
                 let shared = Arc::clone(&shared);
                 move || {

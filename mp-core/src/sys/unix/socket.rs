@@ -1,11 +1,11 @@
 //! A connected pair of byte streams that also carry handles.
 
-use super::platform::socket_flags::{CLOSE_ON_EXEC_RECEIVED, close_on_exec_pair};
+use super::platform::socket_flags::{CLOSE_ON_EXEC_RECEIVED, NO_SIGNAL, close_on_exec_pair};
 use super::{BorrowedHandle, Handle};
 use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, recvmsg, sendmsg,
+    recvmsg, sendmsg,
 };
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -70,7 +70,7 @@ impl Socket {
             return Err(io::Error::other("the space for handles was measured wrong"));
         }
         loop {
-            match sendmsg(&self.0, bytes, &mut control, SendFlags::NOSIGNAL) {
+            match sendmsg(&self.0, bytes, &mut control, NO_SIGNAL) {
                 Err(Errno::INTR) => {}
                 done => return Ok(done?),
             }

@@ -1,11 +1,14 @@
 //! Closed on exec from the first instant on: what makes concurrent spawns unable to leak a descriptor.
 
 use super::super::Handle;
-use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, socketpair};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, socketpair};
 use std::io;
 
 /// Received descriptors are closed on exec.
 pub(in super::super) const CLOSE_ON_EXEC_RECEIVED: RecvFlags = RecvFlags::CMSG_CLOEXEC;
+
+/// A peer that is gone is an error, not a signal.
+pub(in super::super) const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
 
 /// A connected pair, both closed on exec.
 pub(in super::super) fn close_on_exec_pair() -> io::Result<(Handle, Handle)> {

@@ -1,0 +1,21 @@
+//! Unixes other than Linux: the names of `linux`, which say [`std::io::ErrorKind::Unsupported`] until there is a port.
+//!
+//! What it will stand on: a pipe's byte (`bell`), kqueue (`poller`, `process`), `shm_open` and unlink (`memory`),
+//! `os_sync_wait_on_address` or `_umtx_op` (`futex`).
+
+pub mod bell;
+pub mod cpu;
+pub mod entry;
+pub mod fault;
+pub mod futex;
+pub mod memory;
+pub mod poller;
+pub mod process;
+pub(super) mod socket_flags;
+
+use super::{BorrowedHandle, Handle, access, borrow, ending, socket};
+use std::io;
+
+fn unsupported() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "not on this system yet")
+}

@@ -1,0 +1,100 @@
+//! Shared memory and its mappings.
+
+#![allow(unsafe_code)] // the contract of `Mapping::slice`
+
+use super::{BorrowedHandle, Handle, borrow, unsupported};
+use std::io;
+
+/// What a mapping may be used for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// Reading only; a write faults.
+    Read,
+    /// Reading and writing.
+    ReadWrite,
+}
+
+/// Anonymous memory (a section) that can be given to other processes by its handle.
+#[derive(Debug)]
+pub struct Memory {
+    handle: Handle,
+    len: usize,
+}
+
+/// Memory made visible in this process.
+#[derive(Debug)]
+pub struct Mapping(());
+
+/// How many processes the kernel has killed for want of memory: nobody counts.
+pub fn oom_kills() -> Option<u64> {
+    None
+}
+
+impl Memory {
+    /// Zeroed memory that can neither shrink nor grow.
+    pub fn create(_: &str, _: usize) -> io::Result<Self> {
+        Err(unsupported())
+    }
+
+    /// Zeroed memory that cannot shrink but may [`grow`](Self::grow).
+    pub fn create_growable(_: &str, _: usize) -> io::Result<Self> {
+        Err(unsupported())
+    }
+
+    /// Takes a handle from another process that says it is memory of at least `len` bytes.
+    pub fn from_handle(_: Handle, _: usize) -> io::Result<Self> {
+        Err(unsupported())
+    }
+
+    /// How many bytes it is known to have.
+    #[allow(clippy::len_without_is_empty)] // never empty
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Makes it at least `len` bytes.
+    pub fn grow(&mut self, _: usize) -> io::Result<()> {
+        Err(unsupported())
+    }
+
+    /// The handle, to be sent.
+    pub fn handle(&self) -> BorrowedHandle<'_> {
+        borrow(&self.handle)
+    }
+}
+
+impl Mapping {
+    /// Maps all of `memory`.
+    pub fn map(_: &Memory, _: Access) -> io::Result<Self> {
+        Err(unsupported())
+    }
+
+    /// The first byte; page-aligned.
+    pub fn ptr(&self) -> *mut u8 {
+        std::ptr::null_mut()
+    }
+
+    /// How many bytes are mapped.
+    #[allow(clippy::len_without_is_empty)] // never empty
+    pub fn len(&self) -> usize {
+        0
+    }
+
+    /// Copies `bytes` to `offset`.
+    pub fn copy_in(&self, _: usize, _: &[u8]) -> io::Result<()> {
+        Err(unsupported())
+    }
+
+    /// Appends `len` bytes from `offset` to `bytes`.
+    pub fn copy_out(&self, _: usize, _: usize, _: &mut Vec<u8>) -> io::Result<()> {
+        Err(unsupported())
+    }
+
+    /// The bytes in place.
+    ///
+    /// # Safety
+    /// In bounds, and nobody may write there while the slice lives.
+    pub unsafe fn slice(&self, _: usize, _: usize) -> &[u8] {
+        &[]
+    }
+}

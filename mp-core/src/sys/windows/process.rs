@@ -1,0 +1,132 @@
+//! Start, signal, reap a child.
+
+use super::socket::Socket;
+use super::{BorrowedHandle, Handle, borrow, unsupported};
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+/// A copy of this program to start.
+#[derive(Debug)]
+pub struct Spawn {
+    /// What the child sees as its arguments, the program's name first.
+    pub args: Vec<OsString>,
+    /// One more argument at the end: by it the child knows what it is.
+    pub marker: &'static str,
+    /// Changes to the environment: a value to set or, with `None`, a name to remove.
+    pub env: Vec<(OsString, Option<OsString>)>,
+    /// The directory to start in; `None` for ours.
+    pub current_dir: Option<PathBuf>,
+    /// What becomes the child's stdin: its end of the control channel.
+    pub stdin: Socket,
+    /// The child's stdout.
+    pub stdout: Stdio,
+    /// The child's stderr.
+    pub stderr: Stdio,
+}
+
+/// A child that was started by [`spawn`], in a job object that ends what it starts too.
+#[derive(Debug)]
+pub struct Child {
+    handle: Handle,
+}
+
+/// What can be asked of a child.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Signal {
+    /// Not to be had without a console.
+    Interrupt,
+    /// Not to be had without its help.
+    Terminate,
+    /// `TerminateProcess`.
+    Kill,
+    /// Nothing: processes are not stopped here.
+    Continue,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Status {
+    /// It ended with this code.
+    Code(i32),
+    /// This signal ended it: never here.
+    Signal(i32),
+}
+
+/// A process that was, and what it used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ended {
+    /// How it ended.
+    pub status: Status,
+    /// The most memory it had in use at once, in bytes.
+    pub peak_rss: Option<u64>,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit code {code}"),
+            Self::Signal(number) => write!(f, "{} (signal {number})", signal_name(*number)),
+        }
+    }
+}
+
+/// The name of a signal: there are none.
+pub fn signal_name(_: i32) -> &'static str {
+    "an unnamed signal"
+}
+
+/// Starts a copy of this program.
+pub fn spawn(_: Spawn) -> io::Result<Child> {
+    Err(unsupported())
+}
+
+/// A handle of this process itself, for children that watch over their parent.
+pub fn parent_handle() -> io::Result<Handle> {
+    Err(unsupported())
+}
+
+/// Ends this process at once.
+pub fn exit_now(code: i32) -> ! {
+    std::process::exit(code)
+}
+
+/// Has `handler` called when this process exits in an orderly way.
+pub fn on_exit(_: extern "C" fn()) -> io::Result<()> {
+    Err(unsupported())
+}
+
+impl Child {
+    /// The child's number, for people and logs.
+    pub fn pid(&self) -> u32 {
+        0
+    }
+
+    /// A handle that is ready from the child's death on.
+    pub fn handle(&self) -> BorrowedHandle<'_> {
+        borrow(&self.handle)
+    }
+
+    /// How the child ended, if it has.
+    pub fn try_reap(&self) -> io::Result<Option<Ended>> {
+        Err(unsupported())
+    }
+
+    /// Waits for the child's death, at most `timeout`.
+    pub fn reap(&self, _: Option<Duration>) -> io::Result<Option<Ended>> {
+        Err(unsupported())
+    }
+
+    /// Asks the child alone.
+    pub fn signal(&self, _: Signal) -> io::Result<()> {
+        Err(unsupported())
+    }
+
+    /// Kills the child and whatever it started: its job object.
+    pub fn kill_group(&self) -> io::Result<()> {
+        Err(unsupported())
+    }
+}

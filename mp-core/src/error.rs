@@ -266,7 +266,8 @@ const WAY_OUT: &str = " (the wire format is postcard: serde's `flatten`, `untagg
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.0.task, self.0.item) {
+        let task = self.0.task.as_ref().filter(|_| self.0.kind != ErrorKind::NotATask);
+        match (task, self.0.item) {
             (Some(task), Some(item)) => write!(f, "task `{task}` failed on item {item}: ")?,
             (Some(task), None) => write!(f, "task `{task}` failed: ")?,
             (None, _) => {}

@@ -51,6 +51,8 @@ pub struct Core {
     pub stopping: bool,
     /// How many processes have been started and are not ready yet.
     settling: usize,
+    /// When what happens now happens.
+    now: Time,
     poller: Arc<Poller>,
     bell: Arc<Bell>,
     events: VecDeque<Event>,
@@ -107,6 +109,7 @@ impl Core {
             interrupts: crate::sys::interrupt::count(),
             stopping: false,
             settling: 0,
+            now: Time::now(),
             poller,
             bell,
             events: VecDeque::new(),
@@ -121,23 +124,30 @@ impl Core {
 
     /// Tells the scheduler something and does everything that follows from it.
     pub fn feed(&mut self, event: Event) {
-        self.events.push_back(event);
-        while let Some(event) = self.events.pop_front() {
-            let mut actions = std::mem::take(&mut self.actions);
-            self.scheduler.step(event, Time::now(), &mut actions);
+        let mut actions = std::mem::take(&mut self.actions);
+        let mut next = Some(event);
+        while let Some(event) = next {
+            self.scheduler.step(event, self.now, &mut actions);
             for action in actions.drain(..) {
                 self.carry_out(action);
             }
-            self.actions = actions;
+            next = self.events.pop_front();
         }
+        self.actions = actions;
+    }
+
+    /// Looks at the clock: once for everything that is done in one go.
+    pub fn tell_time(&mut self) {
+        self.now = Time::now();
     }
 
     /// Hears everything that the workers have said in their rings and boxes.
     pub fn collect(&mut self) {
+        self.tell_time();
         for index in 0..self.stations.len() {
             self.collect_from(WorkerId(index as u32));
         }
-        if self.scheduler.next_deadline().is_some_and(|deadline| deadline <= Time::now()) {
+        if self.scheduler.next_deadline().is_some_and(|deadline| deadline <= self.now) {
             self.feed(Event::Tick);
         }
     }
@@ -279,7 +289,7 @@ impl Core {
         self.failure = failed;
         self.feed(event);
         self.failure = None;
-        let now = Time::now();
+        let now = self.now;
         if let Some(Station::Process(station)) = self.station(worker) {
             station.since = now;
             if station.revoked_to.is_some_and(|to| to == seq.next()) {
@@ -325,7 +335,7 @@ impl Core {
         if !station.is_ready() {
             self.settling = self.settling.saturating_sub(1);
         }
-        let report = station.bury(running, worker.0, Time::now());
+        let report = station.bury(running, worker.0, self.now);
         self.last_death = Some(report);
         drop(station);
         self.feed(Event::Died { worker, running: recorded });
@@ -452,7 +462,7 @@ impl Core {
 
     fn dispatch(&mut self, worker: WorkerId, id: JobId, items: Range<u64>, seq: CallSeq) {
         let mut pack = std::mem::take(&mut self.pack);
-        let now = Time::now();
+        let now = self.now;
         let idle = self.scheduler.front(worker).is_none_or(|(_, _, front)| front == seq);
         let station = self.stations.get_mut(worker.index()).and_then(Option::as_mut);
         let refused = match (self.jobs.get(id), station) {

@@ -74,6 +74,7 @@ impl Shared {
     /// Does something under the lock, and what follows from it.
     pub fn with<T>(&self, f: impl FnOnce(&mut Core) -> T) -> T {
         let mut core = self.lock();
+        core.tell_time();
         core.catch_up();
         let result = f(&mut core);
         self.release(core);
@@ -254,6 +255,7 @@ impl Shared {
         let _ = self.poller.wait(timeout, keys);
         let mut core = self.lock();
         core.led = false;
+        core.tell_time();
         core.woke(Time::now().since(begun));
         for key in keys.drain(..) {
             core.on_key(key);

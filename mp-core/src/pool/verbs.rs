@@ -321,6 +321,7 @@ impl Pool {
         &self.shared.config.name
     }
 
+    #[track_caller]
     fn submit<F, P, A>(&self, _task: F, args: &A) -> Result<TaskHandle<F::Output>, Error>
     where
         F: Task<P>,

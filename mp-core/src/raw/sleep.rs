@@ -129,6 +129,7 @@ impl SleepWord {
     }
 
     /// Producer, after it has published: whether the owner sleeps and this caller owes it the wake-up.
+    #[inline]
     pub fn take_sleeper(&self) -> bool {
         // PAIR: the fence in `announce`: either we see the flag, or the owner's second test sees what we published.
         fence(SeqCst);
@@ -136,6 +137,7 @@ impl SleepWord {
     }
 
     /// Producer, after it has published: wakes the owner if it sleeps.
+    #[inline]
     pub fn notify(&self) {
         if self.take_sleeper() {
             self.wake_owner();
@@ -143,6 +145,7 @@ impl SleepWord {
     }
 
     /// Publishes the CPU of this thread; whether the partner was last seen on another one.
+    #[inline]
     fn is_apart(&self, partner: &Self) -> bool {
         let here = cpu::current().wrapping_add(1);
         // PAIR: the partner's load below. A guess that is out of date costs time, never correctness.
@@ -212,7 +215,14 @@ impl CountedSleep {
         self.word.retract();
     }
 
+    /// Whether the owner has said that it sleeps. It may have said so just now without being seen.
+    pub fn seems_asleep(&self) -> bool {
+        // PAIR: none; a hint.
+        self.word.asleep.load(Relaxed) != 0
+    }
+
     /// Producer, after it has published its result number `published`: whether it owes the owner a ring of its bell.
+    #[inline]
     pub fn take_sleeper(&self, published: u64) -> bool {
         // PAIR: the fence in `SleepWord::announce`.
         fence(SeqCst);

@@ -59,11 +59,13 @@ impl WriteCursor {
     }
 
     /// How far it has written.
+    #[inline]
     pub(super) fn tail(&self) -> u64 {
         self.tail
     }
 
     /// Whether `wanted` bytes can be written; looks at the consumer's number only if the last look is not enough.
+    #[inline]
     pub(super) fn has_room(&mut self, words: &RingWords, wanted: u64) -> Result<bool, Corrupt> {
         if self.free_at_last_look() < wanted {
             self.look(words)?;
@@ -78,6 +80,7 @@ impl WriteCursor {
     }
 
     /// Hands `bytes` more over to the consumer.
+    #[inline]
     pub(super) fn publish(&mut self, words: &RingWords, bytes: u64) {
         self.tail += bytes;
         // PAIR: `ReadCursor::look` acquires it before it reads the bytes.
@@ -103,6 +106,7 @@ impl WriteCursor {
         Ok(())
     }
 
+    #[inline]
     fn free_at_last_look(&self) -> u64 {
         self.capacity.saturating_sub(self.tail.saturating_sub(self.head_seen))
     }
@@ -116,11 +120,13 @@ impl ReadCursor {
     }
 
     /// How far it has read.
+    #[inline]
     pub(super) fn head(&self) -> u64 {
         self.head
     }
 
     /// How many bytes can be read: zero only if there was nothing at the very last look.
+    #[inline]
     pub(super) fn available(&mut self, words: &RingWords) -> Result<u64, Corrupt> {
         if self.tail_seen == self.head { self.look(words) } else { Ok(self.tail_seen - self.head) }
     }
@@ -139,12 +145,14 @@ impl ReadCursor {
     }
 
     /// Whether a look would find something new, or something corrupt.
+    #[inline]
     pub(super) fn is_ready(&self, words: &RingWords) -> bool {
         // PAIR: as in `look`, which follows before anything is read.
         self.tail_seen != self.head || words.tail.load(Acquire) != self.head
     }
 
     /// Gives `bytes` more back to the producer. They are at most what was [`available`](Self::available).
+    #[inline]
     pub(super) fn advance(&mut self, words: &RingWords, bytes: u64) {
         debug_assert!(bytes <= self.tail_seen - self.head);
         self.head += bytes;

@@ -58,6 +58,7 @@ impl WorkerRecorder {
 
     /// Says that call `seq` starts; numbers only grow. False when it was revoked: it must not run, and the parent is to
     /// be told so like a result.
+    #[inline]
     pub fn begin(&self, seq: u64) -> bool {
         self.0.progress.begin(&self.0.revoked, seq)
     }
@@ -76,11 +77,13 @@ impl WorkerRecorder {
     }
 
     /// Says that the outcome of the call that was begun is published.
+    #[inline]
     pub fn end(&self) {
         self.0.progress.end();
     }
 
     /// Counts `count` more published results; returns how many that makes in all.
+    #[inline]
     pub fn note_published(&self, count: u64) -> u64 {
         self.0.progress.note_published(count)
     }
@@ -160,6 +163,7 @@ impl ParentRecorder {
 }
 
 impl Progress {
+    #[inline]
     fn begin(&self, revoked: &Revoked, seq: u64) -> bool {
         debug_assert!(seq > self.last_begun(), "calls begin in order");
         // PAIR: `Revoked::revoke` loads it behind its fence.
@@ -172,11 +176,13 @@ impl Progress {
         true
     }
 
+    #[inline]
     fn end(&self) {
         // PAIR: `revoke` and `running` acquire it: who sees the call ended sees its outcome in the ring.
         self.call.store(2 * self.last_begun(), Release);
     }
 
+    #[inline]
     fn note_published(&self, count: u64) -> u64 {
         let published = self.published.load(Relaxed).wrapping_add(count);
         // PAIR: `ParentRecorder::published` acquires it.
@@ -190,12 +196,14 @@ impl Progress {
         (call % 2 == 1).then_some(call / 2)
     }
 
+    #[inline]
     fn last_begun(&self) -> u64 {
         self.call.load(Acquire) / 2
     }
 }
 
 impl Revoked {
+    #[inline]
     fn contains(&self, seq: u64) -> bool {
         // PAIR: `revoke` releases `to` behind `from`: with the new end we see the new start, never an old, lower one.
         let to = self.to.load(Acquire);

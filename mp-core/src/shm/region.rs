@@ -129,6 +129,7 @@ pub(super) enum Ring {
 }
 
 impl Shared {
+    #[inline]
     pub(super) fn words(&self, ring: Ring) -> &RingWords {
         match ring {
             Ring::Requests => &self.requests,
@@ -136,6 +137,7 @@ impl Shared {
         }
     }
 
+    #[inline]
     pub(super) fn mapping(&self) -> &Mapping {
         &self.0
     }
@@ -143,6 +145,7 @@ impl Shared {
 
 impl Deref for Shared {
     type Target = Header;
+    #[inline]
     fn deref(&self) -> &Header {
         #[allow(clippy::cast_ptr_alignment)] // a page is aligned enough
         let header = self.0.ptr().cast::<Header>();

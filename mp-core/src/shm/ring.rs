@@ -7,6 +7,7 @@
 //!  frame   │ len u32 │ kind u8 │ flags u8 │ count u16 │ seq u64 │ payload │ pad to 8 │
 //!  wrap    │ u32::MAX │ unused to the end of the ring │ the next frame is at the start
 //! ```
+//! (As two words of the machine; on a big-endian one the first looks different in memory and is the same number.)
 //! A frame lies in one piece. The producer hands a wrap over together with the frame behind it.
 //!
 //! Who reads believes nothing: a length is checked against what was published, against the end of the ring and against
@@ -108,6 +109,7 @@ impl<P> Producer<P> {
     }
 
     /// Pushes a frame whose payload is `parts` one after the other.
+    #[inline]
     pub fn try_push(&mut self, head: FrameHead, parts: &[&[u8]]) -> Result<(), PushError> {
         let len = parts.iter().fold(0_usize, |sum, part| sum.saturating_add(part.len()));
         let mut slot = self.reserve(len)?;
@@ -119,6 +121,7 @@ impl<P> Producer<P> {
     }
 
     /// Room for a payload of up to `max_len` bytes.
+    #[inline]
     pub fn reserve(&mut self, max_len: usize) -> Result<Slot<'_, P>, PushError> {
         if max_len > MAX_INLINE || frame_bytes(max_len) > self.place.capacity / 2 {
             return Err(PushError::TooLong);
@@ -137,6 +140,7 @@ impl<P> Producer<P> {
     }
 
     /// Whether a payload of `len` bytes could be pushed now, or never. What a wait for room waits for.
+    #[inline]
     pub fn is_ready(&mut self, len: usize) -> bool {
         !matches!(self.reserve(len), Err(PushError::Full))
     }
@@ -159,6 +163,7 @@ impl<P> Producer<P> {
 
 impl<P> Slot<'_, P> {
     /// Appends to the payload; false if there is no room for all of `bytes`, and then nothing was written.
+    #[inline]
     pub fn append(&mut self, bytes: &[u8]) -> bool {
         if bytes.len() > self.room - self.written {
             return false;
@@ -174,20 +179,24 @@ impl<P> Slot<'_, P> {
     }
 
     /// Hands the frame over with the payload that was appended.
+    #[inline]
     pub fn finish(self, head: FrameHead) {
         let len = self.written;
         self.commit(head, len);
     }
 
     /// Hands the frame over with the first `len` bytes of the room as its payload.
+    #[inline]
     pub fn commit(self, head: FrameHead, len: usize) {
         debug_assert!(len <= self.room, "a payload longer than the room for it");
         let len = len.min(self.room);
         let place = &self.producer.place;
         if self.skipped > 0 {
-            place.write(place.capacity - self.skipped, &WRAP.to_ne_bytes());
+            place.write_word(place.capacity - self.skipped, u64::from(WRAP));
         }
-        place.write(self.start, &encode(head, len));
+        let [first, second] = encode(head, len);
+        place.write_word(self.start, first);
+        place.write_word(self.start + 8, second);
         let bytes = self.skipped + frame_bytes(len);
         self.producer.cursor.publish(self.producer.place.words(), bytes as u64);
     }
@@ -206,6 +215,7 @@ impl Slot<'_, Trusted> {
 
 /// Nothing is lost when it says that it wrote less: encoders see [`io::ErrorKind::WriteZero`].
 impl<P> io::Write for Slot<'_, P> {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = bytes.len().min(self.room - self.written);
         self.append(&bytes[..count]);
@@ -224,6 +234,7 @@ impl<P> Consumer<P> {
     }
 
     /// The next frame, if there is one. It stays in the ring until [`advance`](Self::advance).
+    #[inline]
     pub fn peek(&mut self) -> Result<Option<Frame<'_, P>>, Corrupt> {
         self.peeked = 0;
         let mut available = self.cursor.available(self.place.words())?;
@@ -232,20 +243,21 @@ impl<P> Consumer<P> {
         }
         let mut start = self.place.position(self.cursor.head());
         let mut skipped = 0;
-        // In bounds, as everything is a multiple of eight.
-        if u32::from_ne_bytes(self.place.read(start)) == WRAP {
+        // Each word is read once: what is checked is what is used, whatever the other side writes meanwhile.
+        let mut first = self.place.read_word(start);
+        if first as u32 == WRAP {
             skipped = (self.place.capacity - start) as u64;
             if start == 0 || skipped >= available {
                 return Err(Corrupt);
             }
             available -= skipped;
             start = 0;
+            first = self.place.read_word(start);
         }
         if available < HEAD_BYTES as u64 || self.place.capacity - start < HEAD_BYTES {
             return Err(Corrupt);
         }
-        // Read once: what is checked is what is used, whatever the other side writes meanwhile.
-        let (head, len) = decode(self.place.read(start));
+        let (head, len) = decode([first, self.place.read_word(start + 8)]);
         if len > MAX_INLINE
             || frame_bytes(len) as u64 > available
             || frame_bytes(len) > self.place.capacity - start
@@ -257,12 +269,14 @@ impl<P> Consumer<P> {
     }
 
     /// Gives the room of the frame that was peeked at back to the producer.
+    #[inline]
     pub fn advance(&mut self) {
         let bytes = std::mem::take(&mut self.peeked);
         self.cursor.advance(self.place.words(), bytes);
     }
 
     /// Whether [`peek`](Self::peek) would find something, were it corruption. What a wait for frames waits for.
+    #[inline]
     pub fn is_ready(&self) -> bool {
         self.cursor.is_ready(self.place.words())
     }
@@ -285,6 +299,7 @@ impl<P> Frame<'_, P> {
     }
 
     /// Appends the payload to `bytes`.
+    #[inline]
     pub fn copy_to(&self, bytes: &mut Vec<u8>) {
         self.place.append_to(self.start, self.len, bytes);
     }
@@ -292,6 +307,7 @@ impl<P> Frame<'_, P> {
 
 impl<'a> Frame<'a, Trusted> {
     /// The payload in place.
+    #[inline]
     pub fn payload(&self) -> &'a [u8] {
         let start = self.place.range(self.start, self.len);
         // SAFETY: duty: in bounds: checked by `range`; alive: `'a` borrows the consumer, which keeps the mapping;
@@ -316,21 +332,25 @@ impl Place {
         Self { shared, ring, offset, capacity }
     }
 
+    #[inline]
     fn words(&self) -> &RingWords {
         self.shared.words(self.ring)
     }
 
+    #[inline]
     fn position(&self, number: u64) -> usize {
         (number % self.capacity as u64) as usize
     }
 
     /// The address of `start`, from which `len` bytes are in the ring.
+    #[inline]
     fn range(&self, start: usize, len: usize) -> *mut u8 {
         assert!(start <= self.capacity && len <= self.capacity - start, "a range out of the ring");
         // SAFETY: duty: within the mapping: `start` is at most the capacity, which `new` has checked.
         unsafe { self.shared.mapping().ptr().add(self.offset + start) }
     }
 
+    #[inline]
     fn write(&self, start: usize, bytes: &[u8]) {
         let target = self.range(start, bytes.len());
         // SAFETY: duty: valid and apart: the target is in bounds (`range`) of a writable mapping, kept alive by `self`;
@@ -338,13 +358,30 @@ impl Place {
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len()) };
     }
 
-    fn read<const N: usize>(&self, start: usize) -> [u8; N] {
-        let source = self.range(start, N).cast::<[u8; N]>();
-        // SAFETY: duty: valid for reading: in bounds (`range`), alive by `self`, bytes need no alignment. Volatile, so
-        // that it is read once even if another process writes there.
+    /// Eight bytes at once: what starts at a multiple of eight cannot be torn.
+    #[inline]
+    fn write_word(&self, start: usize, word: u64) {
+        let target = self.word(start);
+        // SAFETY: duty: valid for writing: in bounds and aligned (`word`), alive by `self`.
+        unsafe { target.write_volatile(word) };
+    }
+
+    /// Eight bytes, read once even if another process writes there.
+    #[inline]
+    fn read_word(&self, start: usize) -> u64 {
+        let source = self.word(start);
+        // SAFETY: duty: valid for reading: in bounds and aligned (`word`), alive by `self`; all bits are valid.
         unsafe { source.read_volatile() }
     }
 
+    #[inline]
+    fn word(&self, start: usize) -> *mut u64 {
+        assert!(start.is_multiple_of(8), "words of a ring are aligned");
+        #[allow(clippy::cast_ptr_alignment)] // rings start at a page
+        self.range(start, 8).cast::<u64>()
+    }
+
+    #[inline]
     fn append_to(&self, start: usize, len: usize, bytes: &mut Vec<u8>) {
         let source = self.range(start, len);
         bytes.reserve(len);
@@ -358,24 +395,22 @@ impl Place {
 }
 
 /// Bytes of a frame with a payload of `len` bytes.
+#[inline]
 const fn frame_bytes(len: usize) -> usize {
     HEAD_BYTES + len.next_multiple_of(ALIGNMENT as usize)
 }
 
-fn encode(head: FrameHead, len: usize) -> [u8; HEAD_BYTES] {
-    let mut bytes = [0; HEAD_BYTES];
-    bytes[..4].copy_from_slice(&(len as u32).to_ne_bytes());
-    bytes[4] = head.kind;
-    bytes[5] = head.flags;
-    bytes[6..8].copy_from_slice(&head.count.to_ne_bytes());
-    bytes[8..].copy_from_slice(&head.seq.to_ne_bytes());
-    bytes
+/// A head as two words: the length in the low half of the first, where a wrap has its mark.
+#[inline]
+const fn encode(head: FrameHead, len: usize) -> [u64; 2] {
+    let first = len as u64 | (head.kind as u64) << 32 | (head.flags as u64) << 40 | (head.count as u64) << 48;
+    [first, head.seq]
 }
 
-fn decode(bytes: [u8; HEAD_BYTES]) -> (FrameHead, usize) {
-    let [l0, l1, l2, l3, kind, flags, c0, c1, seq @ ..] = bytes;
-    let (count, seq) = (u16::from_ne_bytes([c0, c1]), u64::from_ne_bytes(seq));
-    (FrameHead { kind, flags, count, seq }, u32::from_ne_bytes([l0, l1, l2, l3]) as usize)
+#[inline]
+const fn decode([first, seq]: [u64; 2]) -> (FrameHead, usize) {
+    let (kind, flags, count) = ((first >> 32) as u8, (first >> 40) as u8, (first >> 48) as u16);
+    (FrameHead { kind, flags, count, seq }, first as u32 as usize)
 }
 
 #[cfg(all(test, not(loom)))]

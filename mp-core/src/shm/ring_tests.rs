@@ -134,7 +134,8 @@ fn hostile_bytes_do_no_harm() {
             }
             worker.shared.words(Ring::Requests).scribble_head(numbers.below(64) * 4);
             let _ = parent.requests.try_push(FrameHead::default(), &[&[0; 100]]);
-            let _ = parent.requests.read_back().map(|mut consumer| consumer.peek().map(|frame| frame.is_some()));
+            let _ =
+                parent.requests.read_back().map(|mut consumer| consumer.peek().map(|frame| frame.is_some()));
         }
     }
     assert!(sound > 1000 && corrupt > 1000, "{sound} {corrupt}: the test tests nothing");
@@ -149,7 +150,7 @@ fn scribble(place: &Place, numbers: &mut Numbers) {
             2 => MAX_INLINE as u64 + numbers.below(3) - 1,
             _ => numbers.below(64),
         };
-        place.write(start, &word.to_ne_bytes());
+        place.write_word(start, word);
     }
 }
 
@@ -157,12 +158,12 @@ fn scribble(place: &Place, numbers: &mut Numbers) {
 fn a_wrap_that_leads_nowhere_is_corrupt() {
     let (mut parent, worker) = both_sides(1024);
     let place = &worker.responses.place;
-    place.write(0, &WRAP.to_ne_bytes());
+    place.write_word(0, u64::from(WRAP));
     place.words().scribble_tail(1024);
     assert_eq!(parent.responses.peek().map(|frame| frame.is_some()), Err(Corrupt), "at the start");
     let (mut parent, mut worker) = both_sides(1024);
     worker.responses.try_push(FrameHead::default(), &[&[0; 400]]).expect("room");
-    worker.responses.place.write(416, &WRAP.to_ne_bytes());
+    worker.responses.place.write_word(416, u64::from(WRAP));
     worker.responses.place.words().scribble_tail(1024);
     assert!(parent.responses.peek().expect("honest").is_some());
     parent.responses.advance();

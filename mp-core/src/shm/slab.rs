@@ -164,10 +164,9 @@ impl SlabPool {
         idle.push(slab);
         while idle.len() > KEPT_SLABS_MAX || idle.iter().map(Slab::len).sum::<usize>() > KEPT_BYTES_MAX {
             let too_large = |slab: &Slab| slab.len() > KEPT_BYTES_MAX;
-            let victim = idle
-                .iter()
-                .position(too_large)
-                .or_else(|| idle.iter().enumerate().min_by_key(|(_, slab)| slab.len()).map(|(index, _)| index));
+            let victim = idle.iter().position(too_large).or_else(|| {
+                idle.iter().enumerate().min_by_key(|(_, slab)| slab.len()).map(|(index, _)| index)
+            });
             surplus.extend(victim.map(|index| idle.swap_remove(index)));
         }
         surplus

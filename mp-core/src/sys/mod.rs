@@ -20,9 +20,11 @@ mod windows;
 
 #[cfg(unix)]
 pub use unix::{
-    BorrowedHandle, Handle, bell, borrow, cpu, duplicate, entry, fault, futex, interrupt, memory, pipe, poller, process, socket,
+    BorrowedHandle, Handle, bell, borrow, cpu, duplicate, entry, fault, futex, interrupt, memory, pipe,
+    poller, process, socket,
 };
 #[cfg(windows)]
 pub use windows::{
-    BorrowedHandle, Handle, bell, borrow, cpu, duplicate, entry, fault, futex, interrupt, memory, pipe, poller, process, socket,
+    BorrowedHandle, Handle, bell, borrow, cpu, duplicate, entry, fault, futex, interrupt, memory, pipe,
+    poller, process, socket,
 };

@@ -80,7 +80,7 @@ impl<T: Serialize + DeserializeOwned> TaskInput for T {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> TaskOutput for T {}
 
-fn write<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
+fn write<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
     codec::encode(value, out)
         .map_err(|error| Error::argument_unencodable(std::any::type_name::<T>(), &error.to_string()))
 }
@@ -128,7 +128,7 @@ macro_rules! arrays_as_slices {
         #[diagnostic::do_not_recommend]
         impl<$($generics)*> Arg<$parameter> for $given {
             fn write(&self, out: &mut Vec<u8>) -> Result<(), Error> {
-                write::<[T]>(self.as_slice(), out)
+                write::<&[T]>(&self.as_slice(), out)
             }
         }
     )+};

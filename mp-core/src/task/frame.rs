@@ -44,7 +44,7 @@ impl<'a> Reply<'a> {
     }
 
     /// The function returned `value`.
-    pub fn value<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Failure> {
+    pub fn value<T: Serialize>(self, value: &T) -> Result<(), Failure> {
         codec::encode(value, self.0).map_err(|error| Failure::ResultUnencodable {
             type_name: type_name::<T>().into(),
             reason: error.to_string(),

@@ -111,7 +111,8 @@ fn not_a_task(type_name: &str, caller: &Location<'_>) -> Error {
     } else if type_name.contains('<') {
         format!(
             "`{type_name}` is not an mp task: list this instance in its attribute, `#[mp::task(instances(..))]`, or \
-             write `mp::task_of!({type_name})` here"
+             write `mp::task_of!({})` here",
+            type_name.replacen('<', "::<", 1)
         )
     } else {
         format!("`{type_name}` is not an mp task: add `#[mp::task]` above its definition")

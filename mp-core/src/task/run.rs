@@ -4,7 +4,7 @@ use super::entry::Entry;
 use super::frame::{Arguments, Reply};
 use crate::error::{Failure, PanicReport};
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::Once;
 
@@ -26,11 +26,11 @@ pub struct Runner {
 pub fn run(entry: &'static Entry, arguments: &[u8], out: &mut Vec<u8>, runner: Runner) -> Result<(), Failure> {
     install_hook();
     let before = out.len();
-    let outer = RUNNING.replace(Some(Running { runner, task: entry.name, report: None }));
+    let outer = RUNNING.replace(Some(Running { runner, task: entry.name }));
     let ended = catch_unwind(AssertUnwindSafe(|| (entry.invoke)(Arguments::new(arguments), Reply::new(out))));
-    let running = RUNNING.replace(outer);
+    RUNNING.set(outer);
     let result = ended.unwrap_or_else(|payload| {
-        let report = running.and_then(|running| running.report);
+        let report = REPORT.take();
         Err(Failure::Panicked(report.unwrap_or_else(|| silent(entry, &*payload, runner))))
     });
     if result.is_err() {
@@ -40,14 +40,16 @@ pub fn run(entry: &'static Entry, arguments: &[u8], out: &mut Vec<u8>, runner: R
 }
 
 /// The call that this thread runs.
+#[derive(Clone, Copy)]
 struct Running {
     runner: Runner,
     task: &'static str,
-    report: Option<PanicReport>,
 }
 
 thread_local! {
-    static RUNNING: RefCell<Option<Running>> = const { RefCell::new(None) };
+    static RUNNING: Cell<Option<Running>> = const { Cell::new(None) };
+    /// What the hook saw of the last panic on this thread.
+    static REPORT: Cell<Option<PanicReport>> = const { Cell::new(None) };
 }
 
 /// Puts our hook before the one that is there. The payload that `catch_unwind` returns knows neither place nor
@@ -66,25 +68,20 @@ fn install_hook() {
 
 /// Keeps the report if this thread runs a call.
 fn note(info: &PanicHookInfo<'_>) -> bool {
-    RUNNING
-        .try_with(|running| {
-            let Ok(mut running) = running.try_borrow_mut() else { return false };
-            let Some(running) = running.as_mut() else { return false };
-            let report = PanicReport {
-                message: text_of(info.payload()),
-                location: info.location().map(ToString::to_string),
-                backtrace: backtrace(),
-                task: running.task.into(),
-                pid: running.runner.pid,
-                worker: running.runner.worker,
-            };
-            if let Some(on_panic) = running.runner.on_panic {
-                on_panic(&report);
-            }
-            running.report = Some(report);
-            true
-        })
-        .unwrap_or(false)
+    let Ok(Some(Running { runner, task })) = RUNNING.try_with(Cell::get) else { return false };
+    let report = PanicReport {
+        message: text_of(info.payload()),
+        location: info.location().map(ToString::to_string),
+        backtrace: backtrace(),
+        task: task.into(),
+        pid: runner.pid,
+        worker: runner.worker,
+    };
+    if let Some(on_panic) = runner.on_panic {
+        on_panic(&report);
+    }
+    REPORT.set(Some(report));
+    true
 }
 
 /// A panic that our hook did not see, because the task installed its own.

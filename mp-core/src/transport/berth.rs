@@ -184,6 +184,14 @@ impl Berth {
         }
     }
 
+    /// The same, at less cost and without a promise: for results that are followed by more, so that the last of them
+    /// [announces](Self::announce) what this one missed.
+    pub fn announce_if_seen(&self) {
+        if self.shared.parent_sleep.seems_asleep() {
+            self.announce();
+        }
+    }
+
     /// Rings for the parent if it sleeps at all.
     fn announce_all(&self) {
         if self.shared.parent_sleep.take_sleeper(u64::MAX) {

@@ -1,5 +1,6 @@
 //! The wire format: [postcard](https://docs.rs/postcard), behind these functions only.
 
+use crate::raw::bytes;
 use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -15,7 +16,11 @@ impl fmt::Display for CodecError {
 }
 
 /// Appends `value` to `out`. On an error `out` is as long as before.
-pub fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), CodecError> {
+pub fn encode<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), CodecError> {
+    if let Some(bytes) = bytes::of(value) {
+        encode_bytes(bytes, out);
+        return Ok(());
+    }
     let before = out.len();
     postcard::serialize_with_flavor(value, Appender(out)).map_err(|error| {
         out.truncate(before);
@@ -24,8 +29,26 @@ pub fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(),
 }
 
 /// Reads a value from the front of `bytes` and says what is left.
-pub fn decode_front<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<(T, &'de [u8]), CodecError> {
-    postcard::take_from_bytes(bytes).map_err(|error| explain(&error))
+pub fn decode_front<'de, T: Deserialize<'de>>(input: &'de [u8]) -> Result<(T, &'de [u8]), CodecError> {
+    if bytes::is_vec::<T>()
+        && let Ok((content, rest)) = postcard::take_from_bytes::<&[u8]>(input)
+        && let Some(value) = bytes::into(content)
+    {
+        return Ok((value, rest));
+    }
+    postcard::take_from_bytes(input).map_err(|error| explain(&error))
+}
+
+/// What serde makes of a sequence of bytes one by one, all at once: postcard's length and the bytes.
+fn encode_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    let mut rest = bytes.len();
+    out.reserve(bytes.len() + 10);
+    while rest >= 0x80 {
+        out.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    out.push(rest as u8);
+    out.extend_from_slice(bytes);
 }
 
 /// Reads a value that fills `bytes` to the last byte.
@@ -72,5 +95,28 @@ impl Flavor for Appender<'_> {
 
     fn finalize(self) -> postcard::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_at_once_are_the_bytes_one_by_one() {
+        for len in [0, 1, 127, 128, 129, 16_383, 16_384, 70_000] {
+            let bytes: Vec<u8> = (0..len).map(|number: u32| number as u8).collect();
+            let mut at_once = Vec::new();
+            encode(&bytes, &mut at_once).unwrap();
+            assert_eq!(at_once, postcard::to_allocvec(&bytes).unwrap(), "{len} bytes");
+            assert_eq!(decode::<Vec<u8>>(&at_once).unwrap(), bytes);
+            assert_eq!(decode::<&[u8]>(&at_once).unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn what_is_left_over_is_refused() {
+        assert!(decode::<u8>(&[1, 2]).unwrap_err().to_string().contains("1 bytes"));
+        assert!(decode::<Vec<u8>>(&[3, 1, 2]).is_err());
     }
 }

@@ -171,11 +171,15 @@ impl Desk {
         let entry = registry().get(Slot(slot)).ok_or_else(garbled)?;
         if head.flags & SPILLED != 0 {
             let spilled = Spilled::from_bytes(rest).ok_or_else(garbled)?;
-            return self.call(CallSeq(head.seq), entry, Place::Slab(spilled));
+            self.call(CallSeq(head.seq), entry, Place::Slab(spilled))?;
+            self.berth.announce();
+            return Ok(());
         }
         for (seq, item) in (head.seq..).zip(items(head.count, rest)) {
             self.call(CallSeq(seq), entry, Place::Ring(item.ok_or_else(garbled)?))?;
+            self.berth.announce_if_seen();
         }
+        self.berth.announce();
         Ok(())
     }
 
@@ -202,9 +206,8 @@ impl Desk {
         };
         self.berth.respond(kind, seq, &self.result)?;
         self.berth.recorder().end();
-        match self.role {
-            Role::Pool { .. } => self.berth.announce(),
-            Role::Process => exit(code),
+        if matches!(self.role, Role::Process) {
+            exit(code);
         }
         // One large result must not make this worker large for ever.
         if self.result.capacity() > RESULT_BYTES_KEPT {
@@ -219,7 +222,6 @@ impl Desk {
         if self.berth.recorder().is_last_revoked(seq.0) {
             self.skipped_from = None;
             self.berth.respond(response::SKIPPED, from, &[])?;
-            self.berth.announce();
         }
         Ok(())
     }

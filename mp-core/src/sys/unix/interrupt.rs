@@ -92,7 +92,11 @@ impl WatchGuard {
     pub fn busy(&self, busy: bool) {
         if self.busy.swap(busy, Relaxed) != busy {
             // PAIR: `on_interrupt` loads it.
-            if busy { BUSY.fetch_add(1, SeqCst) } else { BUSY.fetch_sub(1, SeqCst) };
+            if busy {
+                BUSY.fetch_add(1, SeqCst)
+            } else {
+                BUSY.fetch_sub(1, SeqCst)
+            };
         }
     }
 }

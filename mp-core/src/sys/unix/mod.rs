@@ -11,7 +11,6 @@ mod access;
 mod disposition;
 mod ending;
 
-
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
 #[cfg(target_os = "linux")]

@@ -55,7 +55,8 @@ pub fn write_all(handle: BorrowedHandle<'_>, mut bytes: &[u8]) {
             Err(Errno::INTR) => {}
             // A nonblocking terminal or pipe that is full for the moment.
             Err(Errno::AGAIN) => {
-                let mut one = [rustix::event::PollFd::from_borrowed_fd(handle, rustix::event::PollFlags::OUT)];
+                let mut one =
+                    [rustix::event::PollFd::from_borrowed_fd(handle, rustix::event::PollFlags::OUT)];
                 if rustix::event::poll(&mut one, None).is_err() {
                     return;
                 }

@@ -52,7 +52,8 @@ fn vector(recorded: &[OsString]) -> io::Result<*mut *const libc::c_char> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     // Fields 28, 48 and 49 of proc(5), counted from the state, the 3rd, which follows the last parenthesis.
     let fields: Vec<_> = stat[stat.rfind(')').map_or(0, |end| end + 1)..].split_ascii_whitespace().collect();
-    let field = |number: usize| fields.get(number - 3).and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);
+    let field =
+        |number: usize| fields.get(number - 3).and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);
     let (stack, strings) = (field(28), field(48)..field(49));
     if stack == 0 || stack % align_of::<usize>() != 0 || strings.is_empty() {
         return Err(elsewhere());

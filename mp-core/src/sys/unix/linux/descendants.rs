@@ -99,10 +99,15 @@ mod tests {
         let ourselves = look(getpid()).expect("we live");
         assert_eq!(ourselves.parent, Pid::as_raw(rustix::process::getppid()));
         let mut child = std::process::Command::new("sleep").arg("1000").spawn().expect("sleep exists");
-        let seen = living_descendants().into_iter().find(|seen| Pid::as_raw(Some(seen.pid)) == child.id().cast_signed());
+        let seen = living_descendants()
+            .into_iter()
+            .find(|seen| Pid::as_raw(Some(seen.pid)) == child.id().cast_signed());
         let seen = seen.expect("our child");
         kill(Seen { started: seen.started + 1, ..seen });
-        assert!(child.try_wait().expect("our child").is_none(), "somebody else with the same number is spared");
+        assert!(
+            child.try_wait().expect("our child").is_none(),
+            "somebody else with the same number is spared"
+        );
         kill(seen);
         child.wait().expect("our child");
         assert!(look(seen.pid).is_none());

@@ -6,7 +6,9 @@
 #![allow(unsafe_code)] // mmap and raw access: rustix leaves both to the caller
 
 use super::super::{BorrowedHandle, Handle};
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, fstatfs, ftruncate, memfd_create};
+use rustix::fs::{
+    MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, fstatfs, ftruncate, memfd_create,
+};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use std::io;
 use std::os::fd::AsFd;
@@ -67,6 +69,7 @@ impl Memory {
 
     /// How many bytes it is known to have.
     #[allow(clippy::len_without_is_empty)] // never empty
+    #[inline]
     pub fn len(&self) -> usize {
         self.len
     }
@@ -122,12 +125,14 @@ impl Mapping {
 
     /// The first byte; page-aligned. Valid for reads, and for writes if mapped so, of [`len`](Self::len) bytes while
     /// this mapping lives.
+    #[inline]
     pub fn ptr(&self) -> *mut u8 {
         self.start.as_ptr()
     }
 
     /// How many bytes are mapped.
     #[allow(clippy::len_without_is_empty)] // never empty
+    #[inline]
     pub fn len(&self) -> usize {
         self.len
     }

@@ -9,10 +9,10 @@ pub mod memory;
 pub mod poller;
 pub mod process;
 
-pub(super) mod socket_flags;
 mod arguments;
 mod descendants;
 mod oom;
+pub(super) mod socket_flags;
 mod stack;
 
 use rustix::time::Timespec;

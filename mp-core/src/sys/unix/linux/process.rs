@@ -14,9 +14,7 @@ use super::super::socket::Socket;
 use super::super::{BorrowedHandle, Handle};
 use super::poller;
 use rustix::io::Errno;
-use rustix::process::{
-    Pid, PidfdFlags, getpid, kill_process_group, pidfd_open, pidfd_send_signal,
-};
+use rustix::process::{Pid, PidfdFlags, getpid, kill_process_group, pidfd_open, pidfd_send_signal};
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -27,7 +25,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use super::super::ending::{Ended, Status, signal_name};
-
 
 /// The program that runs now, by inode: right even when the file was replaced or deleted since.
 const OURSELVES: &str = "/proc/self/exe";
@@ -101,7 +98,8 @@ pub fn spawn(spawn: Spawn) -> io::Result<Child> {
     }
     command.stdin(spawn.stdin.into_stdio()).stdout(spawn.stdout).stderr(spawn.stderr).process_group(0);
     let mut started = command.spawn()?;
-    let pid = Pid::from_raw(started.id().cast_signed()).ok_or_else(|| io::Error::other("a child without a number"))?;
+    let pid = Pid::from_raw(started.id().cast_signed())
+        .ok_or_else(|| io::Error::other("a child without a number"))?;
     // The number is the child's until it is reaped, so this cannot open a stranger.
     match pidfd_open(pid, PidfdFlags::empty()) {
         Ok(handle) => Ok(Child { pid, handle, parents_peak: own_peak_rss(), ended: Mutex::new(None) }),
@@ -138,10 +136,8 @@ impl Child {
         if ended.is_none() && wait_for(&self.handle, libc::WNOWAIT)?.is_some() {
             // In this order: while the zombie is there, its number is its group's and nobody else's.
             signal_group(self.pid)?;
-            *ended = wait_for(&self.handle, 0)?.map(|(status, peak)| Ended {
-                status,
-                peak_rss: (peak > self.parents_peak).then_some(peak),
-            });
+            *ended = wait_for(&self.handle, 0)?
+                .map(|(status, peak)| Ended { status, peak_rss: (peak > self.parents_peak).then_some(peak) });
         }
         Ok(*ended)
     }

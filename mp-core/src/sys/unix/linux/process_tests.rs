@@ -65,7 +65,8 @@ fn child() {
             let open = std::fs::read_dir("/proc/self/fd").expect("proc").flatten();
             let names = open.filter_map(|entry| std::fs::read_link(entry.path()).ok());
             // Not the pipes that cargo leaves open for everybody.
-            let ours = names.filter(|name| name.starts_with("/memfd:") || name.to_string_lossy().contains("socket"));
+            let ours =
+                names.filter(|name| name.starts_with("/memfd:") || name.to_string_lossy().contains("socket"));
             say(&channel, &ours.count().to_string());
         }
         "family" => {

@@ -210,11 +210,15 @@ impl Error {
             }
             Failure::ArgumentUndecodable { type_name, reason } => Self::new(
                 ErrorKind::Decode,
-                format!("an argument of type `{type_name}` cannot be decoded in the worker: {reason}{WAY_OUT}"),
+                format!(
+                    "an argument of type `{type_name}` cannot be decoded in the worker: {reason}{WAY_OUT}"
+                ),
             ),
             Failure::ResultUnencodable { type_name, reason } => Self::new(
                 ErrorKind::Encode,
-                format!("the result of type `{type_name}` cannot be encoded in the worker: {reason}{WAY_OUT}"),
+                format!(
+                    "the result of type `{type_name}` cannot be encoded in the worker: {reason}{WAY_OUT}"
+                ),
             ),
         };
         error.for_task(task)
@@ -237,7 +241,7 @@ impl Error {
     }
 
     /// The same failure seen as the initializer's.
-    pub(crate) fn as_initializer_failure(mut self) -> Self {
+    pub(crate) fn into_initializer_failure(mut self) -> Self {
         self.0.kind = ErrorKind::InitializerFailed;
         self.0.message = format!("the pool's initializer failed, so the pool has ended: {}", self.0.message);
         self

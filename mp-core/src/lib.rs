@@ -59,13 +59,13 @@ mod worker;
 pub use error::{Error, ErrorKind, ExitStatus, PanicReport, WorkerLost};
 pub use mp_macros::{entry, task, task_of, tasks};
 pub use pool::{
-    AsCompleted, Backend, Handle, Imap, ImapUnordered, MapHandle, Pool, PoolBuilder, Restart, TaskHandle, Waited, When,
-    as_completed, wait,
+    AsCompleted, Backend, Handle, Imap, ImapUnordered, MapHandle, Pool, PoolBuilder, Restart, TaskHandle,
+    Waited, When, as_completed, wait,
 };
 pub use process::builder::{Process, spawn};
 pub use process::current::{
-    ParentProcess, ProcessInfo, WorkerInfo, active_children, cpu_count, current_process, is_worker, parent_process,
-    worker,
+    ParentProcess, ProcessInfo, WorkerInfo, active_children, cpu_count, current_process, is_worker,
+    parent_process, worker,
 };
 pub use process::handle::JoinHandle;
 pub use process::output::Output;

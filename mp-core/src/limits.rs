@@ -47,9 +47,6 @@ pub const HELPER_DELAY: Duration = Duration::from_micros(300);
 /// How much of a worker's last stderr output a death report keeps, in bytes.
 pub const STDERR_TAIL_BYTES: usize = 4096;
 
-/// The most parameters of a task.
-pub const PARAMETERS_MAX: usize = 12;
-
 /// The most workers of one pool: more than any machine has processors, and a typo is caught.
 pub const WORKERS_MAX: usize = 4096;
 

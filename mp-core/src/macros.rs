@@ -6,9 +6,10 @@
 /// `--mp-worker` as its last argument, it serves the parent and never returns, so that no line after it runs twice.
 ///
 /// ```
-/// fn main() {
+/// fn main() -> Result<(), mp::Error> {
 ///     mp::main!();
 ///     assert!(!mp::is_worker());
+///     Ok(())
 /// }
 /// ```
 #[macro_export]

@@ -123,7 +123,8 @@ impl Footprint {
 pub fn living_children(parent: u32) -> BTreeSet<u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|&pid| matches!(state_and_parent(pid), Some((state, of)) if state != 'Z' && of == parent)).collect()
+    pids.filter(|&pid| matches!(state_and_parent(pid), Some((state, of)) if state != 'Z' && of == parent))
+        .collect()
 }
 
 /// Whether a process lives: a zombie does not.
@@ -150,7 +151,12 @@ fn where_threads_are() -> String {
     let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
     let lines = tasks.map(|task| {
         let read = |file| fs::read_to_string(task.path().join(file)).unwrap_or_default();
-        format!("  thread {}: {} {}", task.file_name().to_string_lossy(), read("comm").trim(), read("wchan").trim())
+        format!(
+            "  thread {}: {} {}",
+            task.file_name().to_string_lossy(),
+            read("comm").trim(),
+            read("wchan").trim()
+        )
     });
     lines.collect::<Vec<_>>().join("\n")
 }

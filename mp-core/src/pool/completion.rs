@@ -2,8 +2,8 @@
 
 use super::handle::{MapHandle, TaskHandle};
 use super::ticket::{Ticket, when_finished};
-use sealed::Ticketed;
 use crate::clock::Time;
+use sealed::Ticketed;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub struct Waited<H> {
 }
 
 /// Something that [`wait`] and [`as_completed`] wait for: a [`TaskHandle`], a [`MapHandle`], or a reference to one.
-pub trait Handle: sealed::Ticketed {}
+pub trait Handle: Ticketed {}
 
 mod sealed {
     use super::Ticket;
@@ -43,19 +43,19 @@ impl<R> Handle for TaskHandle<R> {}
 impl<R> Handle for MapHandle<R> {}
 impl<H: Handle> Handle for &H {}
 
-impl<R> sealed::Ticketed for TaskHandle<R> {
+impl<R> Ticketed for TaskHandle<R> {
     fn job(&self) -> &Ticket {
         self.ticket()
     }
 }
 
-impl<R> sealed::Ticketed for MapHandle<R> {
+impl<R> Ticketed for MapHandle<R> {
     fn job(&self) -> &Ticket {
         self.ticket()
     }
 }
 
-impl<H: sealed::Ticketed> sealed::Ticketed for &H {
+impl<H: Ticketed> Ticketed for &H {
     fn job(&self) -> &Ticket {
         (**self).job()
     }
@@ -200,7 +200,9 @@ fn notified<H: Handle>(handles: &[H]) -> Receiver<usize> {
         let (shared, id) = (handle.job().shared(), handle.job().id());
         let sender = sender.clone();
         // Nobody listens any more when the waiting is over.
-        let notify = move || drop(sender.send(index));
+        let notify = move || {
+            let _ = sender.send(index);
+        };
         if shared.refuse_inside().is_err() {
             notify();
         } else {

@@ -85,6 +85,7 @@ pub struct PoolCall {
     pub slab: Option<Slab>,
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "a call takes its arguments, as a function does")]
 impl PoolBuilder {
     /// How many workers; without this one per processor that this process [may use](crate::cpu_count).
     pub fn workers(mut self, workers: usize) -> Self {

@@ -1,28 +1,19 @@
 //! Carries out what the scheduler decides, and tells it what happened: everything that is done under the pool's lock.
 //! No code of a user runs here: callbacks and wakers are put aside for whoever holds the lock to run after it.
 
-use super::config::{Backend, Config};
-use super::hands::{Hands, OwnCall};
-use super::jobs::{ItemBytes, Job, Jobs, Waiter};
-use super::scheduler::{Action, Event, Scheduler, Why};
-use super::station::{ProcessStation, Said, Station, ThreadStation};
+use super::config::Config;
+use super::jobs::Jobs;
+use super::scheduler::{Action, Event, Scheduler};
+use super::station::{Said, Station};
 use crate::check::never;
 use crate::clock::Time;
-use crate::error::{Error, ErrorKind, WorkerLost};
+use crate::error::{Error, WorkerLost};
 use crate::ids::{CallSeq, JobId, WorkerId};
-use crate::limits;
-use crate::process::children;
-use crate::process::current::WorkerInfo;
-use crate::process::launch::launch;
 use crate::raw::sleep::Patience;
-use crate::protocol::control::Role;
 use crate::shm::slab::{Slab, SlabPool};
 use crate::sys::bell::Bell;
 use crate::sys::poller::Poller;
-use crate::task::entry::Entry;
-use crate::task::registry::Slot;
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::sync::Arc;
 use std::thread;
 
@@ -50,19 +41,19 @@ pub struct Core {
     /// The pool is being dropped: its helper thread leaves.
     pub stopping: bool,
     /// How many processes have been started and are not ready yet.
-    settling: usize,
+    pub(super) settling: usize,
     /// When what happens now happens.
-    now: Time,
-    poller: Arc<Poller>,
-    bell: Arc<Bell>,
-    events: VecDeque<Event>,
+    pub(super) now: Time,
+    pub(super) poller: Arc<Poller>,
+    pub(super) bell: Arc<Bell>,
+    pub(super) events: VecDeque<Event>,
     actions: Vec<Action>,
-    buffer: Vec<u8>,
-    pack: Vec<u8>,
-    initializer_error: Option<Error>,
-    last_death: Option<WorkerLost>,
+    pub(super) buffer: Vec<u8>,
+    pub(super) pack: Vec<u8>,
+    pub(super) initializer_error: Option<Error>,
+    pub(super) last_death: Option<WorkerLost>,
     /// The failure that came with the outcome that is being fed in.
-    failure: Option<super::station::Failed>,
+    pub(super) failure: Option<super::station::Failed>,
 }
 
 /// Something of a user's that is run when the lock is free.
@@ -76,19 +67,13 @@ pub enum Errand {
 /// The poller's keys: the bell, then two for each place.
 pub const BELL: u64 = 0;
 
-fn death_key(worker: WorkerId) -> u64 {
+pub(super) fn death_key(worker: WorkerId) -> u64 {
     1 + 2 * u64::from(worker.0)
 }
 
-fn socket_key(worker: WorkerId) -> u64 {
+pub(super) fn socket_key(worker: WorkerId) -> u64 {
     2 + 2 * u64::from(worker.0)
 }
-
-/// How many items go into one frame at most.
-const PACK_ITEMS: u64 = 256;
-
-/// How many bytes go into one frame of several items, roughly.
-const PACK_BYTES: usize = 16 << 10;
 
 impl Core {
     /// A pool whose workers have not been started.
@@ -201,7 +186,7 @@ impl Core {
     }
 
     /// Gives bytes of ended items back, and tells workers of slabs that are gone.
-    fn recycle(&mut self, freed: Vec<Slab>) {
+    pub(super) fn recycle(&mut self, freed: Vec<Slab>) {
         for slab in freed {
             for gone in self.slabs.give_back(slab) {
                 for station in self.stations.iter_mut().flatten() {
@@ -226,7 +211,7 @@ impl Core {
         }
     }
 
-    fn station(&mut self, worker: WorkerId) -> Option<&mut Station> {
+    pub(super) fn station(&mut self, worker: WorkerId) -> Option<&mut Station> {
         self.stations.get_mut(worker.index())?.as_mut()
     }
 
@@ -240,9 +225,7 @@ impl Core {
             heard = true;
             self.heard(worker, said);
         }
-        if heard
-            && let Some(Station::Process(station)) = self.station(worker)
-        {
+        if heard && let Some(Station::Process(station)) = self.station(worker) {
             station.launched.lane.made_room();
         }
     }
@@ -263,7 +246,7 @@ impl Core {
                 self.feed(Event::Ready { worker });
             }
             Said::InitializerFailed(error) => {
-                self.initializer_error = Some(error.as_initializer_failure());
+                self.initializer_error = Some(error.into_initializer_failure());
                 self.feed(Event::InitializerFailed { worker });
             }
             Said::Done(seq) => self.ended(worker, seq, None),
@@ -282,7 +265,7 @@ impl Core {
     fn ended(&mut self, worker: WorkerId, seq: CallSeq, failed: Option<super::station::Failed>) {
         let expected = self.scheduler.front(worker).map(|(_, _, seq)| seq);
         if expected != Some(seq) {
-            self.violated(worker, format!("it answered {seq:?}, but its oldest call is {expected:?}"));
+            self.violated(worker, &format!("it answered {seq:?}, but its oldest call is {expected:?}"));
             return;
         }
         let event = Event::Outcome { worker, failed: failed.is_some() };
@@ -302,7 +285,7 @@ impl Core {
     fn skipped(&mut self, worker: WorkerId, from: CallSeq) {
         if let Some(Station::Process(station)) = self.station(worker) {
             if station.revoked_to.take().is_none() {
-                self.violated(worker, "it skipped calls that nobody took back".into());
+                self.violated(worker, "it skipped calls that nobody took back");
                 return;
             }
             station.launched.lane.clear_revoke();
@@ -310,7 +293,7 @@ impl Core {
         self.feed(Event::Skipped { worker, from });
     }
 
-    fn violated(&mut self, worker: WorkerId, why: String) {
+    fn violated(&mut self, worker: WorkerId, why: &str) {
         if let Some(Station::Process(station)) = self.station(worker) {
             station.give_up(format!("its parent killed it because it broke the protocol: {why}"));
         } else {
@@ -340,356 +323,4 @@ impl Core {
         drop(station);
         self.feed(Event::Died { worker, running: recorded });
     }
-
-    fn carry_out(&mut self, action: Action) {
-        match action {
-            Action::Complete { job, item } => self.complete(job, item),
-            Action::Dispatch { worker, job, items, seq } => self.dispatch(worker, job, items, seq),
-            Action::Finished { job } => self.finished(job),
-            Action::Lost { job, item, worker: _ } => self.lost(job, item),
-            Action::Dropped { job, items, why } => self.dropped(job, items, why),
-            Action::Spawn { worker } => self.spawn(worker),
-            Action::Revoke { worker, from } => self.revoke(worker, from),
-            Action::Quit { worker } => {
-                if let Some(station) = self.station(worker) {
-                    station.quit();
-                }
-            }
-            Action::Kill { worker } => {
-                if let Some(station) = self.station(worker) {
-                    station.kill();
-                }
-            }
-            Action::Ended { why } => self.ended = Some(self.reason(why)),
-        }
-    }
-
-    fn complete(&mut self, id: JobId, item: u64) {
-        let Some(job) = self.jobs.get(id) else { return };
-        match self.failure.take() {
-            None => job.arrive(item, Ok(&self.buffer)),
-            Some(failed) => {
-                let mut error = failed.into_error(&self.buffer, job.task.1);
-                if job.itemised {
-                    error = error.on_item(item);
-                }
-                job.arrive(item, Err(Box::new(error)));
-            }
-        }
-        self.release(id, item..item + 1);
-    }
-
-    fn lost(&mut self, id: JobId, item: u64) {
-        let report = self.last_death.clone();
-        let Some(job) = self.jobs.get(id) else { return };
-        let mut error = match report {
-            Some(report) => Error::lost(report).for_task(job.task.1.name),
-            None => Error::new(ErrorKind::WorkerLost, "the worker died").for_task(job.task.1.name),
-        };
-        if job.itemised {
-            error = error.on_item(item);
-        }
-        job.arrive(item, Err(Box::new(error)));
-        self.release(id, item..item + 1);
-    }
-
-    fn dropped(&mut self, id: JobId, items: Range<u64>, why: Why) {
-        let reason = self.reason(why);
-        let Some(job) = self.jobs.get(id) else { return };
-        match why {
-            // The caller of a `map` hears of the earlier failure only.
-            Why::EarlierFailure => {}
-            Why::Cancelled
-            | Why::Terminated
-            | Why::Closed
-            | Why::Interrupted
-            | Why::CrashLoop
-            | Why::InitializerFailed => {
-                for item in items.clone() {
-                    let mut error = reason.clone().for_task(job.task.1.name);
-                    if job.itemised {
-                        error = error.on_item(item);
-                    }
-                    job.arrive(item, Err(Box::new(error)));
-                }
-            }
-        }
-        self.release(id, items);
-    }
-
-    /// The bytes of these items are not needed any more; their job has news.
-    fn release(&mut self, id: JobId, items: Range<u64>) {
-        let mut freed = Vec::new();
-        if let Some(job) = self.jobs.get(id) {
-            job.release(items, &mut freed);
-            if job.each || job.wants_more() {
-                wake_threads(job);
-            }
-        }
-        if !freed.is_empty() {
-            self.recycle(freed);
-        }
-    }
-
-    fn finished(&mut self, id: JobId) {
-        let Some(job) = self.jobs.get(id) else { return };
-        job.finished = true;
-        for waiter in std::mem::take(&mut job.waiters) {
-            match waiter {
-                Waiter::Thread(thread) => thread.unpark(),
-                Waiter::Waker(waker) => self.errands.push(Errand::Wake(waker)),
-                Waiter::Callback(callback) => self.errands.push(Errand::Call(callback)),
-            }
-        }
-        if let Some(job) = self.jobs.get(id)
-            && !job.wanted
-        {
-            self.discard(id);
-        }
-    }
-
-    fn revoke(&mut self, worker: WorkerId, from: CallSeq) {
-        let next = self.scheduler.next_call(worker);
-        let Some(station) = self.station(worker) else { return };
-        let first = station.revoke(from, next);
-        self.feed_later(Event::Revoked { worker, from: first });
-    }
-
-    /// Puts an event behind those that wait: it is fed when the actions of this step have been carried out.
-    fn feed_later(&mut self, event: Event) {
-        self.events.push_back(event);
-    }
-
-    fn dispatch(&mut self, worker: WorkerId, id: JobId, items: Range<u64>, seq: CallSeq) {
-        let mut pack = std::mem::take(&mut self.pack);
-        let now = self.now;
-        let idle = self.scheduler.front(worker).is_none_or(|(_, _, front)| front == seq);
-        let station = self.stations.get_mut(worker.index()).and_then(Option::as_mut);
-        let refused = match (self.jobs.get(id), station) {
-            (Some(job), Some(Station::Process(station))) => {
-                if idle {
-                    station.since = now;
-                }
-                hand_over(station, job, items, seq, &mut pack)
-            }
-            (Some(job), Some(Station::Thread(station))) => {
-                give(station, job, items, seq);
-                None
-            }
-            (None, _) => {
-                never!("{id:?} has waiting items but is gone");
-                Some(seq)
-            }
-            // Its death will be noticed.
-            (Some(_), None) => Some(seq),
-        };
-        self.pack = pack;
-        if let Some(from) = refused {
-            self.feed_later(Event::Refused { worker, from });
-        }
-    }
-
-    fn spawn(&mut self, worker: WorkerId) {
-        match self.start(worker) {
-            Ok(station) => {
-                if let Some(place) = self.stations.get_mut(worker.index()) {
-                    *place = Some(station);
-                }
-            }
-            Err(error) => {
-                self.spawn_error = Some(error);
-                self.feed_later(Event::SpawnFailed { worker });
-            }
-        }
-    }
-
-    fn start(&mut self, worker: WorkerId) -> Result<Station, Error> {
-        let config = self.config.clone();
-        let name = format!("{}-{}", config.name, worker.0);
-        match config.backend {
-            Backend::Process => {
-                let role = Role::Pool {
-                    pool: config.name.clone(),
-                    index: worker.0,
-                    initializer: config.initializer.as_ref().map(|call| call.message.clone()),
-                    finalizer: config.finalizer.as_ref().map(|call| call.message.clone()),
-                };
-                let attached: Vec<&Slab> = [&config.initializer, &config.finalizer]
-                    .into_iter()
-                    .flatten()
-                    .filter_map(|call| call.slab.as_ref())
-                    .collect();
-                let launched = launch(&name, role, config.cpus_each, &config.surroundings, &self.bell, &attached)?;
-                let watched = self.poller.add(launched.child.handle(), death_key(worker));
-                let watched = watched.and_then(|()| self.poller.add(launched.lane.handle(), socket_key(worker)));
-                watched.map_err(|error| Error::os(format!("cannot watch the process \"{name}\""), error))?;
-                let listed = children::list_worker(launched.child.pid(), name.clone());
-                self.settling += 1;
-                Ok(Station::Process(Box::new(ProcessStation::new(launched, name, listed, Time::now()))))
-            }
-            Backend::Thread | Backend::Inline => {
-                let info = WorkerInfo {
-                    index: worker.0,
-                    pid: std::process::id(),
-                    name: name.clone(),
-                    pool: config.name.clone(),
-                };
-                let own = |call: &super::config::PoolCall| OwnCall { entry: call.entry, arguments: call.bytes.clone() };
-                let hands = Hands::new(
-                    info,
-                    config.id,
-                    self.bell.clone(),
-                    config.initializer.as_ref().map(own),
-                    config.finalizer.as_ref().map(own),
-                );
-                self.settling += 1;
-                if config.backend == Backend::Thread {
-                    let hands = hands.clone();
-                    thread::Builder::new()
-                        .name(name.clone())
-                        .spawn(move || hands.live())
-                        .map_err(|error| Error::os(format!("cannot start the thread \"{name}\""), error))?;
-                }
-                Ok(Station::Thread(ThreadStation { hands, name, skipped: None }))
-            }
-        }
-    }
-
-    /// The error that an item gets which will never run.
-    fn reason(&self, why: Why) -> Error {
-        let name = &self.config.name;
-        match why {
-            Why::Cancelled | Why::EarlierFailure => {
-                Error::new(ErrorKind::Cancelled, "it was cancelled before a worker started it")
-            }
-            Why::Terminated => {
-                Error::new(ErrorKind::Closed, format!("the pool \"{name}\" was terminated or dropped"))
-            }
-            Why::Closed => Error::new(ErrorKind::Closed, format!("the pool \"{name}\" is closed and takes no more calls")),
-            Why::Interrupted => Error::new(ErrorKind::Interrupted, format!("Ctrl-C stopped the pool \"{name}\"")),
-            Why::InitializerFailed => self.initializer_error.clone().unwrap_or_else(|| {
-                Error::new(ErrorKind::InitializerFailed, format!("the initializer of the pool \"{name}\" failed"))
-            }),
-            Why::CrashLoop => self.crash_loop(),
-        }
-    }
-
-    fn crash_loop(&self) -> Error {
-        let restart = self.config.policy.restart;
-        let name = &self.config.name;
-        let deaths = format!(
-            "the pool \"{name}\" gave up: more than {} workers died within {:?} and no call ended in between",
-            restart.at_most, restart.per
-        );
-        match (&self.last_death, &self.spawn_error) {
-            (Some(death), _) => Error::crash_loop(format!("{deaths}; the last: {death}"), Some(death.clone())),
-            (None, Some(error)) => Error::crash_loop(format!("{deaths}; the last could not be started: {error}"), None),
-            (None, None) => Error::crash_loop(deaths, None),
-        }
-    }
-}
-
-/// Puts items into the ring of a process, several to a frame. Returns the first call that did not fit.
-fn hand_over(
-    station: &mut ProcessStation,
-    job: &Job,
-    items: Range<u64>,
-    first: CallSeq,
-    pack: &mut Vec<u8>,
-) -> Option<CallSeq> {
-    let (Slot(slot), _) = job.task;
-    let seq_of = |item: u64| CallSeq(first.0 + (item - items.start));
-    let lane = &mut station.launched.lane;
-    let mut item = items.start;
-    while item < items.end {
-        let seq = seq_of(item);
-        match job.item(item) {
-            Some(ItemBytes::Spilled(slab, len)) => match lane.spilled_call(seq, slot, slab, len) {
-                Ok(true) => item += 1,
-                Ok(false) => return Some(seq),
-                Err(error) => {
-                    station.give_up(format!("its parent killed it because it cannot be sent a slab: {error}"));
-                    return Some(seq);
-                }
-            },
-            Some(ItemBytes::Inline(bytes)) => {
-                let end = items.end.min(item + PACK_ITEMS);
-                let count = pack_items(job, item..end, bytes, pack);
-                let pushed = match count {
-                    0 | 1 => lane.call(seq, 1, &[&slot.to_le_bytes(), bytes]),
-                    _ => lane.call(seq, count, &[&slot.to_le_bytes(), pack]),
-                };
-                if !pushed {
-                    return Some(seq);
-                }
-                item += u64::from(count.max(1));
-            }
-            None => {
-                never!("item {item} of a job has no bytes");
-                return Some(seq);
-            }
-        }
-    }
-    None
-}
-
-/// Packs as many items as go into one frame; says how many.
-fn pack_items(job: &Job, items: Range<u64>, first: &[u8], pack: &mut Vec<u8>) -> u16 {
-    pack.clear();
-    let mut count = 0;
-    let mut next = Some(ItemBytes::Inline(first));
-    let mut item = items.start;
-    while let Some(ItemBytes::Inline(bytes)) = next
-        && (count == 0 || pack.len() + bytes.len() <= PACK_BYTES)
-    {
-        // One long item goes by itself, without being copied here.
-        if count == 0 && bytes.len() > PACK_BYTES {
-            return 1;
-        }
-        pack.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
-        pack.extend_from_slice(bytes);
-        count += 1;
-        item += 1;
-        next = if item < items.end { job.item(item) } else { None };
-    }
-    count
-}
-
-/// Puts items into the box of a thread.
-fn give(station: &ThreadStation, job: &Job, items: Range<u64>, first: CallSeq) {
-    for (seq, item) in (first.0..).zip(items) {
-        let arguments = match job.item(item) {
-            Some(ItemBytes::Inline(bytes)) => bytes.to_vec(),
-            Some(ItemBytes::Spilled(slab, len)) => {
-                let mut bytes = Vec::new();
-                if slab.read(0, len as usize, &mut bytes).is_err() {
-                    never!("a slab of ours cannot be read");
-                }
-                bytes
-            }
-            None => {
-                never!("item {item} of a job has no bytes");
-                Vec::new()
-            }
-        };
-        station.hands.call(CallSeq(seq), OwnCall { entry: task_of(job), arguments });
-    }
-}
-
-fn task_of(job: &Job) -> &'static Entry {
-    job.task.1
-}
-
-/// Tells the threads that wait for a job that it has news.
-fn wake_threads(job: &mut Job) {
-    for waiter in &job.waiters {
-        if let Waiter::Thread(thread) = waiter {
-            thread.unpark();
-        }
-    }
-}
-
-/// Whether an item is too long for a ring.
-pub fn is_long(bytes: usize) -> bool {
-    bytes > limits::INLINE_BYTES_MAX - 64
 }

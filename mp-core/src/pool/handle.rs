@@ -104,7 +104,11 @@ macro_rules! handle {
             type Output = Result<$output, Error>;
 
             fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-                if self.ticket.poll(Some(context.waker())) { Poll::Ready(self.$take()) } else { Poll::Pending }
+                if self.ticket.poll(Some(context.waker())) {
+                    Poll::Ready(self.$take())
+                } else {
+                    Poll::Pending
+                }
             }
         }
 
@@ -180,11 +184,10 @@ impl<R: DeserializeOwned> MapHandle<R> {
             };
             match (value, values.get_mut(item as usize)) {
                 (Ok(value), Some(place)) => *place = Some(value),
-                (Ok(_), None) => {}
                 (Err(error), _) if first.as_ref().is_none_or(|(earliest, _)| item < *earliest) => {
                     first = Some((item, error));
                 }
-                (Err(_), _) => {}
+                (Ok(_), None) | (Err(_), _) => {}
             }
         }
         match first {

@@ -44,7 +44,6 @@ struct State {
     calls: VecDeque<(CallSeq, OwnCall)>,
     running: Option<CallSeq>,
     quit: bool,
-    abandoned: bool,
     gone: bool,
     outbox: VecDeque<Letter>,
 }
@@ -103,7 +102,6 @@ impl Hands {
     /// Leaves it to itself.
     pub fn abandon(&self) {
         let mut state = self.state();
-        state.abandoned = true;
         state.calls.clear();
         self.say_gone(&mut state);
         drop(state);

@@ -34,7 +34,11 @@ pub struct ImapUnordered<'p, I: Iterator, R> {
 }
 
 impl<'p, I: Iterator, R: DeserializeOwned> Imap<'p, I, R> {
-    pub(super) fn new(shared: &'p Arc<Shared>, task: Result<(Slot, &'static Entry), Error>, input: Input<I>) -> Self {
+    pub(super) fn new(
+        shared: &'p Arc<Shared>,
+        task: Result<(Slot, &'static Entry), Error>,
+        input: Input<I>,
+    ) -> Self {
         Self { stream: Stream::new(shared, task, input), early: VecDeque::new(), next: 0 }
     }
 
@@ -75,7 +79,11 @@ impl<'p, I: Iterator, R: DeserializeOwned> Imap<'p, I, R> {
 }
 
 impl<'p, I: Iterator, R: DeserializeOwned> ImapUnordered<'p, I, R> {
-    pub(super) fn new(shared: &'p Arc<Shared>, task: Result<(Slot, &'static Entry), Error>, input: Input<I>) -> Self {
+    pub(super) fn new(
+        shared: &'p Arc<Shared>,
+        task: Result<(Slot, &'static Entry), Error>,
+        input: Input<I>,
+    ) -> Self {
         Self { stream: Stream::new(shared, task, input) }
     }
 
@@ -120,6 +128,9 @@ impl<I: Iterator, R: DeserializeOwned> Iterator for ImapUnordered<'_, I, R> {
     }
 }
 
+/// An outcome and the number of its item in the input.
+type Numbered<R> = (u64, Result<R, Error>);
+
 /// Outcomes in the order in which they come.
 struct Stream<'p, I: Iterator, R> {
     shared: &'p Arc<Shared>,
@@ -133,7 +144,7 @@ struct Stream<'p, I: Iterator, R> {
     numbers: Numbers,
     /// How many outcomes were handed on.
     yielded: u64,
-    ready: VecDeque<(u64, Result<R, Error>)>,
+    ready: VecDeque<Numbered<R>>,
     results: Results,
 }
 
@@ -160,7 +171,7 @@ impl<'p, I: Iterator, R: DeserializeOwned> Stream<'p, I, R> {
     }
 
     /// The next outcome that comes; the caller has no use for items that are `window` or more behind `oldest`.
-    fn next(&mut self, oldest: u64, limit: Option<(Duration, Time)>) -> Option<Result<(u64, Result<R, Error>), Error>> {
+    fn next(&mut self, oldest: u64, limit: Option<(Duration, Time)>) -> Option<Result<Numbered<R>, Error>> {
         if let Some(error) = self.refusal.take() {
             return Some(Err(error));
         }
@@ -178,7 +189,7 @@ impl<'p, I: Iterator, R: DeserializeOwned> Stream<'p, I, R> {
         ticket: &Ticket,
         limit: Option<(Duration, Time)>,
         task: &'static Entry,
-    ) -> Option<Result<(u64, Result<R, Error>), Error>> {
+    ) -> Option<Result<Numbered<R>, Error>> {
         if self.ready.is_empty() {
             match self.wait(ticket, limit) {
                 Ok(true) => {}

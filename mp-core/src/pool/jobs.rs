@@ -9,6 +9,7 @@ use crate::limits;
 use crate::shm::slab::Slab;
 use crate::task::entry::Entry;
 use crate::task::registry::Slot;
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::task::Waker;
@@ -27,6 +28,7 @@ struct Place {
 }
 
 /// One `apply`, `map` or `imap`.
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, each asked for by its name")]
 pub struct Job {
     /// What runs.
     pub task: (Slot, &'static Entry),
@@ -49,6 +51,8 @@ pub struct Job {
     /// Who is told of news.
     pub waiters: Vec<Waiter>,
     portions: VecDeque<Portion>,
+    /// The portion that was found last.
+    hint: Cell<usize>,
     offered: u64,
     results: Results,
 }
@@ -99,8 +103,11 @@ pub struct Results {
     /// The bytes of all of them.
     pub bytes: Vec<u8>,
     /// Which item, and where its bytes lie or why there are none.
-    pub arrived: Vec<(u64, Result<Range<usize>, Box<Error>>)>,
+    pub arrived: Vec<(u64, Ending)>,
 }
+
+/// Where the bytes of a result lie, or why there are none.
+pub type Ending = Result<Range<usize>, Box<Error>>;
 
 impl Jobs {
     /// Takes in a job.
@@ -158,6 +165,7 @@ impl Job {
             backlog_bytes: 0,
             waiters: Vec::new(),
             portions: VecDeque::new(),
+            hint: Cell::new(0),
             offered: 0,
             results: Results::default(),
         }
@@ -216,12 +224,15 @@ impl Job {
         }
         while self.portions.front().is_some_and(|portion| portion.live == 0) {
             self.portions.pop_front();
+            self.hint.set(self.hint.get().saturating_sub(1));
         }
     }
 
     /// Whether so little is left that whoever offers items should offer more.
     pub fn wants_more(&self) -> bool {
-        self.open && (self.live < self.enough || (self.live < limits::BACKLOG_ITEMS / 2 && self.backlog_bytes < limits::BACKLOG_BYTES / 2))
+        self.open
+            && (self.live < self.enough
+                || (self.live < limits::BACKLOG_ITEMS / 2 && self.backlog_bytes < limits::BACKLOG_BYTES / 2))
     }
 
     /// Whether so much waits that no more should be offered for now.
@@ -250,7 +261,10 @@ impl Job {
 
     /// Whether the first of the results that nobody has taken says that it was cancelled.
     pub fn was_cancelled(&self) -> bool {
-        self.results.arrived.iter().any(|(_, ending)| ending.as_ref().is_err_and(|error| error.is_cancelled()))
+        self.results
+            .arrived
+            .iter()
+            .any(|(_, ending)| ending.as_ref().is_err_and(|error| error.is_cancelled()))
     }
 
     /// How many results nobody has taken.
@@ -279,16 +293,14 @@ impl Job {
     }
 
     fn portion_of(&self, item: u64) -> Option<usize> {
-        let front = self.portions.front()?;
-        if item < front.first {
-            return None;
+        // Neighbours are asked for one after the other.
+        let hint = self.hint.get();
+        if self.portions.get(hint).is_some_and(|portion| portion.has(item)) {
+            return Some(hint);
         }
-        if item < front.first + front.ends.len() as u64 {
-            return Some(0);
-        }
-        let at = self.portions.partition_point(|portion| portion.first <= item) - 1;
-        let portion = &self.portions[at];
-        (item < portion.first + portion.ends.len() as u64).then_some(at)
+        let at = self.portions.partition_point(|portion| portion.first <= item).checked_sub(1)?;
+        self.hint.set(at);
+        self.portions[at].has(item).then_some(at)
     }
 }
 
@@ -327,6 +339,10 @@ impl Portion {
         self.ends.pop()?;
         let start = self.ends.last().copied().unwrap_or(0);
         Some(bytes.split_off(start))
+    }
+
+    fn has(&self, item: u64) -> bool {
+        item >= self.first && item - self.first < self.ends.len() as u64
     }
 
     /// How many items there are.

@@ -38,7 +38,11 @@ impl<I: Iterator> Input<I> {
     }
 
     /// Pulls an item and encodes it; `None` at the end.
-    pub fn pull(&mut self, portions: &mut Portions<'_>, task: &'static Entry) -> Option<Result<Encoded, Error>> {
+    pub fn pull(
+        &mut self,
+        portions: &mut Portions<'_>,
+        task: &'static Entry,
+    ) -> Option<Result<Encoded, Error>> {
         let item = self.items.next()?;
         let number = self.pulled;
         self.pulled += 1;
@@ -98,7 +102,11 @@ where
 }
 
 /// `try_map`: what became of each item.
-pub fn each<I, R>(shared: &Arc<Shared>, task: Result<TaskRef, Error>, input: Input<I>) -> Vec<Result<R, Error>>
+pub fn each<I, R>(
+    shared: &Arc<Shared>,
+    task: Result<TaskRef, Error>,
+    input: Input<I>,
+) -> Vec<Result<R, Error>>
 where
     I: Iterator,
     R: DeserializeOwned,
@@ -252,7 +260,11 @@ impl Run<'_> {
         let mut portions = Portions::new(self.shared);
         loop {
             match input.pull(&mut portions, self.task.1) {
-                Some(Ok(Encoded::Gathered)) if portions.len() < OFFER_ITEMS && portions.bytes() < OFFER_BYTES => continue,
+                Some(Ok(Encoded::Gathered))
+                    if portions.len() < OFFER_ITEMS && portions.bytes() < OFFER_BYTES =>
+                {
+                    continue;
+                }
                 Some(Ok(Encoded::Gathered)) => offer(ticket, portions.take()),
                 Some(Ok(Encoded::Apart(long))) => {
                     offer(ticket, portions.take());
@@ -274,7 +286,12 @@ impl Run<'_> {
                     return false;
                 }
             }
-            if self.shared.with(|core| ticket.id().and_then(|id| core.jobs.get(id).map(|job| job.is_full() || job.arrived() >= DECODE_AT))) != Some(false) {
+            if self.shared.with(|core| {
+                ticket
+                    .id()
+                    .and_then(|id| core.jobs.get(id).map(|job| job.is_full() || job.arrived() >= DECODE_AT))
+            }) != Some(false)
+            {
                 return true;
             }
         }

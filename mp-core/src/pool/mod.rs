@@ -4,12 +4,13 @@
 //!   pool, map, imap, handle    the verbs: encode on the caller's thread, submit, wait, decode on the caller's thread
 //!   ticket                     one job as its owner holds it
 //!   shared                     the lock, who leads and who follows, the helper thread, Ctrl-C
-//!   core                       events in, actions out: the only one who talks to scheduler, jobs and stations
+//!   core, actions, packing     events in, actions out: the only one who talks to scheduler, jobs and stations
 //!   scheduler                  what to do: a pure function
 //!   jobs                       the bytes of items that have not ended, results that nobody has taken
 //!   station, hands             one worker: a process, a thread, or nobody but the thread that waits
 //! ```
 
+mod actions;
 mod completion;
 mod config;
 mod core;
@@ -18,6 +19,7 @@ mod hands;
 mod imap;
 mod jobs;
 mod map;
+mod packing;
 mod scheduler;
 mod shared;
 mod station;

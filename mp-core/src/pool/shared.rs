@@ -334,7 +334,9 @@ impl Core {
     fn spin(&mut self, give_way: impl Fn() -> bool) -> bool {
         let Self { stations, scheduler, patience, .. } = self;
         let mut busy = stations.iter().zip(0..).filter_map(|(station, index)| match station {
-            Some(Station::Process(station)) if scheduler.out(WorkerId(index)) > 0 => Some(&station.launched.lane),
+            Some(Station::Process(station)) if scheduler.out(WorkerId(index)) > 0 => {
+                Some(&station.launched.lane)
+            }
             Some(_) | None => None,
         });
         let Some(first) = busy.next() else { return false };
@@ -365,13 +367,18 @@ impl Core {
         }
         let next = [self.scheduler.next_deadline(), deadline].into_iter().flatten().min();
         let timeout = next.map(|next| next.since(now));
-        if any_out { Some(timeout.map_or(limits::LOOK_AGAIN, |timeout| timeout.min(limits::LOOK_AGAIN))) } else { timeout }
+        if any_out {
+            Some(timeout.map_or(limits::LOOK_AGAIN, |timeout| timeout.min(limits::LOOK_AGAIN)))
+        } else {
+            timeout
+        }
     }
 
     /// After how many results of this worker somebody wants to know: for a `map`, when half of what is out is done.
     fn wake_after(&self, worker: WorkerId, out: u64) -> u64 {
         let front = self.scheduler.front(worker);
-        let bulk = front.and_then(|(job, _, _)| self.jobs.get_ref(job)).is_some_and(|job| job.itemised && !job.each);
+        let bulk =
+            front.and_then(|(job, _, _)| self.jobs.get_ref(job)).is_some_and(|job| job.itemised && !job.each);
         if bulk { (out / 2).max(1) } else { 1 }
     }
 

@@ -2,13 +2,13 @@
 
 use super::hands::Hands;
 use crate::clock::Time;
+use crate::error::WorkerLost;
 use crate::error::{Error, Failure};
 use crate::ids::CallSeq;
 use crate::process::children::Listed;
 use crate::process::handle::{NEVER_BEGAN, failure};
 use crate::process::launch::Launched;
 use crate::process::obituary::{self, Remains};
-use crate::error::WorkerLost;
 use crate::protocol::control::{MAGIC, ToParent, VERSION};
 use crate::sys::poller::Poller;
 use crate::sys::process::{Ended, Signal};

@@ -1,7 +1,8 @@
 //! One job, as its owner holds it.
 
-use super::core::{Core, is_long};
+use super::core::Core;
 use super::jobs::{Job, Portion, Results, Waiter};
+use super::packing::is_long;
 use super::scheduler::{Event, OnFailure};
 use super::shared::Shared;
 use crate::clock::Time;
@@ -43,7 +44,12 @@ pub const SINGLE: Kind = Kind { itemised: false, each: false, open: false, on_fa
 
 impl Ticket {
     /// Hands a job in.
-    pub fn submit(shared: &Arc<Shared>, task: (Slot, &'static Entry), kind: Kind, portion: Option<Portion>) -> Self {
+    pub fn submit(
+        shared: &Arc<Shared>,
+        task: (Slot, &'static Entry),
+        kind: Kind,
+        portion: Option<Portion>,
+    ) -> Self {
         let mut job = Job::new(task, kind.itemised, kind.each, kind.open);
         job.enough = 2 * shared.config.policy.workers.get() as u64;
         let id = shared.with(|core| {
@@ -106,7 +112,9 @@ impl Ticket {
 
     /// Whether an item was cancelled and nobody has taken that outcome.
     pub fn was_cancelled(&self) -> bool {
-        self.id().is_some_and(|id| self.shared.with(|core| core.jobs.get(id).is_some_and(|job| job.was_cancelled())))
+        self.id().is_some_and(|id| {
+            self.shared.with(|core| core.jobs.get(id).is_some_and(|job| job.was_cancelled()))
+        })
     }
 
     /// Waits until every item is accounted for; false if the time-out passed first.
@@ -160,7 +168,10 @@ impl Ticket {
             Ok(id) => self.shared.with(|core| core.jobs.get(*id).map(Job::take_results)).unwrap_or_default(),
             Err(Refused(error)) => {
                 let error = error.lock().unwrap_or_else(PoisonError::into_inner).take();
-                Results { arrived: error.into_iter().map(|error| (0, Err(Box::new(error)))).collect(), ..Results::default() }
+                Results {
+                    arrived: error.into_iter().map(|error| (0, Err(Box::new(error)))).collect(),
+                    ..Results::default()
+                }
             }
         }
     }
@@ -265,8 +276,9 @@ pub fn portion_of(shared: &Shared, bytes: Vec<u8>) -> Result<Portion, Error> {
         return Ok(Portion::single(bytes));
     }
     let stored = shared.slabs.take(bytes.len()).and_then(|slab| slab.write(0, &bytes).map(|()| slab));
-    let slab = stored
-        .map_err(|error| Error::os(format!("cannot store {} bytes of arguments in shared memory", bytes.len()), error))?;
+    let slab = stored.map_err(|error| {
+        Error::os(format!("cannot store {} bytes of arguments in shared memory", bytes.len()), error)
+    })?;
     Ok(Portion::spilled(slab, bytes.len() as u64))
 }
 

@@ -41,6 +41,7 @@ pub struct Pool {
     shared: Arc<Shared>,
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "a call takes its arguments, as a function does")]
 impl Pool {
     /// A pool of `workers` processes.
     ///
@@ -135,7 +136,7 @@ impl Pool {
         I::Item: Arg<P>,
         F::Output: DeserializeOwned,
     {
-        map::all(&self.shared, registry::find::<F>()?, &mut Input::new(items, |item, out| item.write(out)))
+        map::all(&self.shared, registry::find::<F>()?, &mut Input::new(items, Arg::write))
     }
 
     /// Runs a task on each item and returns what became of each, in the order of the items.
@@ -150,7 +151,7 @@ impl Pool {
         I::Item: Arg<P>,
         F::Output: DeserializeOwned,
     {
-        map::each(&self.shared, registry::find::<F>(), Input::new(items, |item, out| item.write(out)))
+        map::each(&self.shared, registry::find::<F>(), Input::new(items, Arg::write))
     }
 
     /// Starts a call for each item and returns a handle of them all at once. The input is encoded before this returns.
@@ -161,7 +162,7 @@ impl Pool {
         I: IntoIterator,
         I::Item: Arg<P>,
     {
-        let handle = map::start(&self.shared, registry::find::<F>(), Input::new(items, |item, out| item.write(out)));
+        let handle = map::start(&self.shared, registry::find::<F>(), Input::new(items, Arg::write));
         self.go_on(handle.ticket());
         handle
     }
@@ -181,7 +182,7 @@ impl Pool {
         I::Item: Args<P>,
         F::Output: DeserializeOwned,
     {
-        map::all(&self.shared, registry::find::<F>()?, &mut Input::new(items, |item, out| item.write(out)))
+        map::all(&self.shared, registry::find::<F>()?, &mut Input::new(items, Args::write))
     }
 
     /// [`try_map`](Self::try_map) for tasks of several parameters: each item is a tuple of arguments.
@@ -196,7 +197,7 @@ impl Pool {
         I::Item: Args<P>,
         F::Output: DeserializeOwned,
     {
-        map::each(&self.shared, registry::find::<F>(), Input::new(items, |item, out| item.write(out)))
+        map::each(&self.shared, registry::find::<F>(), Input::new(items, Args::write))
     }
 
     /// [`map_async`](Self::map_async) for tasks of several parameters: each item is a tuple of arguments.
@@ -207,7 +208,7 @@ impl Pool {
         I: IntoIterator,
         I::Item: Args<P>,
     {
-        let handle = map::start(&self.shared, registry::find::<F>(), Input::new(items, |item, out| item.write(out)));
+        let handle = map::start(&self.shared, registry::find::<F>(), Input::new(items, Args::write));
         self.go_on(handle.ticket());
         handle
     }
@@ -225,7 +226,7 @@ impl Pool {
         I::Item: Arg<P>,
         F::Output: DeserializeOwned,
     {
-        Imap::new(&self.shared, registry::find::<F>(), Input::new(items, |item, out| item.write(out)))
+        Imap::new(&self.shared, registry::find::<F>(), Input::new(items, Arg::write))
     }
 
     /// As [`imap`](Self::imap), but yields outcomes in the order in which they come, each with the position of its item
@@ -238,7 +239,7 @@ impl Pool {
         I::Item: Arg<P>,
         F::Output: DeserializeOwned,
     {
-        ImapUnordered::new(&self.shared, registry::find::<F>(), Input::new(items, |item, out| item.write(out)))
+        ImapUnordered::new(&self.shared, registry::find::<F>(), Input::new(items, Arg::write))
     }
 
     /// Takes no new calls. What was submitted goes on; workers leave when it is done.

@@ -79,6 +79,7 @@ where
     Process::new(task, args).daemon(true).start()
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "a call takes its arguments, as a function does")]
 impl<R> Process<R> {
     /// A process that will run `task` with `args`, a tuple. What is wrong with them is reported by
     /// [`start`](Self::start).
@@ -148,7 +149,10 @@ impl<R> Process<R> {
         let Call { slot, task, arguments } = self.call?;
         let name = self.name.unwrap_or_else(|| children::next_name("process"));
         if name.contains('\0') {
-            return Err(Error::new(ErrorKind::InvalidInput, format!("the process name {name:?} contains a NUL")));
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                format!("the process name {name:?} contains a NUL"),
+            ));
         }
         let failed = |error| Error::os(format!("cannot start the process \"{name}\""), error);
         // Nobody sleeps on this bell: whoever joins looks at the sentinel.
@@ -174,6 +178,10 @@ impl<R> Process<R> {
 impl<R> fmt::Debug for Process<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let task = self.call.as_ref().map(|call| call.task.name);
-        f.debug_struct("Process").field("task", &task).field("name", &self.name).field("daemon", &self.daemon).finish()
+        f.debug_struct("Process")
+            .field("task", &task)
+            .field("name", &self.name)
+            .field("daemon", &self.daemon)
+            .finish_non_exhaustive()
     }
 }

@@ -89,7 +89,10 @@ fn reap() {
         let dropped: Vec<Arc<Running>> = {
             let mut children = children();
             children.retain(|child| !matches!(child, Child::Dropped(process) if process.has_ended()));
-            children.iter().filter_map(|child| if let Child::Dropped(p) = child { Some(p.clone()) } else { None }).collect()
+            children
+                .iter()
+                .filter_map(|child| if let Child::Dropped(p) = child { Some(p.clone()) } else { None })
+                .collect()
         };
         if dropped.is_empty() {
             REAPING.store(false, Ordering::Release);

@@ -55,7 +55,12 @@ enum State {
 }
 
 impl Running {
-    pub(super) fn new(name: String, daemon: bool, task: &'static Entry, launched: Launched) -> std::io::Result<Arc<Self>> {
+    pub(super) fn new(
+        name: String,
+        daemon: bool,
+        task: &'static Entry,
+        launched: Launched,
+    ) -> std::io::Result<Arc<Self>> {
         let sentinel = sys::duplicate(launched.child.handle())?;
         let state = State::Alive {
             started: Time::now(),
@@ -66,7 +71,15 @@ impl Running {
             State::Alive { launched, .. } => launched.child.pid(),
             State::Ended { .. } => 0,
         };
-        let running = Arc::new(Self { name, pid, daemon, detached: AtomicBool::new(false), task, sentinel, state: Mutex::new(state) });
+        let running = Arc::new(Self {
+            name,
+            pid,
+            daemon,
+            detached: AtomicBool::new(false),
+            task,
+            sentinel,
+            state: Mutex::new(state),
+        });
         children::list_process(&running);
         Ok(running)
     }
@@ -104,10 +117,9 @@ impl Running {
     fn signal(&self, signal: Signal) -> Result<(), Error> {
         match &*self.lock() {
             State::Ended { .. } => Ok(()),
-            State::Alive { launched, .. } => launched
-                .child
-                .signal(signal)
-                .map_err(|error| Error::os(format!("cannot signal the process \"{}\" ({})", self.name, self.pid), error)),
+            State::Alive { launched, .. } => launched.child.signal(signal).map_err(|error| {
+                Error::os(format!("cannot signal the process \"{}\" ({})", self.name, self.pid), error)
+            }),
         }
     }
 
@@ -298,7 +310,10 @@ impl<R> JoinHandle<R> {
         self.exit_status().ok_or_else(|| {
             Error::new(
                 ErrorKind::Os,
-                format!("the process \"{}\" ended, but somebody else reaped it, so its exit status is unknown", self.name()),
+                format!(
+                    "the process \"{}\" ended, but somebody else reaped it, so its exit status is unknown",
+                    self.name()
+                ),
             )
         })
     }
@@ -342,10 +357,12 @@ impl<R: DeserializeOwned> JoinHandle<R> {
         };
         let task = self.running.task.name;
         let bytes = taken.unwrap_or_else(|| {
-            Err(Error::new(ErrorKind::AlreadyTaken, "the result of this process was taken before").for_task(task))
+            Err(Error::new(ErrorKind::AlreadyTaken, "the result of this process was taken before")
+                .for_task(task))
         })?;
-        codec::decode(&bytes)
-            .map_err(|error| Error::result_undecodable(std::any::type_name::<R>(), &error.to_string()).for_task(task))
+        codec::decode(&bytes).map_err(|error| {
+            Error::result_undecodable(std::any::type_name::<R>(), &error.to_string()).for_task(task)
+        })
     }
 }
 

@@ -137,4 +137,3 @@ fn liveness() -> io::Result<&'static Handle> {
     let handle = sys::process::parent_handle()?;
     Ok(LIVENESS.get_or_init(|| handle))
 }
-

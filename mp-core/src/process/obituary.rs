@@ -38,7 +38,9 @@ pub fn write(remains: Remains<'_>) -> WorkerLost {
     let status = remains.ended.map(|ended| ExitStatus(ended.status));
     let stderr_tail = text_of_tail(&stderr_tail);
     let killed_for_memory = match (remains.oom_kills_before, sys::memory::oom_kills()) {
-        (Some(before), Some(now)) => now > before && status.and_then(ExitStatus::signal_name) == Some("SIGKILL"),
+        (Some(before), Some(now)) => {
+            now > before && status.and_then(ExitStatus::signal_name) == Some("SIGKILL")
+        }
         (None, _) | (_, None) => false,
     };
     let fault = remains.lane.fault();

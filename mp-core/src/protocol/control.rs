@@ -115,7 +115,9 @@ impl From<Failure> for FailureMessage {
             Failure::Panicked(PanicReport { message, location, backtrace, task, pid, worker }) => {
                 Self::Panicked { message, location, backtrace, task, pid, worker }
             }
-            Failure::ArgumentUndecodable { type_name, reason } => Self::ArgumentUndecodable { type_name, reason },
+            Failure::ArgumentUndecodable { type_name, reason } => {
+                Self::ArgumentUndecodable { type_name, reason }
+            }
             Failure::ResultUnencodable { type_name, reason } => Self::ResultUnencodable { type_name, reason },
         }
     }
@@ -130,7 +132,9 @@ impl From<FailureMessage> for Failure {
             FailureMessage::ArgumentUndecodable { type_name, reason } => {
                 Self::ArgumentUndecodable { type_name, reason }
             }
-            FailureMessage::ResultUnencodable { type_name, reason } => Self::ResultUnencodable { type_name, reason },
+            FailureMessage::ResultUnencodable { type_name, reason } => {
+                Self::ResultUnencodable { type_name, reason }
+            }
         }
     }
 }

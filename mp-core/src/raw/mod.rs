@@ -4,5 +4,4 @@
 //! other one tests before it pays for a wake-up.
 
 pub mod atomic;
-pub mod bytes;
 pub mod sleep;

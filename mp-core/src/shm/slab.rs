@@ -35,7 +35,6 @@ pub struct Slab {
 /// A slab of the parent as the worker sees it.
 #[derive(Debug)]
 pub struct AttachedSlab {
-    id: u64,
     mapping: Mapping,
 }
 
@@ -92,15 +91,11 @@ impl Slab {
 }
 
 impl AttachedSlab {
-    /// Maps the slab whose handle came from the parent, with the number and the length it has there.
-    pub fn attach(id: u64, handle: Handle, len: usize) -> io::Result<Self> {
+    /// Maps the slab whose handle came from the parent, with the length it has there: to be read only, so that a stray
+    /// write of a task cannot change the arguments of a call that may have to run again.
+    pub fn attach(handle: Handle, len: usize) -> io::Result<Self> {
         let memory = Memory::from_handle(handle, len)?;
-        Ok(Self { id, mapping: Mapping::map(&memory, Access::ReadWrite)? })
-    }
-
-    /// The number of the slab in the parent.
-    pub fn id(&self) -> u64 {
-        self.id
+        Ok(Self { mapping: Mapping::map(&memory, Access::Read)? })
     }
 
     /// Bytes that are mapped.
@@ -114,16 +109,8 @@ impl AttachedSlab {
     pub fn bytes(&self, offset: usize, len: usize) -> Result<&[u8], Corrupt> {
         self.check(offset, len)?;
         // SAFETY: duty: in bounds: just checked; unchanging: the parent keeps to the protocol above (a worker trusts its
-        // parent), and this process writes through `bytes_mut` only, which borrows the slab alone.
+        // parent), and this process cannot write there.
         Ok(unsafe { self.mapping.slice(offset, len) })
-    }
-
-    /// The room for an answer, in place. It holds old bytes.
-    pub fn bytes_mut(&mut self, offset: usize, len: usize) -> Result<&mut [u8], Corrupt> {
-        self.check(offset, len)?;
-        // SAFETY: duty: in bounds: just checked; initialised: the kernel zeroes pages; nobody else reads or writes: in
-        // this process by the exclusive borrow, the parent by the protocol above.
-        Ok(unsafe { std::slice::from_raw_parts_mut(self.mapping.ptr().add(offset), len) })
     }
 
     fn check(&self, offset: usize, len: usize) -> Result<(), Corrupt> {
@@ -229,10 +216,11 @@ mod tests {
         slab.write(7, b"hello").expect("in bounds");
         slab.grow(SLAB_BYTES_MIN + 1).expect("memory");
         let handle = slab.handle().try_clone_to_owned().expect("a copy");
-        let mut attached = AttachedSlab::attach(slab.id(), handle, slab.len()).expect("a slab");
+        let attached = AttachedSlab::attach(handle, slab.len()).expect("a slab");
         assert_eq!(attached.bytes(7, 5), Ok(&b"hello"[..]));
         let end = slab.len() - 2;
-        attached.bytes_mut(end, 2).expect("in bounds").copy_from_slice(b"ok");
+        slab.write(end, b"ok").expect("in bounds");
+        assert_eq!(attached.bytes(end, 2), Ok(&b"ok"[..]));
         let mut answer = Vec::new();
         slab.read(end, 2, &mut answer).expect("in bounds");
         assert_eq!(answer, b"ok");

@@ -16,6 +16,12 @@ mod constructor;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
+#[allow(
+    dead_code,
+    clippy::unused_self,
+    clippy::unnecessary_wraps,
+    reason = "names without bodies until there is a port"
+)]
 mod windows;
 
 #[cfg(unix)]

@@ -16,6 +16,7 @@ impl<'de> Arguments<'de> {
     }
 
     /// The next argument.
+    #[allow(clippy::should_implement_trait, reason = "each argument has its own type")]
     pub fn next<T: Deserialize<'de>>(&mut self) -> Result<T, Failure> {
         let (value, rest) = codec::decode_front(self.0).map_err(|error| undecodable::<T>(&error))?;
         self.0 = rest;

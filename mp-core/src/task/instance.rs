@@ -35,7 +35,12 @@ pub trait CallOwned<P>: Copy + 'static {
 
 /// Makes a value of a function's type out of nothing.
 fn conjure<F: Copy + 'static>() -> F {
-    const { assert!(size_of::<F>() == 0, "a task must be a function named by its path, not a pointer or a closure") };
+    const {
+        assert!(
+            size_of::<F>() == 0,
+            "a task must be a function named by its path, not a pointer or a closure"
+        );
+    };
     // SAFETY: a zero-sized `Copy` type has no bytes to be wrong: the assertion above; a dangling pointer is aligned.
     unsafe { std::ptr::NonNull::<F>::dangling().read() }
 }

@@ -107,7 +107,9 @@ fn not_a_task(type_name: &str, caller: &Location<'_>) -> Error {
             "the closure `{type_name}` cannot be run in another process: write a function with `#[mp::task]` above it"
         )
     } else if type_name.starts_with("fn(") || type_name.contains(" fn(") {
-        format!("a function pointer `{type_name}` does not say which task it is: pass the function by its name")
+        format!(
+            "a function pointer `{type_name}` does not say which task it is: pass the function by its name"
+        )
     } else if type_name.contains('<') {
         format!(
             "`{type_name}` is not an mp task: list this instance in its attribute, `#[mp::task(instances(..))]`, or \

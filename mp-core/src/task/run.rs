@@ -23,7 +23,12 @@ pub struct Runner {
 ///
 /// A panic on this thread is caught, kept silent and returned; panics on threads that the task started are printed as
 /// usual.
-pub fn run(entry: &'static Entry, arguments: &[u8], out: &mut Vec<u8>, runner: Runner) -> Result<(), Failure> {
+pub fn run(
+    entry: &'static Entry,
+    arguments: &[u8],
+    out: &mut Vec<u8>,
+    runner: Runner,
+) -> Result<(), Failure> {
     install_hook();
     let before = out.len();
     let outer = RUNNING.replace(Some(Running { runner, task: entry.name }));

@@ -71,9 +71,10 @@ impl Mail {
         match message {
             ToWorker::Slab { id, len } => {
                 let handle = handles.into_iter().next();
-                let handle = handle.ok_or_else(|| io::Error::other("a slab message without its descriptor"))?;
+                let handle =
+                    handle.ok_or_else(|| io::Error::other("a slab message without its descriptor"))?;
                 let len = usize::try_from(len).map_err(io::Error::other)?;
-                let slab = AttachedSlab::attach(id, handle, len).map(Arc::new).map_err(|error| error.to_string());
+                let slab = AttachedSlab::attach(handle, len).map(Arc::new).map_err(|error| error.to_string());
                 news.slabs.insert(id, slab);
             }
             ToWorker::Forget { id } => {

@@ -17,7 +17,10 @@ pub fn send<T: Serialize>(socket: &Socket, message: &T, handles: &[BorrowedHandl
     if len > limits::CONTROL_FRAME_BYTES_MAX {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            format!("a control frame of {len} bytes is longer than {} bytes", limits::CONTROL_FRAME_BYTES_MAX),
+            format!(
+                "a control frame of {len} bytes is longer than {} bytes",
+                limits::CONTROL_FRAME_BYTES_MAX
+            ),
         ));
     }
     frame[..4].copy_from_slice(&(len as u32).to_le_bytes());
@@ -49,13 +52,17 @@ impl Inbox {
         }
         let len = self.bytes.first_chunk::<4>().map_or(0, |head| u32::from_le_bytes(*head)) as usize;
         if len > limits::CONTROL_FRAME_BYTES_MAX {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("a control frame claims {len} bytes")));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("a control frame claims {len} bytes"),
+            ));
         }
         if !self.fill(socket, 4 + len)? {
             return Ok(None);
         }
-        let message = codec::decode(&self.bytes[4..])
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("a control frame is garbled: {error}")))?;
+        let message = codec::decode(&self.bytes[4..]).map_err(|error| {
+            io::Error::new(io::ErrorKind::InvalidData, format!("a control frame is garbled: {error}"))
+        })?;
         self.bytes.clear();
         self.filled = 0;
         Ok(Some((message, std::mem::take(&mut self.handles))))
@@ -74,7 +81,10 @@ impl Inbox {
                 Err(error) => return Err(error),
             }
             if self.handles.len() > limits::CONTROL_HANDLES_MAX {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "a control frame carries too many descriptors"));
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "a control frame carries too many descriptors",
+                ));
             }
         }
         Ok(true)

@@ -69,7 +69,15 @@ impl Lane {
     /// A lane to a worker that has been told of `region`.
     pub fn new(socket: Socket, region: Region) -> Self {
         let end = region.into_parent();
-        Self { socket, inbox: Inbox::default(), end, taken: 0, known: HashMap::new(), theirs: None, hung_up: false }
+        Self {
+            socket,
+            inbox: Inbox::default(),
+            end,
+            taken: 0,
+            known: HashMap::new(),
+            theirs: None,
+            hung_up: false,
+        }
     }
 
     /// Readable when the worker has sent a message or is gone.
@@ -122,7 +130,9 @@ impl Lane {
             }
             Ok(Some((message, _))) => Ok(Some(message)),
             // Its death is reported by other means.
-            Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => {
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) =>
+            {
                 self.hung_up = true;
                 Ok(None)
             }
@@ -152,7 +162,8 @@ impl Lane {
             other => return Err(Violation::new(format!("a response of the unknown kind {other}"))),
         };
         if head.flags & SPILLED != 0 {
-            let spilled = Spilled::from_bytes(&out[start..]).ok_or_else(|| Violation::new("a garbled slab reference"))?;
+            let spilled = Spilled::from_bytes(&out[start..])
+                .ok_or_else(|| Violation::new("a garbled slab reference"))?;
             out.truncate(start);
             self.read_slab(spilled, out)?;
         }
@@ -183,7 +194,8 @@ impl Lane {
 
     /// Spins for a moment if that promises something (see [`crate::raw::sleep`]); whether `is_ready`.
     pub fn spin(&self, patience: &mut Patience, is_ready: impl FnMut() -> bool) -> bool {
-        self.end.shared.parent_sleep.word().spin(&self.end.shared.worker_sleep, patience, is_ready) == Spin::Ready
+        self.end.shared.parent_sleep.word().spin(&self.end.shared.worker_sleep, patience, is_ready)
+            == Spin::Ready
     }
 
     /// The call that the worker has started and not ended.
@@ -236,7 +248,9 @@ impl Lane {
         while self.theirs.as_ref().is_none_or(|(id, _)| *id != spilled.slab) {
             match self.next_message()? {
                 Some(ToParent::Slab { .. } | ToParent::Hello { .. } | ToParent::Ready) => {}
-                Some(ToParent::InitializerFailed(_)) | None => return Err(Violation::new("a result in a slab that was never sent")),
+                Some(ToParent::InitializerFailed(_)) | None => {
+                    return Err(Violation::new("a result in a slab that was never sent"));
+                }
             }
         }
         let Some((_, handle)) = &self.theirs else { return Err(Violation::new("a result in no slab")) };
@@ -247,7 +261,9 @@ impl Lane {
             let memory = Memory::from_handle(handle.try_clone()?, spilled.len as usize)?;
             Mapping::map(&memory, Access::Read)?.copy_out(0, spilled.len as usize, out)
         })();
-        copied.map_err(|error| Violation::new(format!("its result of {} bytes cannot be read: {error}", spilled.len)))?;
+        copied.map_err(|error| {
+            Violation::new(format!("its result of {} bytes cannot be read: {error}", spilled.len))
+        })?;
         self.tell(&ToWorker::Free);
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The wire format: [postcard](https://docs.rs/postcard), behind these functions only.
 
-use crate::raw::bytes;
+use super::bytes;
 use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -1,3 +1,4 @@
 //! Values as bytes.
 
+mod bytes;
 pub mod codec;

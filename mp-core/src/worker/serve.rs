@@ -6,7 +6,9 @@ use crate::error::{Failure, PanicReport};
 use crate::ids::CallSeq;
 use crate::process::current::{self, Identity, WorkerInfo};
 use crate::process::gate;
-use crate::protocol::control::{FailureMessage, FirstArguments, FirstCall, Init, MAGIC, Role, ToParent, ToWorker, VERSION};
+use crate::protocol::control::{
+    FailureMessage, FirstArguments, FirstCall, Init, MAGIC, Role, ToParent, ToWorker, VERSION,
+};
 use crate::protocol::frame::{SPILLED, Spilled, items, request, response, take_u32};
 use crate::shm::recorder::WorkerRecorder;
 use crate::shm::region::Region;
@@ -114,7 +116,8 @@ impl Worker {
             .map_err(os("cannot start its watch thread"))?;
         let runner = Runner { pid: std::process::id(), worker, on_panic: Some(note_panic) };
         let (requests, berth) = Berth::new(mail.clone(), end, bell);
-        let desk = Desk { berth, mail, runner, role: init.role, attached, result: Vec::new(), skipped_from: None };
+        let desk =
+            Desk { berth, mail, runner, role: init.role, attached, result: Vec::new(), skipped_from: None };
         Ok(Self { requests, desk })
     }
 
@@ -131,7 +134,9 @@ impl Worker {
 
     /// Runs everything that is in the ring. A request stays there until it is done.
     fn turn(&mut self) -> io::Result<Next> {
-        while let Some(frame) = self.requests.peek().map_err(|_| io::Error::other("the ring of requests is broken"))? {
+        while let Some(frame) =
+            self.requests.peek().map_err(|_| io::Error::other("the ring of requests is broken"))?
+        {
             match frame.head.kind {
                 request::CALL => self.desk.calls(frame.head, frame.payload())?,
                 request::QUIT => return Ok(Next::Leave),
@@ -144,6 +149,7 @@ impl Worker {
 }
 
 /// Where the arguments of a call lie.
+#[derive(Clone, Copy)]
 enum Place<'a> {
     Ring(&'a [u8]),
     Slab(Spilled),
@@ -194,7 +200,8 @@ impl Desk {
             Place::Ring(bytes) => bytes,
             Place::Slab(spilled) => {
                 slab = self.berth.spilled(spilled)?;
-                slab.bytes(0, spilled.len as usize).map_err(|_| io::Error::other("a slab shorter than its content"))?
+                slab.bytes(0, spilled.len as usize)
+                    .map_err(|_| io::Error::other("a slab shorter than its content"))?
             }
         };
         let (kind, code) = match run(entry, arguments, &mut self.result, self.runner) {
@@ -234,7 +241,9 @@ impl Desk {
         {
             let what = match failure {
                 Failure::Panicked(report) => report.to_string(),
-                Failure::ArgumentUndecodable { reason, .. } | Failure::ResultUnencodable { reason, .. } => reason,
+                Failure::ArgumentUndecodable { reason, .. } | Failure::ResultUnencodable { reason, .. } => {
+                    reason
+                }
             };
             complain(&format!("the finalizer of a worker failed: {what}"), PANICKED);
         }
@@ -261,13 +270,7 @@ impl Parts {
         let region = Region::attach(next()?)?;
         let bell = Bell::from_handle(next()?);
         let stderr = if tee { Some((next()?, next()?)) } else { None };
-        Ok(Self {
-            parent,
-            region,
-            bell,
-            stderr,
-            attached: handles.collect(),
-        })
+        Ok(Self { parent, region, bell, stderr, attached: handles.collect() })
     }
 }
 
@@ -304,14 +307,15 @@ fn assume(init: &Init) -> Option<u32> {
 /// Runs the initializer or the finalizer. The descriptors of long arguments come in the order of the calls.
 fn first_call(call: &FirstCall, attached: &mut Vec<Handle>, runner: Runner) -> Result<(), Failure> {
     let broken = |reason: String| Failure::ArgumentUndecodable { type_name: "mp::FirstCall".into(), reason };
-    let entry = registry().get(Slot(call.slot)).ok_or_else(|| broken(format!("no task in slot {}", call.slot)))?;
+    let entry =
+        registry().get(Slot(call.slot)).ok_or_else(|| broken(format!("no task in slot {}", call.slot)))?;
     match &call.arguments {
         FirstArguments::Inline(bytes) => run(entry, bytes, &mut Vec::new(), runner),
         FirstArguments::Attached { len } => {
             let len = usize::try_from(*len).map_err(|error| broken(error.to_string()))?;
             let handle = if attached.is_empty() { None } else { Some(attached.remove(0)) };
             let handle = handle.ok_or_else(|| broken("its descriptor is missing".into()))?;
-            let slab = AttachedSlab::attach(0, handle, len).map_err(|error| broken(error.to_string()))?;
+            let slab = AttachedSlab::attach(handle, len).map_err(|error| broken(error.to_string()))?;
             let bytes = slab.bytes(0, len).map_err(|_| broken("its slab is too short".into()))?;
             run(entry, bytes, &mut Vec::new(), runner)
         }

@@ -24,7 +24,11 @@ pub struct Watched {
 
 /// Starts the thread.
 pub fn start(watched: Watched) -> io::Result<()> {
-    thread::Builder::new().name("mp-watch".into()).stack_size(128 << 10).spawn(move || watch(watched)).map(drop)
+    thread::Builder::new()
+        .name("mp-watch".into())
+        .stack_size(128 << 10)
+        .spawn(move || watch(watched))
+        .map(drop)
 }
 
 fn watch(mut watched: Watched) {

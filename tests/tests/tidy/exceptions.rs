@@ -15,7 +15,12 @@ pub struct Exception {
 }
 
 /// All of them. One that covers nothing any more fails a test.
-pub const EXCEPTIONS: &[Exception] = &[];
+pub const EXCEPTIONS: &[Exception] = &[Exception {
+    check: "panics",
+    path: "mp-core/src/pool/verbs.rs",
+    part: "panic!",
+    why: "`Pool::default` has no way to return an error; its documentation says so and names the builder",
+}];
 
 /// Whether an exception lets this finding stand.
 pub fn covered(check: &str, finding: &Finding) -> bool {

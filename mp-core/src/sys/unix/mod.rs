@@ -8,10 +8,21 @@ pub mod pipe;
 pub mod socket;
 
 mod access;
+#[cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, reason = "not all of it is used until there is a port")
+)]
 mod disposition;
 mod ending;
+mod handle;
 
 #[cfg(not(target_os = "linux"))]
+#[allow(
+    dead_code,
+    clippy::unused_self,
+    clippy::unnecessary_wraps,
+    reason = "names without bodies until there is a port"
+)]
 mod elsewhere;
 #[cfg(target_os = "linux")]
 mod linux;
@@ -21,20 +32,5 @@ use elsewhere as platform;
 #[cfg(target_os = "linux")]
 use linux as platform;
 
+pub use handle::{BorrowedHandle, Handle, borrow, duplicate};
 pub use platform::{bell, cpu, entry, fault, futex, memory, poller, process};
-
-/// A file descriptor that is closed when dropped.
-pub type Handle = std::os::fd::OwnedFd;
-
-/// A file descriptor that somebody else keeps open.
-pub type BorrowedHandle<'a> = std::os::fd::BorrowedFd<'a>;
-
-/// A look at a handle that the caller keeps.
-pub fn borrow(handle: &Handle) -> BorrowedHandle<'_> {
-    std::os::fd::AsFd::as_fd(handle)
-}
-
-/// A second handle of the same thing.
-pub fn duplicate(handle: BorrowedHandle<'_>) -> std::io::Result<Handle> {
-    handle.try_clone_to_owned()
-}

@@ -15,24 +15,8 @@ pub mod poller;
 pub mod process;
 pub mod socket;
 
-use std::io;
+mod handle;
+mod unsupported;
 
-/// A kernel handle that is closed when dropped.
-pub type Handle = std::os::windows::io::OwnedHandle;
-
-/// A kernel handle that somebody else keeps open.
-pub type BorrowedHandle<'a> = std::os::windows::io::BorrowedHandle<'a>;
-
-/// A look at a handle that the caller keeps.
-pub fn borrow(handle: &Handle) -> BorrowedHandle<'_> {
-    std::os::windows::io::AsHandle::as_handle(handle)
-}
-
-/// A second handle of the same thing.
-pub fn duplicate(handle: BorrowedHandle<'_>) -> io::Result<Handle> {
-    handle.try_clone_to_owned()
-}
-
-fn unsupported() -> io::Error {
-    io::Error::new(io::ErrorKind::Unsupported, "not on this system yet")
-}
+pub use handle::{BorrowedHandle, Handle, borrow, duplicate};
+use unsupported::unsupported;

@@ -26,11 +26,6 @@ pub fn ignore_interrupt() -> io::Result<()> {
     Err(unsupported())
 }
 
-/// Makes Ctrl-C end this process again.
-pub fn reset_interrupt() -> io::Result<()> {
-    Err(unsupported())
-}
-
 /// Turns writing to a closed pipe into an error instead of a signal.
 pub fn ignore_sigpipe() -> io::Result<()> {
     Err(unsupported())

@@ -39,12 +39,6 @@ impl Memory {
         Err(unsupported())
     }
 
-    /// How many bytes it is known to have.
-    #[allow(clippy::len_without_is_empty)] // never empty
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
     /// Makes it at least `len` bytes.
     pub fn grow(&mut self, _: usize) -> io::Result<()> {
         Err(unsupported())

@@ -13,9 +13,7 @@ pub mod poller;
 pub mod process;
 pub(super) mod socket_flags;
 
-use super::{BorrowedHandle, Handle, access, borrow, ending, socket};
-use std::io;
+mod unsupported;
 
-fn unsupported() -> io::Error {
-    io::Error::new(io::ErrorKind::Unsupported, "not on this system yet")
-}
+use super::{BorrowedHandle, Handle, access, borrow, ending, socket};
+use unsupported::unsupported;

@@ -57,11 +57,6 @@ pub fn ignore_interrupt() -> io::Result<()> {
     unsafe { disposition::handle(libc::SIGINT, nothing) }
 }
 
-/// Makes Ctrl-C end this process again.
-pub fn reset_interrupt() -> io::Result<()> {
-    disposition::set_default(libc::SIGINT)
-}
-
 /// Turns writing to a closed pipe into an error instead of a signal: std does the same, but only right before `main`.
 pub fn ignore_sigpipe() -> io::Result<()> {
     disposition::ignore(libc::SIGPIPE)

@@ -12,7 +12,7 @@ use std::time::Duration;
 /// # Blocking and death
 /// The kernel keeps no state in the word: a waiter or a waker that is killed leaves nothing behind.
 pub fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
-    let timeout = timeout.map(super::time_spec);
+    let timeout = timeout.map(super::time::time_spec);
     // Not FUTEX_PRIVATE: the word lies in memory shared between processes. FUTEX_WAIT measures relative monotonic time.
     // All ends (changed word, time-out, signal) mean the same to the caller, so the result says nothing it needs.
     let _ = futex::wait(word, Flags::empty(), expected, timeout.as_ref());

@@ -67,13 +67,6 @@ impl Memory {
         Ok(Self { handle, len })
     }
 
-    /// How many bytes it is known to have.
-    #[allow(clippy::len_without_is_empty)] // never empty
-    #[inline]
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
     /// Makes it at least `len` bytes. Mappings made before stay as they are.
     pub fn grow(&mut self, len: usize) -> io::Result<()> {
         if len > self.len {

@@ -34,7 +34,6 @@ fn memory_cannot_shrink_and_grows_only_where_asked() {
     assert!(ftruncate(&growable.handle, 100).is_err());
     growable.grow(8192).expect("growable");
     growable.grow(4096).expect("already larger");
-    assert_eq!(growable.len(), 8192);
 }
 
 #[test]

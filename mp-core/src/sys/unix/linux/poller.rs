@@ -43,7 +43,7 @@ impl Poller {
     /// contents of `keys` by the keys of such handles: none after a time-out or a signal.
     pub fn wait(&self, timeout: Option<Duration>, keys: &mut Vec<u64>) -> io::Result<()> {
         keys.clear();
-        let timeout = timeout.map(super::time_spec);
+        let timeout = timeout.map(super::time::time_spec);
         let mut space = [MaybeUninit::<Event>::uninit(); EVENTS_MAX];
         match epoll::wait(&self.0, &mut space, timeout.as_ref()) {
             Ok((events, _)) => keys.extend(events.iter().map(|event| event.data.u64())),
@@ -64,7 +64,7 @@ pub fn ready(handle: BorrowedHandle<'_>, timeout: Option<Duration>) -> io::Resul
 pub fn ready_any(handles: &[BorrowedHandle<'_>], timeout: Option<Duration>) -> io::Result<Vec<bool>> {
     let mut polled: Vec<_> =
         handles.iter().map(|handle| PollFd::from_borrowed_fd(*handle, PollFlags::IN)).collect();
-    match rustix::event::poll(&mut polled, timeout.map(super::time_spec).as_ref()) {
+    match rustix::event::poll(&mut polled, timeout.map(super::time::time_spec).as_ref()) {
         Ok(_) => Ok(polled.iter().map(|one| !one.revents().is_empty()).collect()),
         Err(Errno::INTR) => Ok(vec![false; handles.len()]),
         Err(error) => Err(error.into()),

@@ -1,0 +1,292 @@
+//! What the scheduler decided, done: results filed, items handed over, workers started and ended.
+
+use super::config::{Backend, PoolCall};
+use super::core::{Core, Errand, death_key, socket_key};
+use super::hands::{Hands, OwnCall};
+use super::jobs::{Job, Waiter};
+use super::packing::{give, hand_over};
+use super::scheduler::{Action, Event, Why};
+use super::station::{ProcessStation, Station, ThreadStation};
+use crate::check::never;
+use crate::error::{Error, ErrorKind};
+use crate::ids::{CallSeq, JobId, WorkerId};
+use crate::process::children;
+use crate::process::current::WorkerInfo;
+use crate::process::launch::launch;
+use crate::protocol::control::Role;
+use crate::shm::slab::Slab;
+use std::ops::Range;
+use std::thread;
+
+impl Core {
+    /// Does what the scheduler wants done.
+    pub(super) fn carry_out(&mut self, action: Action) {
+        match action {
+            Action::Complete { job, item } => self.complete(job, item),
+            Action::Dispatch { worker, job, items, seq } => self.dispatch(worker, job, items, seq),
+            Action::Finished { job } => self.finished(job),
+            Action::Lost { job, item, worker: _ } => self.lost(job, item),
+            Action::Dropped { job, items, why } => self.dropped(job, items, why),
+            Action::Spawn { worker } => self.spawn(worker),
+            Action::Revoke { worker, from } => self.revoke(worker, from),
+            Action::Quit { worker } => {
+                if let Some(station) = self.station(worker) {
+                    station.quit();
+                }
+            }
+            Action::Kill { worker } => {
+                if let Some(station) = self.station(worker) {
+                    station.kill();
+                }
+            }
+            Action::Ended { why } => self.ended = Some(self.reason(why)),
+        }
+    }
+
+    fn complete(&mut self, id: JobId, item: u64) {
+        let Some(job) = self.jobs.get(id) else { return };
+        match self.failure.take() {
+            None => job.arrive(item, Ok(&self.buffer)),
+            Some(failed) => {
+                let mut error = failed.into_error(&self.buffer, job.task.1);
+                if job.itemised {
+                    error = error.on_item(item);
+                }
+                job.arrive(item, Err(Box::new(error)));
+            }
+        }
+        self.release(id, item..item + 1);
+    }
+
+    fn lost(&mut self, id: JobId, item: u64) {
+        let report = self.last_death.clone();
+        let Some(job) = self.jobs.get(id) else { return };
+        let mut error = match report {
+            Some(report) => Error::lost(report).for_task(job.task.1.name),
+            None => Error::new(ErrorKind::WorkerLost, "the worker died").for_task(job.task.1.name),
+        };
+        if job.itemised {
+            error = error.on_item(item);
+        }
+        job.arrive(item, Err(Box::new(error)));
+        self.release(id, item..item + 1);
+    }
+
+    fn dropped(&mut self, id: JobId, items: Range<u64>, why: Why) {
+        let reason = self.reason(why);
+        let Some(job) = self.jobs.get(id) else { return };
+        match why {
+            // The caller of a `map` hears of the earlier failure only.
+            Why::EarlierFailure => {}
+            Why::Cancelled
+            | Why::Terminated
+            | Why::Closed
+            | Why::Interrupted
+            | Why::CrashLoop
+            | Why::InitializerFailed => {
+                for item in items.clone() {
+                    let mut error = reason.clone().for_task(job.task.1.name);
+                    if job.itemised {
+                        error = error.on_item(item);
+                    }
+                    job.arrive(item, Err(Box::new(error)));
+                }
+            }
+        }
+        self.release(id, items);
+    }
+
+    /// The bytes of these items are not needed any more; their job has news.
+    fn release(&mut self, id: JobId, items: Range<u64>) {
+        let mut freed = Vec::new();
+        if let Some(job) = self.jobs.get(id) {
+            job.release(items, &mut freed);
+            if job.each || job.wants_more() {
+                wake_threads(job);
+            }
+        }
+        if !freed.is_empty() {
+            self.recycle(freed);
+        }
+    }
+
+    fn finished(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get(id) else { return };
+        job.finished = true;
+        for waiter in std::mem::take(&mut job.waiters) {
+            match waiter {
+                Waiter::Thread(thread) => thread.unpark(),
+                Waiter::Waker(waker) => self.errands.push(Errand::Wake(waker)),
+                Waiter::Callback(callback) => self.errands.push(Errand::Call(callback)),
+            }
+        }
+        if let Some(job) = self.jobs.get(id)
+            && !job.wanted
+        {
+            self.discard(id);
+        }
+    }
+
+    fn revoke(&mut self, worker: WorkerId, from: CallSeq) {
+        let next = self.scheduler.next_call(worker);
+        let Some(station) = self.station(worker) else { return };
+        let first = station.revoke(from, next);
+        self.feed_later(Event::Revoked { worker, from: first });
+    }
+
+    /// Puts an event behind those that wait: it is fed when the actions of this step have been carried out.
+    fn feed_later(&mut self, event: Event) {
+        self.events.push_back(event);
+    }
+
+    fn dispatch(&mut self, worker: WorkerId, id: JobId, items: Range<u64>, seq: CallSeq) {
+        let mut pack = std::mem::take(&mut self.pack);
+        let now = self.now;
+        let idle = self.scheduler.front(worker).is_none_or(|(_, _, front)| front == seq);
+        let station = self.stations.get_mut(worker.index()).and_then(Option::as_mut);
+        let refused = match (self.jobs.get(id), station) {
+            (Some(job), Some(Station::Process(station))) => {
+                if idle {
+                    station.since = now;
+                }
+                hand_over(station, job, items, seq, &mut pack)
+            }
+            (Some(job), Some(Station::Thread(station))) => {
+                give(station, job, items, seq);
+                None
+            }
+            (None, _) => {
+                never!("{id:?} has waiting items but is gone");
+                Some(seq)
+            }
+            // Its death will be noticed.
+            (Some(_), None) => Some(seq),
+        };
+        self.pack = pack;
+        if let Some(from) = refused {
+            self.feed_later(Event::Refused { worker, from });
+        }
+    }
+
+    fn spawn(&mut self, worker: WorkerId) {
+        match self.start(worker) {
+            Ok(station) => {
+                if let Some(place) = self.stations.get_mut(worker.index()) {
+                    *place = Some(station);
+                }
+            }
+            Err(error) => {
+                self.spawn_error = Some(error);
+                self.feed_later(Event::SpawnFailed { worker });
+            }
+        }
+    }
+
+    fn start(&mut self, worker: WorkerId) -> Result<Station, Error> {
+        let config = self.config.clone();
+        let name = format!("{}-{}", config.name, worker.0);
+        match config.backend {
+            Backend::Process => {
+                let role = Role::Pool {
+                    pool: config.name.clone(),
+                    index: worker.0,
+                    initializer: config.initializer.as_ref().map(|call| call.message.clone()),
+                    finalizer: config.finalizer.as_ref().map(|call| call.message.clone()),
+                };
+                let attached: Vec<&Slab> = [&config.initializer, &config.finalizer]
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|call| call.slab.as_ref())
+                    .collect();
+                let launched =
+                    launch(&name, role, config.cpus_each, &config.surroundings, &self.bell, &attached)?;
+                let watched = self.poller.add(launched.child.handle(), death_key(worker));
+                let watched =
+                    watched.and_then(|()| self.poller.add(launched.lane.handle(), socket_key(worker)));
+                watched.map_err(|error| Error::os(format!("cannot watch the process \"{name}\""), error))?;
+                let listed = children::list_worker(launched.child.pid(), name.clone());
+                self.settling += 1;
+                Ok(Station::Process(Box::new(ProcessStation::new(launched, name, listed, self.now))))
+            }
+            Backend::Thread | Backend::Inline => {
+                let info = WorkerInfo {
+                    index: worker.0,
+                    pid: std::process::id(),
+                    name: name.clone(),
+                    pool: config.name.clone(),
+                };
+                let own = |call: &PoolCall| OwnCall { entry: call.entry, arguments: call.bytes.clone() };
+                let hands = Hands::new(
+                    info,
+                    config.id,
+                    self.bell.clone(),
+                    config.initializer.as_ref().map(own),
+                    config.finalizer.as_ref().map(own),
+                );
+                self.settling += 1;
+                if config.backend == Backend::Thread {
+                    let hands = hands.clone();
+                    thread::Builder::new()
+                        .name(name.clone())
+                        .spawn(move || hands.live())
+                        .map_err(|error| Error::os(format!("cannot start the thread \"{name}\""), error))?;
+                }
+                Ok(Station::Thread(ThreadStation { hands, name, skipped: None }))
+            }
+        }
+    }
+
+    /// The error that an item gets which will never run.
+    fn reason(&self, why: Why) -> Error {
+        let name = &self.config.name;
+        match why {
+            Why::Cancelled | Why::EarlierFailure => {
+                Error::new(ErrorKind::Cancelled, "it was cancelled before a worker started it")
+            }
+            Why::Terminated => {
+                Error::new(ErrorKind::Closed, format!("the pool \"{name}\" was terminated or dropped"))
+            }
+            Why::Closed => Error::new(
+                ErrorKind::Closed,
+                format!("the pool \"{name}\" is closed and takes no more calls"),
+            ),
+            Why::Interrupted => {
+                Error::new(ErrorKind::Interrupted, format!("Ctrl-C stopped the pool \"{name}\""))
+            }
+            Why::InitializerFailed => self.initializer_error.clone().unwrap_or_else(|| {
+                Error::new(
+                    ErrorKind::InitializerFailed,
+                    format!("the initializer of the pool \"{name}\" failed"),
+                )
+            }),
+            Why::CrashLoop => self.crash_loop(),
+        }
+    }
+
+    fn crash_loop(&self) -> Error {
+        let restart = self.config.policy.restart;
+        let name = &self.config.name;
+        let deaths = format!(
+            "the pool \"{name}\" gave up: more than {} workers died within {:?} and no call ended in between",
+            restart.at_most, restart.per
+        );
+        match (&self.last_death, &self.spawn_error) {
+            (Some(death), _) => {
+                Error::crash_loop(format!("{deaths}; the last: {death}"), Some(death.clone()))
+            }
+            (None, Some(error)) => {
+                Error::crash_loop(format!("{deaths}; the last could not be started: {error}"), None)
+            }
+            (None, None) => Error::crash_loop(deaths, None),
+        }
+    }
+}
+
+/// Tells the threads that wait for a job that it has news.
+fn wake_threads(job: &Job) {
+    for waiter in &job.waiters {
+        if let Waiter::Thread(thread) = waiter {
+            thread.unpark();
+        }
+    }
+}

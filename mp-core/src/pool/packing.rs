@@ -1,0 +1,109 @@
+//! Encoded items on their way out of a job: into frames of a ring, or into the box of a thread.
+
+use super::hands::OwnCall;
+use super::jobs::{ItemBytes, Job};
+use super::station::{ProcessStation, ThreadStation};
+use crate::check::never;
+use crate::ids::CallSeq;
+use crate::limits;
+use crate::task::registry::Slot;
+use std::ops::Range;
+
+/// How many items go into one frame at most.
+const PACK_ITEMS: u64 = 256;
+
+/// How many bytes go into one frame of several items, roughly.
+const PACK_BYTES: usize = 16 << 10;
+
+/// Puts items into the ring of a process, several to a frame. Returns the first call that did not fit.
+pub fn hand_over(
+    station: &mut ProcessStation,
+    job: &Job,
+    items: Range<u64>,
+    first: CallSeq,
+    pack: &mut Vec<u8>,
+) -> Option<CallSeq> {
+    let (Slot(slot), _) = job.task;
+    let seq_of = |item: u64| CallSeq(first.0 + (item - items.start));
+    let lane = &mut station.launched.lane;
+    let mut item = items.start;
+    while item < items.end {
+        let seq = seq_of(item);
+        match job.item(item) {
+            Some(ItemBytes::Spilled(slab, len)) => match lane.spilled_call(seq, slot, slab, len) {
+                Ok(true) => item += 1,
+                Ok(false) => return Some(seq),
+                Err(error) => {
+                    station
+                        .give_up(format!("its parent killed it because it cannot be sent a slab: {error}"));
+                    return Some(seq);
+                }
+            },
+            Some(ItemBytes::Inline(bytes)) => {
+                let end = items.end.min(item + PACK_ITEMS);
+                let count = pack_items(job, item..end, bytes, pack);
+                let pushed = match count {
+                    0 | 1 => lane.call(seq, 1, &[&slot.to_le_bytes(), bytes]),
+                    _ => lane.call(seq, count, &[&slot.to_le_bytes(), pack]),
+                };
+                if !pushed {
+                    return Some(seq);
+                }
+                item += u64::from(count.max(1));
+            }
+            None => {
+                never!("item {item} of a job has no bytes");
+                return Some(seq);
+            }
+        }
+    }
+    None
+}
+
+/// Packs as many items as go into one frame; says how many.
+fn pack_items(job: &Job, items: Range<u64>, first: &[u8], pack: &mut Vec<u8>) -> u16 {
+    pack.clear();
+    let mut count = 0;
+    let mut next = Some(ItemBytes::Inline(first));
+    let mut item = items.start;
+    while let Some(ItemBytes::Inline(bytes)) = next
+        && (count == 0 || pack.len() + bytes.len() <= PACK_BYTES)
+    {
+        // One long item goes by itself, without being copied here.
+        if count == 0 && bytes.len() > PACK_BYTES {
+            return 1;
+        }
+        pack.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+        pack.extend_from_slice(bytes);
+        count += 1;
+        item += 1;
+        next = if item < items.end { job.item(item) } else { None };
+    }
+    count
+}
+
+/// Puts items into the box of a thread.
+pub fn give(station: &ThreadStation, job: &Job, items: Range<u64>, first: CallSeq) {
+    for (seq, item) in (first.0..).zip(items) {
+        let arguments = match job.item(item) {
+            Some(ItemBytes::Inline(bytes)) => bytes.to_vec(),
+            Some(ItemBytes::Spilled(slab, len)) => {
+                let mut bytes = Vec::new();
+                if slab.read(0, len as usize, &mut bytes).is_err() {
+                    never!("a slab of ours cannot be read");
+                }
+                bytes
+            }
+            None => {
+                never!("item {item} of a job has no bytes");
+                Vec::new()
+            }
+        };
+        station.hands.call(CallSeq(seq), OwnCall { entry: job.task.1, arguments });
+    }
+}
+
+/// Whether an item is too long for a ring.
+pub fn is_long(bytes: usize) -> bool {
+    bytes > limits::INLINE_BYTES_MAX - 64
+}

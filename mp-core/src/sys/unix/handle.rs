@@ -1,0 +1,17 @@
+//! What the kernel calls a file descriptor.
+
+/// A file descriptor that is closed when dropped.
+pub type Handle = std::os::fd::OwnedFd;
+
+/// A file descriptor that somebody else keeps open.
+pub type BorrowedHandle<'a> = std::os::fd::BorrowedFd<'a>;
+
+/// A look at a handle that the caller keeps.
+pub fn borrow(handle: &Handle) -> BorrowedHandle<'_> {
+    std::os::fd::AsFd::as_fd(handle)
+}
+
+/// A second handle of the same thing.
+pub fn duplicate(handle: BorrowedHandle<'_>) -> std::io::Result<Handle> {
+    handle.try_clone_to_owned()
+}

@@ -1,0 +1,77 @@
+//! Workers that die before they reach `mp::main!()`: `family_early once|always KIND`. Exits with 0 if the pool did what it should.
+
+#[path = "../../tests/crash/kinds.rs"]
+mod kinds;
+#[path = "../../tests/crash/verbs.rs"]
+mod verbs;
+
+use kinds::{Kind, Order};
+use mp::{ErrorKind, Pool};
+use std::fs::File;
+use verbs::{Outcome, VERBS};
+
+/// In the environment of workers: how to die, and a file that is made by the first (empty: everybody dies).
+const DEATH: &str = "MP_CRASH_EARLY";
+const FLAG: &str = "MP_CRASH_FLAG";
+
+fn main() {
+    let worker = std::env::args().last().as_deref() == Some("--mp-worker");
+    if let (true, Ok(name), Some(flag)) = (worker, std::env::var(DEATH), std::env::var_os(FLAG)) {
+        if flag.is_empty() || File::create_new(flag).is_ok() {
+            kind(&name).strike(false);
+        }
+    }
+    mp::main!();
+    let mut arguments = std::env::args().skip(1);
+    let (how, name) = (arguments.next().unwrap(), arguments.next().unwrap());
+    match how.as_str() {
+        "once" => once(&name),
+        "always" => always(&name),
+        other => panic!("{other}?"),
+    }
+}
+
+fn kind(name: &str) -> Kind {
+    Kind::DEADLY.into_iter().find(|kind| format!("{kind:?}") == name).unwrap()
+}
+
+fn orders() -> Vec<Order> {
+    (0..6).map(|number| Order { number, end: None }).collect()
+}
+
+/// The first worker dies: every item has its value.
+fn once(name: &str) {
+    let folder = std::env::temp_dir().join(format!("mp-tests-early-{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    for verb in VERBS {
+        let flag = folder.join(format!("{verb:?}"));
+        let pool = Pool::builder().workers(2).env(DEATH, name).env(FLAG, &flag).build().unwrap();
+        let numbers: Vec<u64> = match verb.run(&pool, &orders()) {
+            Outcome::Each(outcomes) => outcomes.into_iter().map(Result::unwrap).collect(),
+            Outcome::All(outcome) => outcome.unwrap(),
+        };
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5], "{verb:?}");
+        assert!(flag.exists(), "nobody died");
+        while pool.workers().len() < 2 {
+            assert_eq!(pool.apply(kinds::one, (orders()[1],)).unwrap().number, 1);
+        }
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// Every worker dies: the pool gives up and says why.
+fn always(name: &str) {
+    for verb in VERBS {
+        let pool = Pool::builder().workers(2).env(DEATH, name).env(FLAG, "").build().unwrap();
+        let errors = match verb.run(&pool, &orders()) {
+            Outcome::Each(outcomes) => outcomes.into_iter().map(Result::unwrap_err).collect(),
+            Outcome::All(outcome) => vec![outcome.unwrap_err()],
+        };
+        for error in errors {
+            assert_eq!(error.kind(), ErrorKind::CrashLoop, "{verb:?}: {error:?}");
+            let report = error.worker_lost().unwrap();
+            kind(name).check_status(report);
+            assert!(report.remark.as_deref().is_some_and(|text| text.contains("mp::main!()")), "{report:?}");
+        }
+    }
+}

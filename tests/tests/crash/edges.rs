@@ -1,0 +1,205 @@
+//! Deaths before, after and between calls: they cost no item.
+
+use crate::kinds::{Kind, Order, STRUCK};
+use crate::scratch::Scratch;
+use crate::table::whole;
+use crate::verbs::{Outcome, VERBS, Verb};
+use mp::{Error, ErrorKind, Pool, PoolBuilder};
+use mp_tests::{lives, scenario, until};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const WORKERS: usize = 2;
+
+/// Strikes the first that comes here.
+#[mp::task]
+fn strike_once(kind: Kind, flag: &Path) {
+    if File::create_new(flag).is_ok() {
+        kind.strike(false);
+    }
+}
+
+/// Leaves a byte in `log` and strikes.
+#[mp::task]
+fn strike_always(kind: Kind, log: PathBuf) {
+    OpenOptions::new().append(true).create(true).open(log).unwrap().write_all(b".").unwrap();
+    kind.strike(false);
+}
+
+pub fn orders(count: u64) -> Vec<Order> {
+    (0..count).map(|number| Order { number, end: None }).collect()
+}
+
+/// The values of orders of which none may fail.
+pub fn values(outcome: Outcome) -> Vec<u64> {
+    match outcome {
+        Outcome::Each(outcomes) => outcomes.into_iter().collect::<Result<_, _>>().unwrap(),
+        Outcome::All(outcome) => outcome.unwrap(),
+    }
+}
+
+/// The errors of orders of which all must fail.
+pub fn errors(outcome: Outcome) -> Vec<Error> {
+    match outcome {
+        Outcome::Each(outcomes) => outcomes.into_iter().map(|outcome| outcome.unwrap_err()).collect(),
+        Outcome::All(outcome) => vec![outcome.unwrap_err()],
+    }
+}
+
+fn builder() -> PoolBuilder {
+    Pool::builder().workers(WORKERS).grace(Duration::from_millis(200))
+}
+
+#[test]
+fn a_death_in_the_initializer_costs_no_item() {
+    scenario(|| {
+        for kind in Kind::DEADLY.into_iter().filter(|kind| *kind != Kind::Panic) {
+            for verb in VERBS {
+                let scratch = Scratch::new();
+                let pool = builder().initializer(strike_once, (kind, &scratch.file("flag"))).build().unwrap();
+                let numbers = values(verb.run(&pool, &orders(6)));
+                assert_eq!(numbers, [0, 1, 2, 3, 4, 5], "{kind:?} in {verb:?}");
+                assert!(scratch.file("flag").exists(), "nobody was struck");
+                whole(&pool, WORKERS);
+            }
+        }
+    });
+}
+
+#[test]
+fn an_initializer_that_always_dies_ends_the_pool_and_names_the_last_death() {
+    scenario(|| {
+        for kind in Kind::DEADLY.into_iter().filter(|kind| *kind != Kind::Panic) {
+            for verb in [Verb::Apply, Verb::Await, Verb::Map, Verb::TryMap, Verb::Imap] {
+                let scratch = Scratch::new();
+                let pool = builder().initializer(strike_always, (kind, scratch.file("log"))).build().unwrap();
+                for error in errors(verb.run(&pool, &orders(6))) {
+                    assert_eq!(error.kind(), ErrorKind::CrashLoop, "{kind:?} in {verb:?}: {error:?}");
+                    kind.check_death(error.worker_lost().unwrap());
+                }
+                // Three deaths a worker are borne, and when it is over each place may have one more under way.
+                let started = fs::metadata(scratch.file("log")).unwrap().len();
+                assert!((4..=4 * WORKERS as u64 + 1).contains(&started), "{started} processes were started");
+                until(|| pool.workers().is_empty());
+            }
+        }
+    });
+}
+
+#[test]
+fn an_initializer_that_panics_ends_the_pool_with_its_panic() {
+    scenario(|| {
+        for verb in VERBS {
+            let scratch = Scratch::new();
+            let pool = builder().initializer(strike_always, (Kind::Panic, scratch.file("log"))).build().unwrap();
+            for round in 0..2 {
+                for error in errors(verb.run(&pool, &orders(6))) {
+                    assert_eq!(error.kind(), ErrorKind::InitializerFailed, "{verb:?}, round {round}: {error:?}");
+                    assert_eq!(error.panic().unwrap().message, "struck by Panic");
+                }
+            }
+            assert!(fs::metadata(scratch.file("log")).unwrap().len() <= WORKERS as u64);
+            until(|| pool.workers().is_empty());
+        }
+    });
+}
+
+#[test]
+fn a_finalizer_that_dies_or_gets_stuck_costs_no_item_and_holds_nobody_up() {
+    scenario(|| {
+        for kind in Kind::DEADLY.into_iter().chain([Kind::Stuck, Kind::Stopped]) {
+            let scratch = Scratch::new();
+            let log = scratch.file("log");
+            let pool = builder().finalizer(strike_always, (kind, log.clone())).build().unwrap();
+            assert_eq!(values(Verb::Map.run(&pool, &orders(6))), [0, 1, 2, 3, 4, 5], "{kind:?}");
+            pool.shutdown(false).unwrap();
+            assert!(pool.workers().is_empty(), "{kind:?}");
+            assert!(log.exists(), "{kind:?}: no finalizer ran");
+        }
+    });
+}
+
+#[test]
+fn workers_whose_finalizers_die_are_recycled_like_others() {
+    scenario(|| {
+        for kind in Kind::DEADLY {
+            let scratch = Scratch::new();
+            let pool = builder()
+                .finalizer(strike_always, (kind, scratch.file("log")))
+                .max_tasks_per_worker(2)
+                .build()
+                .unwrap();
+            let numbers = values(Verb::TryMap.run(&pool, &orders(20)));
+            assert_eq!(numbers, (0..20).collect::<Vec<_>>(), "{kind:?}");
+            whole(&pool, WORKERS);
+            let finalized = fs::metadata(scratch.file("log")).unwrap().len();
+            assert!(finalized >= 8, "{kind:?}: {finalized} finalizers for 20 items");
+        }
+    });
+}
+
+#[test]
+fn a_worker_killed_while_idle_costs_no_item() {
+    scenario(|| {
+        for verb in VERBS {
+            let pool = Pool::new(WORKERS).unwrap();
+            whole(&pool, WORKERS);
+            for signals in [
+                &[Signal::KILL][..],
+                &[Signal::TERM],
+                &[Signal::SEGV],
+                &[Signal::ABORT],
+                &[Signal::HUP],
+                &[Signal::STOP, Signal::KILL],
+            ] {
+                let victim = pool.workers()[0].pid;
+                for signal in signals {
+                    kill_process(pid(victim), *signal).unwrap();
+                }
+                assert_eq!(values(verb.run(&pool, &orders(6))), [0, 1, 2, 3, 4, 5], "{signals:?} in {verb:?}");
+                until(|| !lives(victim));
+                whole(&pool, WORKERS);
+                assert!(pool.workers().iter().all(|worker| worker.pid != victim));
+            }
+        }
+    });
+}
+
+#[test]
+fn all_workers_killed_at_once_while_idle_cost_no_item() {
+    scenario(|| {
+        let pool = Pool::new(4).unwrap();
+        whole(&pool, 4);
+        for worker in pool.workers() {
+            kill_process(pid(worker.pid), Signal::KILL).unwrap();
+        }
+        assert_eq!(values(Verb::Map.run(&pool, &orders(100))), (0..100).collect::<Vec<_>>());
+        whole(&pool, 4);
+    });
+}
+
+#[test]
+fn a_worker_killed_while_it_starts_costs_no_item() {
+    scenario(|| {
+        for verb in VERBS {
+            let pool = Pool::new(WORKERS).unwrap();
+            for worker in pool.workers() {
+                kill_process(pid(worker.pid), Signal::KILL).unwrap();
+            }
+            assert_eq!(values(verb.run(&pool, &orders(6))), [0, 1, 2, 3, 4, 5], "{verb:?}");
+            whole(&pool, WORKERS);
+        }
+    });
+}
+
+pub fn pid(pid: u32) -> Pid {
+    Pid::from_raw(pid.cast_signed()).unwrap()
+}
+
+/// The workers of a pool with this mark tell by a file that one of them has been struck.
+pub fn marked(scratch: &Scratch) -> PoolBuilder {
+    builder().env(STRUCK, scratch.file("struck"))
+}

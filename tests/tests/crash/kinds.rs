@@ -1,0 +1,297 @@
+//! The ways to die, where they strike, and what each looks like from the parent.
+
+use mp::{Error, ErrorKind, WorkerLost};
+use rustix::process::{Resource, Rlimit, Signal, getpid, kill_process, setrlimit};
+use serde::ser::SerializeTuple;
+use serde::{Deserialize, Serialize, Serializer};
+use std::fs::File;
+
+/// A way to die, or to get stuck.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    Panic,
+    PanicInDrop,
+    Abort,
+    Segfault,
+    Illegal,
+    StackOverflow,
+    Kill,
+    Terminate,
+    Exit0,
+    Exit7,
+    Memory,
+    MemoryLimit,
+    Stuck,
+    Stopped,
+}
+
+/// Where a call meets its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Place {
+    Decoding,
+    Running,
+    Encoding,
+    HalfWritten,
+    /// After more bytes than go into a ring.
+    HalfWrittenLong,
+}
+
+pub const PLACES: [Place; 5] =
+    [Place::Decoding, Place::Running, Place::Encoding, Place::HalfWritten, Place::HalfWrittenLong];
+
+/// Names a file in the environment of workers that is made right before one is struck.
+pub const STRUCK: &str = "MP_CRASH_STRUCK";
+
+/// How the parent sees a death.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Status {
+    Code(i32),
+    Signal(&'static str),
+}
+
+impl Kind {
+    /// All that end the process, and the panic, which does not.
+    pub const DEADLY: [Self; 12] = [
+        Self::Panic,
+        Self::PanicInDrop,
+        Self::Abort,
+        Self::Segfault,
+        Self::Illegal,
+        Self::StackOverflow,
+        Self::Kill,
+        Self::Terminate,
+        Self::Exit0,
+        Self::Exit7,
+        Self::Memory,
+        Self::MemoryLimit,
+    ];
+
+    /// Dies of it. If `aloud`, the last words go to stderr first.
+    pub fn strike(self, aloud: bool) -> ! {
+        if aloud {
+            eprintln!("last words before {self:?}");
+        }
+        if let Some(mark) = std::env::var_os(STRUCK) {
+            File::create(mark).unwrap();
+        }
+        match self {
+            Self::Panic => panic!("struck by {self:?}"),
+            Self::PanicInDrop => {
+                let _bomb = Bomb;
+                panic!("struck by {self:?}");
+            }
+            Self::Abort => std::process::abort(),
+            Self::Segfault => segfault(),
+            Self::Illegal => illegal_instruction(),
+            Self::StackOverflow => {
+                std::hint::black_box(deeper(0));
+            }
+            Self::Kill => send_self(Signal::KILL),
+            Self::Terminate => send_self(Signal::TERM),
+            Self::Exit0 => std::process::exit(0),
+            Self::Exit7 => std::process::exit(7),
+            // More than any address space has room for.
+            Self::Memory => drop(std::hint::black_box(vec![1_u8; isize::MAX as usize])),
+            Self::MemoryLimit => {
+                let bytes = 512 << 20;
+                setrlimit(Resource::As, Rlimit { current: Some(bytes), maximum: Some(bytes) }).unwrap();
+                drop(std::hint::black_box(vec![1_u8; 1 << 30]));
+            }
+            Self::Stuck => {}
+            Self::Stopped => send_self(Signal::STOP),
+        }
+        loop {
+            std::hint::spin_loop();
+        }
+    }
+
+    fn status(self) -> Status {
+        match self {
+            Self::Panic => Status::Code(101),
+            Self::PanicInDrop | Self::Abort | Self::Memory | Self::MemoryLimit => Status::Signal("SIGABRT"),
+            Self::Segfault | Self::StackOverflow => Status::Signal("SIGSEGV"),
+            Self::Illegal => Status::Signal("SIGILL"),
+            Self::Kill | Self::Stuck | Self::Stopped => Status::Signal("SIGKILL"),
+            Self::Terminate => Status::Signal("SIGTERM"),
+            Self::Exit0 => Status::Code(0),
+            Self::Exit7 => Status::Code(7),
+        }
+    }
+
+    /// Asserts that `error` is what a call of `task` gets that met this end.
+    pub fn check(self, error: &Error, task: &str, item: Option<u64>, aloud: bool) {
+        assert!(error.task_name().is_some_and(|name| name.ends_with(task)), "{self:?}: {error:?}");
+        assert_eq!(error.item(), item, "{self:?}: {error:?}");
+        if self == Self::Panic {
+            assert_eq!(error.kind(), ErrorKind::Panicked, "{error:?}");
+            let report = error.panic().unwrap();
+            assert_eq!(report.message, "struck by Panic");
+            assert!(
+                report.location.as_deref().is_some_and(|place| place.contains("kinds.rs:")),
+                "{report:?}"
+            );
+            assert!(report.task.ends_with(task) && report.worker.is_some(), "{report:?}");
+            return;
+        }
+        assert_eq!(error.kind(), ErrorKind::WorkerLost, "{self:?}: {error:?}");
+        let report = error.worker_lost().unwrap();
+        self.check_death(report);
+        assert_eq!(report.remark, None, "{self:?}: {report:?}");
+        assert!(report.task.as_deref().is_some_and(|name| name.ends_with(task)), "{self:?}: {report:?}");
+        assert!(report.ran_for.is_some() && report.attempt == 1, "{self:?}: {report:?}");
+        if aloud {
+            assert!(report.stderr_tail.contains(&format!("last words before {self:?}")), "{report:?}");
+        }
+    }
+
+    /// The part of the report that says how the process ended.
+    pub fn check_death(self, report: &WorkerLost) {
+        self.check_status(report);
+        let panicked = report.last_panic.as_ref().map(|panic| panic.message.as_str());
+        let words = "struck by PanicInDrop\na second panic";
+        assert_eq!(panicked, (self == Self::PanicInDrop).then_some(words), "{self:?}: {report:?}");
+    }
+
+    /// What is seen of the end of any process, worker already or not.
+    pub fn check_status(self, report: &WorkerLost) {
+        let status = report.status.unwrap();
+        let seen = match status.signal_name() {
+            Some(name) => Status::Signal(name),
+            None => Status::Code(status.code().unwrap()),
+        };
+        // std's handler for overflows aborts; workers of a test program serve before std has set it up.
+        let aborted = self == Self::StackOverflow && seen == Status::Signal("SIGABRT");
+        assert!(aborted || seen == self.status(), "{self:?}: {report:?}");
+        assert_eq!(report.stack_overflow, self == Self::StackOverflow, "{self:?}: {report:?}");
+        let memory = matches!(self, Self::Memory | Self::MemoryLimit);
+        assert_eq!(report.out_of_memory, memory, "{self:?}: {report:?}");
+    }
+}
+
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("a second panic");
+    }
+}
+
+fn send_self(signal: Signal) {
+    kill_process(getpid(), signal).unwrap();
+}
+
+fn segfault() {
+    // SAFETY: none is kept: nothing is mapped at that address, and the process is meant to die of it.
+    unsafe { std::ptr::without_provenance_mut::<u8>(8).write_volatile(1) };
+}
+
+fn illegal_instruction() {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: none is kept: the process is meant to die of it.
+    unsafe {
+        std::arch::asm!("ud2");
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    send_self(Signal::ILL);
+}
+
+#[inline(never)]
+#[allow(unconditional_recursion)]
+fn deeper(depth: u64) -> u64 {
+    let frame = [depth; 128];
+    deeper(std::hint::black_box(&frame)[0] + 1) + frame[64]
+}
+
+/// An argument that says where and how its call ends.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(from = "Sent")]
+pub struct Order {
+    pub number: u64,
+    pub end: Option<End>,
+}
+
+/// Where and how a call ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    pub place: Place,
+    pub kind: Kind,
+    pub aloud: bool,
+}
+
+#[derive(Deserialize)]
+struct Sent {
+    number: u64,
+    end: Option<End>,
+}
+
+impl From<Sent> for Order {
+    fn from(Sent { number, end }: Sent) -> Self {
+        strike_at(end, Place::Decoding);
+        Self { number, end }
+    }
+}
+
+/// A result whose encoding may be the end.
+#[derive(Debug, Deserialize)]
+#[serde(from = "(u64, Vec<u8>)")]
+pub struct Answer {
+    pub number: u64,
+    end: Option<End>,
+}
+
+impl From<(u64, Vec<u8>)> for Answer {
+    fn from((number, _): (u64, Vec<u8>)) -> Self {
+        Self { number, end: None }
+    }
+}
+
+impl Serialize for Answer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        strike_at(self.end, Place::Encoding);
+        let mut tuple = serializer.serialize_tuple(2)?;
+        tuple.serialize_element(&self.number)?;
+        tuple.serialize_element(&Content(self.end))?;
+        tuple.end()
+    }
+}
+
+struct Content(Option<End>);
+
+impl Serialize for Content {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let len = match self.0.map(|end| end.place) {
+            Some(Place::HalfWritten) => 1 << 10,
+            Some(Place::HalfWrittenLong) => 300 << 10,
+            Some(Place::Decoding | Place::Running | Place::Encoding) | None => 0,
+        };
+        serializer.collect_seq((0..len).map(|index| {
+            if index + 1 == len {
+                strike_at(self.0, Place::HalfWritten);
+                strike_at(self.0, Place::HalfWrittenLong);
+            }
+            index as u8
+        }))
+    }
+}
+
+fn strike_at(end: Option<End>, place: Place) {
+    if let Some(end) = end
+        && end.place == place
+    {
+        end.kind.strike(end.aloud);
+    }
+}
+
+/// Runs an order.
+#[mp::task]
+pub fn one(order: Order) -> Answer {
+    strike_at(order.end, Place::Running);
+    Answer { number: order.number, end: order.end }
+}
+
+/// The same with a second parameter.
+#[mp::task]
+pub fn two(order: Order, addend: u64) -> Answer {
+    strike_at(order.end, Place::Running);
+    Answer { number: order.number + addend, end: order.end }
+}

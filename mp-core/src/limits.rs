@@ -20,6 +20,9 @@ pub const CONTROL_FRAME_BYTES_MAX: usize = 1 << 20;
 /// The most descriptors that one control frame carries (Linux allows 253).
 pub const CONTROL_HANDLES_MAX: usize = 64;
 
+/// How long the reader of a control socket may leave half a message unread: its watch thread does nothing else.
+pub const HALF_A_MESSAGE: Duration = Duration::from_secs(1);
+
 /// The longest payload that is copied into a ring, in bytes. Larger ones travel in a slab of their own, so that one
 /// of them does not fill the ring.
 pub const INLINE_BYTES_MAX: usize = 256 << 10;

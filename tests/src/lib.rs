@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -23,7 +24,9 @@ const SETTLE: Duration = Duration::from_secs(10);
 /// If the body does, or if something is left.
 pub fn scenario(body: impl FnOnce()) {
     static ALONE: Mutex<()> = Mutex::new(());
+    IN_LINE.fetch_add(1, Ordering::SeqCst);
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    IN_LINE.fetch_sub(1, Ordering::SeqCst);
     warm_up();
     let before = Footprint::now();
     watched(body);
@@ -37,6 +40,9 @@ pub fn scenario(body: impl FnOnce()) {
         thread::yield_now();
     }
 }
+
+/// How many threads of the test harness wait for their turn. They come and go, and are no leaks.
+static IN_LINE: AtomicUsize = AtomicUsize::new(0);
 
 /// Runs `body`; if it does not end, says so and aborts the test program.
 ///
@@ -92,7 +98,7 @@ impl Footprint {
         Self {
             children: living_children(std::process::id()),
             descriptors: count("/proc/self/fd"),
-            threads: count("/proc/self/task"),
+            threads: count("/proc/self/task").saturating_sub(IN_LINE.load(Ordering::SeqCst)),
             shared: maps.lines().filter(|line| line.contains("memfd:")).count(),
             dev_shm: dev_shm.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect(),
         }
@@ -173,6 +179,12 @@ impl Random {
         let clock = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let seed = given.unwrap_or_else(|| clock().map_or(1, |time| time.as_nanos() as u64));
         println!("MP_SEED={seed}");
+        Self(seed)
+    }
+
+    /// With this seed, unprinted.
+    #[must_use]
+    pub fn seeded(seed: u64) -> Self {
         Self(seed)
     }
 

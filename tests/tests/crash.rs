@@ -6,13 +6,30 @@
 mod early;
 #[path = "crash/edges.rs"]
 mod edges;
+#[path = "crash/ends.rs"]
+mod ends;
+#[path = "crash/hostile.rs"]
+mod hostile;
 #[path = "crash/kinds.rs"]
 mod kinds;
+#[path = "crash/leaks.rs"]
+mod leaks;
+#[path = "crash/one_item.rs"]
+mod one_item;
+#[path = "crash/poisson.rs"]
+mod poisson;
 #[path = "crash/scratch.rs"]
 mod scratch;
+#[path = "crash/stuck.rs"]
+mod stuck;
 #[path = "crash/table.rs"]
 mod table;
 #[path = "crash/verbs.rs"]
 mod verbs;
 
 mp::test_main!();
+
+/// How many rounds a random test makes: `MP_ROUNDS` times as many as in the suite.
+fn rounds(suite: u64) -> u64 {
+    suite * std::env::var("MP_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1)
+}

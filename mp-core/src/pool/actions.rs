@@ -2,10 +2,10 @@
 
 use super::config::{Backend, PoolCall};
 use super::core::{Core, Errand, death_key, socket_key};
-use super::hands::{Hands, OwnCall};
+use super::hands::Hands;
 use super::jobs::{Job, Waiter};
 use super::packing::{give, hand_over};
-use super::scheduler::{Action, Event, Why};
+use super::scheduler::{Action, Event, Phase, Why};
 use super::station::{ProcessStation, Station, ThreadStation};
 use crate::check::never;
 use crate::error::{Error, ErrorKind};
@@ -14,7 +14,6 @@ use crate::process::children;
 use crate::process::current::WorkerInfo;
 use crate::process::launch::launch;
 use crate::protocol::control::Role;
-use crate::shm::slab::Slab;
 use std::ops::Range;
 use std::thread;
 
@@ -46,13 +45,13 @@ impl Core {
     fn complete(&mut self, id: JobId, item: u64) {
         let Some(job) = self.jobs.get(id) else { return };
         match self.failure.take() {
-            None => job.arrive(item, Ok(&self.buffer)),
+            None => job.arrive(item, Ok(&self.buffer), std::mem::take(&mut self.carried)),
             Some(failed) => {
                 let mut error = failed.into_error(&self.buffer, job.task.1);
                 if job.itemised {
                     error = error.on_item(item);
                 }
-                job.arrive(item, Err(Box::new(error)));
+                job.arrive(item, Err(Box::new(error)), Vec::new());
             }
         }
         self.release(id, item..item + 1);
@@ -68,7 +67,7 @@ impl Core {
         if job.itemised {
             error = error.on_item(item);
         }
-        job.arrive(item, Err(Box::new(error)));
+        job.arrive(item, Err(Box::new(error)), Vec::new());
         self.release(id, item..item + 1);
     }
 
@@ -89,7 +88,7 @@ impl Core {
                     if job.itemised {
                         error = error.on_item(item);
                     }
-                    job.arrive(item, Err(Box::new(error)));
+                    job.arrive(item, Err(Box::new(error)), Vec::new());
                 }
             }
         }
@@ -193,10 +192,10 @@ impl Core {
                     initializer: config.initializer.as_ref().map(|call| call.message.clone()),
                     finalizer: config.finalizer.as_ref().map(|call| call.message.clone()),
                 };
-                let attached: Vec<&Slab> = [&config.initializer, &config.finalizer]
+                let attached: Vec<_> = [&config.initializer, &config.finalizer]
                     .into_iter()
                     .flatten()
-                    .filter_map(|call| call.slab.as_ref())
+                    .flat_map(PoolCall::attached)
                     .collect();
                 let launched =
                     launch(&name, role, config.cpus_each, &config.surroundings, &self.bell, &attached)?;
@@ -215,7 +214,7 @@ impl Core {
                     name: name.clone(),
                     pool: config.name.clone(),
                 };
-                let own = |call: &PoolCall| OwnCall { entry: call.entry, arguments: call.bytes.clone() };
+                let own = |call: &PoolCall| call.own.copy();
                 let hands = Hands::new(
                     info,
                     config.id,
@@ -233,6 +232,26 @@ impl Core {
                 }
                 Ok(Station::Thread(ThreadStation { hands, name, skipped: None }))
             }
+        }
+    }
+
+    /// Items are offered to a job that is finished. If the pool ended under it, they fail like those before them; if it
+    /// failed by itself, nobody wants to hear of later items.
+    pub fn refuse(&mut self, id: JobId, items: u64) {
+        let Some(reason) = self.refusal() else { return };
+        let Some(job) = self.jobs.get(id) else { return };
+        for item in job.number(items) {
+            let error = reason.clone().for_task(job.task.1.name).on_item(item);
+            job.arrive(item, Err(Box::new(error)), Vec::new());
+        }
+    }
+
+    /// Why the pool takes no more items, if it does not.
+    pub fn refusal(&self) -> Option<Error> {
+        match self.scheduler.phase() {
+            Phase::Open => None,
+            Phase::Closing | Phase::Leaving => Some(self.reason(Why::Closed)),
+            Phase::Ended(why) => Some(self.reason(why)),
         }
     }
 
@@ -259,7 +278,8 @@ impl Core {
                     format!("the initializer of the pool \"{name}\" failed"),
                 )
             }),
-            Why::CrashLoop => self.crash_loop(),
+            // Deaths after the end are of our making.
+            Why::CrashLoop => self.ended.clone().unwrap_or_else(|| self.crash_loop()),
         }
     }
 

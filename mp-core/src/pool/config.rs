@@ -1,6 +1,7 @@
 //! What a pool is built with.
 
 use super::Pool;
+use super::hands::OwnCall;
 use super::scheduler::{Policy, Restart};
 use crate::error::{Error, ErrorKind};
 use crate::limits;
@@ -10,9 +11,10 @@ use crate::process::output::Output;
 use crate::process::{children, gate};
 use crate::protocol::control::{FirstArguments, FirstCall};
 use crate::shm::slab::Slab;
+use crate::sys::{self, BorrowedHandle};
 use crate::task::arguments::{Args, Task};
-use crate::task::entry::Entry;
 use crate::task::registry;
+use crate::wire::handles::collecting;
 use std::ffi::OsStr;
 use std::fmt;
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -77,8 +79,8 @@ pub struct Config {
 
 /// An initializer or finalizer.
 pub struct PoolCall {
-    pub entry: &'static Entry,
-    pub bytes: Vec<u8>,
+    /// The call, for workers that live in this process.
+    pub own: OwnCall,
     /// What travels to each worker.
     pub message: FirstCall,
     /// Where long arguments lie.
@@ -240,6 +242,11 @@ impl PoolBuilder {
 }
 
 impl PoolCall {
+    /// What goes with the message, in the order in which the worker takes it.
+    pub fn attached(&self) -> impl Iterator<Item = BorrowedHandle<'_>> {
+        self.slab.iter().map(Slab::handle).chain(self.own.handles.iter().map(sys::borrow))
+    }
+
     #[track_caller]
     fn new<F, P, A>(args: &A) -> Result<Self, Error>
     where
@@ -248,7 +255,8 @@ impl PoolCall {
     {
         let (slot, entry) = registry::find::<F>()?;
         let mut bytes = Vec::new();
-        args.write(&mut bytes).map_err(|error| error.for_task(entry.name))?;
+        let (written, handles) = collecting(|| args.write(&mut bytes));
+        written.map_err(|error| error.for_task(entry.name))?;
         let failed = |error| Error::os(format!("cannot store the arguments of `{}`", entry.name), error);
         let (arguments, slab) = if bytes.len() <= FIRST_ARGUMENTS_INLINE {
             (FirstArguments::Inline(bytes.clone()), None)
@@ -257,7 +265,8 @@ impl PoolCall {
             slab.write(0, &bytes).map_err(failed)?;
             (FirstArguments::Attached { len: bytes.len() as u64 }, Some(slab))
         };
-        Ok(Self { entry, bytes, message: FirstCall { slot: slot.0, arguments }, slab })
+        let message = FirstCall { slot: slot.0, arguments, handles: handles.len() as u32 };
+        Ok(Self { own: OwnCall { entry, arguments: bytes, handles }, message, slab })
     }
 }
 

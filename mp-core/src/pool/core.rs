@@ -11,6 +11,7 @@ use crate::error::{Error, WorkerLost};
 use crate::ids::{CallSeq, JobId, WorkerId};
 use crate::raw::sleep::Patience;
 use crate::shm::slab::{Slab, SlabPool};
+use crate::sys::Handle;
 use crate::sys::bell::Bell;
 use crate::sys::poller::Poller;
 use std::collections::VecDeque;
@@ -52,6 +53,8 @@ pub struct Core {
     pub(super) pack: Vec<u8>,
     pub(super) initializer_error: Option<Error>,
     pub(super) last_death: Option<WorkerLost>,
+    /// The descriptors that came with the outcome that is being fed in.
+    pub(super) carried: Vec<Handle>,
     /// The failure that came with the outcome that is being fed in.
     pub(super) failure: Option<super::station::Failed>,
 }
@@ -103,6 +106,7 @@ impl Core {
             pack: Vec::new(),
             initializer_error: None,
             last_death: None,
+            carried: Vec::new(),
             failure: None,
         }
     }
@@ -249,7 +253,11 @@ impl Core {
                 self.initializer_error = Some(error.into_initializer_failure());
                 self.feed(Event::InitializerFailed { worker });
             }
-            Said::Done(seq) => self.ended(worker, seq, None),
+            Said::Done(seq, handles) => {
+                self.carried = handles;
+                self.ended(worker, seq, None);
+                self.carried.clear();
+            }
             Said::Failed(seq, failed) => self.ended(worker, seq, Some(failed)),
             Said::Skipped(from) => self.skipped(worker, from),
             Said::Gone => {

@@ -1,5 +1,6 @@
 //! Handles of calls that go on by themselves.
 
+use super::jobs::Results;
 use super::ticket::{Ticket, decode, when_finished};
 use crate::error::{Error, ErrorKind};
 use serde::de::DeserializeOwned;
@@ -160,10 +161,11 @@ impl<R> MapHandle<R> {
 
 impl<R: DeserializeOwned> TaskHandle<R> {
     fn take_one(&self) -> Result<R, Error> {
-        let results = self.ticket.take();
+        let mut results = self.ticket.take();
         let task = self.ticket.task();
+        let handles = Results::handles_of(&mut results.handles, 0);
         match results.arrived.into_iter().next() {
-            Some((_, Ok(range))) => decode(&results.bytes[range], task, None),
+            Some((_, Ok(range))) => decode(&results.bytes[range], handles, task, None),
             Some((_, Err(error))) => Err(*error),
             None => Err(already_taken(task)),
         }
@@ -172,14 +174,17 @@ impl<R: DeserializeOwned> TaskHandle<R> {
 
 impl<R: DeserializeOwned> MapHandle<R> {
     fn take_all(&self) -> Result<Vec<R>, Error> {
-        let results = self.ticket.take();
+        let mut results = self.ticket.take();
         let task = self.ticket.task();
         let mut values: Vec<Option<R>> = Vec::new();
         values.resize_with(self.len, || None);
         let mut first: Option<(u64, Error)> = None;
         for (item, ending) in results.arrived {
             let value = match ending {
-                Ok(range) => decode(&results.bytes[range], task, Some(item)),
+                Ok(range) => {
+                    let handles = Results::handles_of(&mut results.handles, item);
+                    decode(&results.bytes[range], handles, task, Some(item))
+                }
                 Err(error) => Err(*error),
             };
             match (value, values.get_mut(item as usize)) {

@@ -10,6 +10,7 @@ use crate::error::Failure;
 use crate::ids::CallSeq;
 use crate::process::current::{WorkerInfo, as_worker};
 use crate::sys::bell::Bell;
+use crate::sys::{self, Handle};
 use crate::task::entry::Entry;
 use crate::task::run::{Runner, run};
 use std::cell::Cell;
@@ -30,12 +31,13 @@ pub struct Hands {
 }
 
 /// A call that needs nobody's memory.
-#[derive(Clone)]
 pub struct OwnCall {
     /// The task.
     pub entry: &'static Entry,
     /// Its encoded arguments.
     pub arguments: Vec<u8>,
+    /// Their descriptors.
+    pub handles: Vec<Handle>,
 }
 
 #[derive(Default)]
@@ -52,7 +54,7 @@ enum Letter {
     Greeted,
     Ready,
     InitializerFailed(Failure),
-    Ended(CallSeq, Result<Vec<u8>, Failure>),
+    Ended(CallSeq, Result<(Vec<u8>, Vec<Handle>), Failure>),
     Gone,
 }
 
@@ -64,6 +66,14 @@ thread_local! {
 /// Whether this thread runs a call of the pool `pool`.
 pub fn is_inside(pool: u64) -> bool {
     INSIDE.get() == pool
+}
+
+impl OwnCall {
+    /// The same call once more. A descriptor that cannot be copied is missing when the arguments are decoded.
+    pub fn copy(&self) -> Self {
+        let handles = self.handles.iter().map_while(|handle| sys::duplicate(sys::borrow(handle)).ok());
+        Self { entry: self.entry, arguments: self.arguments.clone(), handles: handles.collect() }
+    }
 }
 
 impl Hands {
@@ -148,9 +158,9 @@ impl Hands {
                 let task = self.initializer.as_ref().map_or("the initializer", |call| call.entry.name);
                 Said::InitializerFailed(crate::error::Error::of_failure(failure, task))
             }
-            Letter::Ended(seq, Ok(bytes)) => {
+            Letter::Ended(seq, Ok((bytes, handles))) => {
                 *buffer = bytes;
-                Said::Done(seq)
+                Said::Done(seq, handles)
             }
             Letter::Ended(seq, Err(failure)) => Said::Failed(seq, Failed::Here(failure)),
             Letter::Gone => Said::Gone,
@@ -186,7 +196,7 @@ impl Hands {
         if let Some((seq, call)) = state.calls.pop_front() {
             state.running = Some(seq);
             drop(state);
-            let ended = self.run(&call);
+            let ended = self.run(call);
             let mut state = self.state();
             state.running = None;
             self.say(&mut state, Letter::Ended(seq, ended));
@@ -198,7 +208,7 @@ impl Hands {
         drop(state);
         if let Some(call) = &self.finalizer {
             // As in a process: nobody waits for what a finalizer returns.
-            let _ = self.run(call);
+            let _ = self.run(call.copy());
         }
         self.say_gone(&mut self.state());
         true
@@ -206,7 +216,7 @@ impl Hands {
 
     fn initialize(&self) {
         self.say(&mut self.state(), Letter::Greeted);
-        let ended = self.initializer.as_ref().map_or(Ok(Vec::new()), |call| self.run(call));
+        let ended = self.initializer.as_ref().map_or(Ok(Default::default()), |call| self.run(call.copy()));
         let letter = match ended {
             Ok(_) => Letter::Ready,
             Err(failure) => Letter::InitializerFailed(failure),
@@ -214,13 +224,14 @@ impl Hands {
         self.say(&mut self.state(), letter);
     }
 
-    fn run(&self, call: &OwnCall) -> Result<Vec<u8>, Failure> {
+    fn run(&self, call: OwnCall) -> Result<(Vec<u8>, Vec<Handle>), Failure> {
         let mut result = Vec::new();
         let runner = Runner { pid: self.worker.pid, worker: Some(self.worker.index), on_panic: None };
         let outside = INSIDE.replace(self.pool);
-        let ended = as_worker(&self.worker, || run(call.entry, &call.arguments, &mut result, runner));
+        let OwnCall { entry, arguments, handles } = call;
+        let ended = as_worker(&self.worker, || run(entry, &arguments, handles, &mut result, runner));
         INSIDE.set(outside);
-        ended.map(|()| result)
+        ended.map(|handles| (result, handles))
     }
 
     fn say(&self, state: &mut State, letter: Letter) {

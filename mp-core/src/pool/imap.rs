@@ -207,7 +207,10 @@ impl<'p, I: Iterator, R: DeserializeOwned> Stream<'p, I, R> {
         for (item, ending) in self.results.arrived.drain(..) {
             let number = self.numbers.of(item);
             let outcome = match ending {
-                Ok(range) => decode(&self.results.bytes[range], task.name, Some(number)),
+                Ok(range) => {
+                    let handles = Results::handles_of(&mut self.results.handles, item);
+                    decode(&self.results.bytes[range], handles, task.name, Some(number))
+                }
                 Err(error) => Err(error.on_item(number)),
             };
             self.ready.push_back((number, outcome));

@@ -7,10 +7,11 @@ use crate::error::Error;
 use crate::ids::JobId;
 use crate::limits;
 use crate::shm::slab::Slab;
+use crate::sys::Handle;
 use crate::task::entry::Entry;
 use crate::task::registry::Slot;
 use std::cell::Cell;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::task::Waker;
 use std::thread::Thread;
@@ -72,6 +73,8 @@ pub struct Portion {
     payload: Payload,
     /// Where each item ends in the payload.
     ends: Vec<usize>,
+    /// Descriptors of the only item.
+    handles: Vec<Handle>,
     first: u64,
     live: u64,
 }
@@ -89,6 +92,14 @@ pub enum Payload {
     },
 }
 
+/// One item.
+pub struct Item<'a> {
+    /// Its bytes.
+    pub bytes: ItemBytes<'a>,
+    /// Its descriptors.
+    pub handles: &'a [Handle],
+}
+
 /// The bytes of one item.
 pub enum ItemBytes<'a> {
     /// Copy these.
@@ -104,10 +115,19 @@ pub struct Results {
     pub bytes: Vec<u8>,
     /// Which item, and where its bytes lie or why there are none.
     pub arrived: Vec<(u64, Ending)>,
+    /// The descriptors of those that have some.
+    pub handles: HashMap<u64, Vec<Handle>>,
 }
 
 /// Where the bytes of a result lie, or why there are none.
 pub type Ending = Result<Range<usize>, Box<Error>>;
+
+impl Results {
+    /// The descriptors of an item's result, to be taken once.
+    pub fn handles_of(handles: &mut HashMap<u64, Vec<Handle>>, item: u64) -> Vec<Handle> {
+        if handles.is_empty() { Vec::new() } else { handles.remove(&item).unwrap_or_default() }
+    }
+}
 
 impl Jobs {
     /// Takes in a job.
@@ -185,18 +205,26 @@ impl Job {
         count
     }
 
+    /// Numbers for items that come too late to run.
+    pub fn number(&mut self, items: u64) -> Range<u64> {
+        let first = self.offered;
+        self.offered += items;
+        first..self.offered
+    }
+
     /// The bytes of an item that has not ended.
-    pub fn item(&self, item: u64) -> Option<ItemBytes<'_>> {
+    pub fn item(&self, item: u64) -> Option<Item<'_>> {
         let portion = self.portions.get(self.portion_of(item)?)?;
         let index = (item - portion.first) as usize;
-        match &portion.payload {
-            Payload::Slab { slab, len } => Some(ItemBytes::Spilled(slab, *len)),
+        let bytes = match &portion.payload {
+            Payload::Slab { slab, len } => ItemBytes::Spilled(slab, *len),
             Payload::Bytes(bytes) => {
                 let end = *portion.ends.get(index)?;
                 let start = if index == 0 { 0 } else { portion.ends[index - 1] };
-                bytes.get(start..end).map(ItemBytes::Inline)
+                ItemBytes::Inline(bytes.get(start..end)?)
             }
-        }
+        };
+        Some(Item { bytes, handles: &portion.handles })
     }
 
     /// These items have ended one way or another: their bytes are not needed any more. Returns slabs that are free now.
@@ -242,9 +270,12 @@ impl Job {
     }
 
     /// Keeps a result if anybody wants it. `write` appends its bytes.
-    pub fn arrive(&mut self, item: u64, ending: Result<&[u8], Box<Error>>) {
+    pub fn arrive(&mut self, item: u64, ending: Result<&[u8], Box<Error>>, handles: Vec<Handle>) {
         if !self.wanted {
             return;
+        }
+        if !handles.is_empty() {
+            self.results.handles.insert(item, handles);
         }
         let ending = ending.map(|bytes| {
             let start = self.results.bytes.len();
@@ -281,6 +312,7 @@ impl Job {
     pub fn swap_results(&mut self, with: &mut Results) {
         with.bytes.clear();
         with.arrived.clear();
+        with.handles.clear();
         std::mem::swap(&mut self.results, with);
     }
 
@@ -307,18 +339,24 @@ impl Job {
 impl Portion {
     /// No items yet.
     pub fn new() -> Self {
-        Self { payload: Payload::Bytes(Vec::new()), ends: Vec::new(), first: 0, live: 0 }
+        Self { payload: Payload::Bytes(Vec::new()), ends: Vec::new(), handles: Vec::new(), first: 0, live: 0 }
     }
 
     /// One item that lies in a slab.
     pub fn spilled(slab: Slab, len: u64) -> Self {
-        Self { payload: Payload::Slab { slab, len }, ends: vec![0], first: 0, live: 0 }
+        Self { payload: Payload::Slab { slab, len }, ends: vec![0], handles: Vec::new(), first: 0, live: 0 }
     }
 
     /// One item.
     pub fn single(bytes: Vec<u8>) -> Self {
         let end = bytes.len();
-        Self { payload: Payload::Bytes(bytes), ends: vec![end], first: 0, live: 0 }
+        Self { payload: Payload::Bytes(bytes), ends: vec![end], handles: Vec::new(), first: 0, live: 0 }
+    }
+
+    /// The same portion with the descriptors of its only item.
+    pub fn carrying(mut self, handles: Vec<Handle>) -> Self {
+        self.handles = handles;
+        self
     }
 
     /// Adds an item by letting `write` append its bytes.

@@ -122,13 +122,13 @@ where
         put(&mut values, item, value);
         None
     });
-    if values.len() < input.pulled() as usize {
-        values.resize_with(input.pulled() as usize, || None);
-    }
-    values
-        .into_iter()
-        .map(|value| value.unwrap_or_else(|| Err(ended.clone().err().unwrap_or_else(|| lost_track(task.1)))))
-        .collect()
+    let items = if ended.is_ok() { input.pulled() } else { input.exhaust() };
+    values.resize_with(values.len().max(items as usize), || None);
+    let missing = |item| match &ended {
+        Ok(()) => lost_track(task.1),
+        Err(error) => error.clone().on_item(item),
+    };
+    (0..).zip(values).map(|(item, value)| value.unwrap_or_else(|| Err(missing(item)))).collect()
 }
 
 /// `map_async`: everything is encoded now.
@@ -202,7 +202,10 @@ impl Run<'_> {
             for (item, ending) in results.arrived.drain(..) {
                 let number = numbers.of(item);
                 let value = match ending {
-                    Ok(range) => decode(&results.bytes[range], self.task.1.name, Some(number)),
+                    Ok(range) => {
+                        let handles = Results::handles_of(&mut results.handles, item);
+                        decode(&results.bytes[range], handles, self.task.1.name, Some(number))
+                    }
                     Err(error) => Err(error.on_item(number)),
                 };
                 let failed = value.is_err();
@@ -216,6 +219,11 @@ impl Run<'_> {
                 }
             }
             if over {
+                // Only the end of the pool finishes a job whose input goes on.
+                let refusal = if open { self.shared.with(|core| core.refusal()) } else { None };
+                if let Some(error) = refusal {
+                    return Err(error.for_task(self.task.1.name));
+                }
                 break;
             }
             if open && matches!(turn, Turn::Work { more: true }) {

@@ -10,6 +10,7 @@ use crate::process::handle::{NEVER_BEGAN, failure};
 use crate::process::launch::Launched;
 use crate::process::obituary::{self, Remains};
 use crate::protocol::control::{MAGIC, ToParent, VERSION};
+use crate::sys::Handle;
 use crate::sys::poller::Poller;
 use crate::sys::process::{Ended, Signal};
 use crate::task::entry::Entry;
@@ -60,8 +61,8 @@ pub enum Said {
     Ready,
     /// Its initializer failed.
     InitializerFailed(Error),
-    /// A call returned; its bytes are in the buffer.
-    Done(CallSeq),
+    /// A call returned; its bytes are in the buffer, these are its descriptors.
+    Done(CallSeq, Vec<Handle>),
     /// A call failed.
     Failed(CallSeq, Failed),
     /// Revoked calls from this one on did not run.
@@ -183,7 +184,7 @@ impl ProcessStation {
             }
             match self.launched.lane.next_message() {
                 Ok(None) => return None,
-                Ok(Some(ToParent::Slab { .. })) => {}
+                Ok(Some(ToParent::Slab { .. } | ToParent::Handles { .. })) => {}
                 Ok(Some(ToParent::Ready)) => {
                     self.ready = true;
                     return Some(Said::Ready);
@@ -265,10 +266,11 @@ impl ProcessStation {
             return None;
         }
         buffer.clear();
-        match self.launched.lane.next_response(buffer) {
+        let mut handles = Vec::new();
+        match self.launched.lane.next_response(buffer, &mut handles) {
             Ok(None) => None,
             Ok(Some(response)) => Some(match response.kind {
-                ResponseKind::Done => Said::Done(response.seq),
+                ResponseKind::Done => Said::Done(response.seq, handles),
                 ResponseKind::Failed => Said::Failed(response.seq, Failed::Encoded),
                 ResponseKind::Skipped => Said::Skipped(response.seq),
             }),

@@ -8,9 +8,11 @@ use super::shared::Shared;
 use crate::clock::Time;
 use crate::error::Error;
 use crate::ids::JobId;
+use crate::sys::Handle;
 use crate::task::entry::Entry;
 use crate::task::registry::Slot;
 use crate::wire::codec;
+use crate::wire::handles::{collecting, providing};
 use serde::de::DeserializeOwned;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
@@ -83,9 +85,15 @@ impl Ticket {
 
     /// Adds items.
     pub fn offer(&self, portion: Portion) {
-        self.with_job(|core, id| {
-            let items = core.jobs.get(id).map_or(0, |job| job.offer(portion));
-            core.feed(Event::Offered { job: id, items });
+        let Some(id) = self.id() else { return };
+        self.shared.with(|core| {
+            let Some(job) = core.jobs.get(id) else { return };
+            if job.finished {
+                core.refuse(id, portion.len() as u64);
+            } else {
+                let items = job.offer(portion);
+                core.feed(Event::Offered { job: id, items });
+            }
         });
     }
 
@@ -228,7 +236,7 @@ pub struct Portions<'a> {
 pub enum Encoded {
     /// It is in the portion.
     Gathered,
-    /// It is too long for that; the portion so far must be offered before it.
+    /// It is too long for that, or has descriptors; the portion so far must be offered before it.
     Apart(Portion),
 }
 
@@ -240,12 +248,13 @@ impl<'a> Portions<'a> {
 
     /// Encodes an item.
     pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<(), Error>) -> Result<Encoded, Error> {
-        self.gathered.push(write)?;
-        if !is_long(self.gathered.last_len()) {
+        let (written, handles) = collecting(|| self.gathered.push(write));
+        written?;
+        if handles.is_empty() && !is_long(self.gathered.last_len()) {
             return Ok(Encoded::Gathered);
         }
         let bytes = self.gathered.pop().unwrap_or_default();
-        portion_of(self.shared, bytes).map(Encoded::Apart)
+        portion_of(self.shared, bytes, handles).map(Encoded::Apart)
     }
 
     /// How many items are gathered.
@@ -271,20 +280,27 @@ impl<'a> Portions<'a> {
 }
 
 /// One encoded item.
-pub fn portion_of(shared: &Shared, bytes: Vec<u8>) -> Result<Portion, Error> {
+pub fn portion_of(shared: &Shared, bytes: Vec<u8>, handles: Vec<Handle>) -> Result<Portion, Error> {
     if !is_long(bytes.len()) {
-        return Ok(Portion::single(bytes));
+        return Ok(Portion::single(bytes).carrying(handles));
     }
     let stored = shared.slabs.take(bytes.len()).and_then(|slab| slab.write(0, &bytes).map(|()| slab));
     let slab = stored.map_err(|error| {
         Error::os(format!("cannot store {} bytes of arguments in shared memory", bytes.len()), error)
     })?;
-    Ok(Portion::spilled(slab, bytes.len() as u64))
+    Ok(Portion::spilled(slab, bytes.len() as u64).carrying(handles))
 }
 
 /// A result as its owner wants it.
-pub fn decode<R: DeserializeOwned>(bytes: &[u8], task: &'static str, item: Option<u64>) -> Result<R, Error> {
-    codec::decode(bytes).map_err(|error| {
+pub fn decode<R: DeserializeOwned>(
+    bytes: &[u8],
+    handles: Vec<Handle>,
+    task: &'static str,
+    item: Option<u64>,
+) -> Result<R, Error> {
+    let decoded =
+        if handles.is_empty() { codec::decode(bytes) } else { providing(handles, || codec::decode(bytes)) };
+    decoded.map_err(|error| {
         let error = Error::result_undecodable(std::any::type_name::<R>(), &error.to_string()).for_task(task);
         match item {
             Some(item) => error.on_item(item),

@@ -11,6 +11,7 @@ use crate::error::{Error, ErrorKind};
 use crate::process::current::WorkerInfo;
 use crate::task::arguments::{Arg, Args, Task};
 use crate::task::registry;
+use crate::wire::handles::collecting;
 use serde::de::DeserializeOwned;
 use std::fmt;
 use std::sync::Arc;
@@ -330,8 +331,9 @@ impl Pool {
     {
         let (slot, entry) = registry::find::<F>()?;
         let mut bytes = Vec::new();
-        args.write(&mut bytes).map_err(|error| error.for_task(entry.name))?;
-        let portion = portion_of(&self.shared, bytes).map_err(|error| error.for_task(entry.name))?;
+        let (written, handles) = collecting(|| args.write(&mut bytes));
+        written.map_err(|error| error.for_task(entry.name))?;
+        let portion = portion_of(&self.shared, bytes, handles).map_err(|error| error.for_task(entry.name))?;
         Ok(TaskHandle::new(Ticket::submit(&self.shared, (slot, entry), SINGLE, Some(portion))))
     }
 

@@ -10,9 +10,11 @@ use crate::ids::CallSeq;
 use crate::limits;
 use crate::protocol::control::Role;
 use crate::shm::slab::Slab;
+use crate::sys::Handle;
 use crate::sys::bell::Bell;
 use crate::task::arguments::{Args, Task};
 use crate::task::registry;
+use crate::wire::handles::collecting;
 use std::ffi::OsStr;
 use std::fmt;
 use std::marker::PhantomData;
@@ -47,6 +49,7 @@ struct Call {
     slot: registry::Slot,
     task: &'static crate::task::entry::Entry,
     arguments: Vec<u8>,
+    handles: Vec<Handle>,
 }
 
 /// Runs a task in a process of its own, like [`std::thread::spawn`] runs a function in a thread of its own.
@@ -91,8 +94,9 @@ impl<R> Process<R> {
     {
         let call = registry::find::<F>().and_then(|(slot, task)| {
             let mut arguments = Vec::new();
-            args.write(&mut arguments).map_err(|error| error.for_task(task.name))?;
-            Ok(Call { slot, task, arguments })
+            let (written, handles) = collecting(|| args.write(&mut arguments));
+            written.map_err(|error| error.for_task(task.name))?;
+            Ok(Call { slot, task, arguments, handles })
         });
         Self { call, name: None, daemon: false, surroundings: Surroundings::default(), result: PhantomData }
     }
@@ -146,7 +150,7 @@ impl<R> Process<R> {
     /// If the function is not a task, the arguments cannot be encoded, this program has no entry
     /// ([`ErrorKind::NoEntry`]), or the operating system refuses.
     pub fn start(self) -> Result<JoinHandle<R>, Error> {
-        let Call { slot, task, arguments } = self.call?;
+        let Call { slot, task, arguments, handles } = self.call?;
         let name = self.name.unwrap_or_else(|| children::next_name("process"));
         if name.contains('\0') {
             return Err(Error::new(
@@ -159,18 +163,16 @@ impl<R> Process<R> {
         let bell = Bell::new().map_err(failed)?;
         let cpus = current::cpu_count().get();
         let mut launched = launch(&name, Role::Process, cpus, &self.surroundings, &bell, &[])?;
-        let seq = CallSeq(1);
-        if arguments.len() <= limits::INLINE_BYTES_MAX {
-            launched.lane.call(seq, 1, &[&slot.0.to_le_bytes(), &arguments]);
+        let lane = &mut launched.lane;
+        let handed_over = if arguments.len() <= limits::INLINE_BYTES_MAX - 64 {
+            lane.call_carrying(CallSeq(1), &[&slot.0.to_le_bytes(), &arguments], &handles)
         } else {
             let slab = Slab::create(arguments.len()).map_err(failed)?;
             slab.write(0, &arguments).map_err(failed)?;
-            match launched.lane.spilled_call(seq, slot.0, &slab, arguments.len() as u64) {
-                // A child that is gone already cannot be handed anything; its death is reported by the handle.
-                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => return Err(failed(error)),
-                Ok(_) | Err(_) => {}
-            }
-        }
+            lane.spilled_call(CallSeq(1), slot.0, (&slab, arguments.len() as u64), &handles)
+        };
+        // False for a child that is gone already; its death is reported by the handle.
+        handed_over.map_err(failed)?;
         Running::new(name.clone(), self.daemon, task, launched).map(JoinHandle::new).map_err(failed)
     }
 }

@@ -20,6 +20,7 @@ use crate::sys::{self, BorrowedHandle, Handle};
 use crate::task::entry::Entry;
 use crate::transport::lane::ResponseKind;
 use crate::wire::codec;
+use crate::wire::handles::providing;
 use serde::de::DeserializeOwned;
 use std::fmt;
 use std::marker::PhantomData;
@@ -51,8 +52,11 @@ pub struct Running {
 #[derive(Debug)]
 enum State {
     Alive { launched: Box<Launched>, started: Time, oom_kills: Option<u64> },
-    Ended { status: Option<ExitStatus>, outcome: Option<Result<Vec<u8>, Error>> },
+    Ended { status: Option<ExitStatus>, outcome: Option<Result<Returned, Error>> },
 }
+
+/// The bytes of a result, and its descriptors.
+type Returned = (Vec<u8>, Vec<Handle>);
 
 impl Running {
     pub(super) fn new(
@@ -158,14 +162,15 @@ impl Running {
         started: Time,
         oom_kills: Option<u64>,
         ended: Option<Ended>,
-    ) -> Result<Vec<u8>, Error> {
+    ) -> Result<Returned, Error> {
         let mut bytes = Vec::new();
         let mut remark = None;
-        match launched.lane.next_response(&mut bytes) {
+        let mut handles = Vec::new();
+        match launched.lane.next_response(&mut bytes, &mut handles) {
             Ok(Some(response)) => match response.kind {
                 ResponseKind::Done => {
                     drain_stderr(launched);
-                    return Ok(bytes);
+                    return Ok((bytes, handles));
                 }
                 ResponseKind::Failed => {
                     drain_stderr(launched);
@@ -356,11 +361,11 @@ impl<R: DeserializeOwned> JoinHandle<R> {
             State::Alive { .. } => None,
         };
         let task = self.running.task.name;
-        let bytes = taken.unwrap_or_else(|| {
+        let (bytes, handles) = taken.unwrap_or_else(|| {
             Err(Error::new(ErrorKind::AlreadyTaken, "the result of this process was taken before")
                 .for_task(task))
         })?;
-        codec::decode(&bytes).map_err(|error| {
+        providing(handles, || codec::decode(&bytes)).map_err(|error| {
             Error::result_undecodable(std::any::type_name::<R>(), &error.to_string()).for_task(task)
         })
     }

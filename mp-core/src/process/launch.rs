@@ -6,11 +6,10 @@ use super::output::Output;
 use crate::error::Error;
 use crate::protocol::control::{Init, Role, ToWorker};
 use crate::shm::region::Region;
-use crate::shm::slab::Slab;
 use crate::sys::bell::Bell;
 use crate::sys::process::{Child, Spawn};
 use crate::sys::socket::Socket;
-use crate::sys::{self, Handle};
+use crate::sys::{self, BorrowedHandle, Handle};
 use crate::transport::control;
 use crate::transport::lane::Lane;
 use std::ffi::OsString;
@@ -44,14 +43,14 @@ pub struct Launched {
 }
 
 /// Starts this program again as a worker named `name`, to do `role` with `cpus` processors of ours, and to ring
-/// `bell`. `attached` holds long arguments that the role refers to.
+/// `bell`. `attached` is what the role refers to.
 pub fn launch(
     name: &str,
     role: Role,
     cpus: usize,
     surroundings: &Surroundings,
     bell: &Bell,
-    attached: &[&Slab],
+    attached: &[BorrowedHandle<'_>],
 ) -> Result<Launched, Error> {
     gate::check()?;
     start(name, role, cpus, surroundings, bell, attached)
@@ -64,7 +63,7 @@ fn start(
     cpus: usize,
     surroundings: &Surroundings,
     bell: &Bell,
-    attached: &[&Slab],
+    attached: &[BorrowedHandle<'_>],
 ) -> io::Result<Launched> {
     let (ours, theirs) = Socket::pair()?;
     ours.set_nonblocking(true)?;
@@ -97,7 +96,7 @@ fn start(
     if let Some(tee) = &tee {
         handles.extend([sys::borrow(&tee.read), sys::borrow(&tee.real)]);
     }
-    handles.extend(attached.iter().map(|slab| slab.handle()));
+    handles.extend(attached);
     // A child that has died already cannot be told; its death is noticed and reported like any other.
     match control::send(&ours, &init, &handles) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error),

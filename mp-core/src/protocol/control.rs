@@ -21,6 +21,8 @@ pub enum ToWorker {
     Forget { id: u64 },
     /// The worker's own slab has been read.
     Free,
+    /// The descriptors of a call's arguments.
+    Handles { call: u64 },
     /// Live on when the parent ends.
     Detach,
 }
@@ -36,6 +38,8 @@ pub enum ToParent {
     InitializerFailed(FailureMessage),
     /// The slab in which this worker's large results lie from now on; one descriptor.
     Slab { id: u64 },
+    /// The descriptors of a call's result.
+    Handles { call: u64 },
 }
 
 /// Everything a worker must know.
@@ -80,6 +84,8 @@ pub struct FirstCall {
     pub slot: u32,
     /// Where its arguments are.
     pub arguments: FirstArguments,
+    /// How many descriptors of its arguments follow that of the slab, if there is one.
+    pub handles: u32,
 }
 
 /// Where the arguments of a [`FirstCall`] are.

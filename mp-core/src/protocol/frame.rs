@@ -33,6 +33,9 @@ pub mod response {
 /// The payload lies in a slab.
 pub const SPILLED: u8 = 1;
 
+/// Descriptors belong to the (one) item or result; they came or will come over the control socket, with its number.
+pub const CARRIES: u8 = 2;
+
 /// Where a spilled payload lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spilled {

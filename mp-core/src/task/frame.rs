@@ -1,25 +1,35 @@
 //! What the glue of a task reads its arguments from and writes its result to.
 
 use crate::error::Failure;
-use crate::wire::codec;
+use crate::sys::Handle;
+use crate::wire::{codec, handles};
 use serde::{Deserialize, Serialize};
 use std::any::type_name;
 
 /// The encoded arguments of one call, read from front to back.
 #[derive(Debug)]
-pub struct Arguments<'de>(&'de [u8]);
+pub struct Arguments<'de> {
+    bytes: &'de [u8],
+    handles: Vec<Option<Handle>>,
+}
 
 impl<'de> Arguments<'de> {
     /// Arguments that lie in `bytes`.
-    pub fn new(bytes: &'de [u8]) -> Self {
-        Self(bytes)
+    pub fn new(bytes: &'de [u8], handles: Vec<Handle>) -> Self {
+        Self { bytes, handles: handles.into_iter().map(Some).collect() }
     }
 
     /// The next argument.
     #[allow(clippy::should_implement_trait, reason = "each argument has its own type")]
     pub fn next<T: Deserialize<'de>>(&mut self) -> Result<T, Failure> {
-        let (value, rest) = codec::decode_front(self.0).map_err(|error| undecodable::<T>(&error))?;
-        self.0 = rest;
+        let bytes = self.bytes;
+        let decoded = if self.handles.is_empty() {
+            codec::decode_front(bytes)
+        } else {
+            handles::lending(&mut self.handles, || codec::decode_front(bytes))
+        };
+        let (value, rest) = decoded.map_err(|error| undecodable::<T>(&error))?;
+        self.bytes = rest;
         Ok(value)
     }
 
@@ -30,23 +40,28 @@ impl<'de> Arguments<'de> {
 
     /// All arguments have been read; anything left means that the two sides disagree.
     pub fn finish(self) -> Result<(), Failure> {
-        codec::refuse_rest(self.0).map_err(|error| undecodable::<()>(&error))
+        codec::refuse_rest(self.bytes).map_err(|error| undecodable::<()>(&error))
     }
 }
 
 /// Where the result of one call goes.
 #[derive(Debug)]
-pub struct Reply<'a>(&'a mut Vec<u8>);
+pub struct Reply<'a> {
+    out: &'a mut Vec<u8>,
+    handles: &'a mut Vec<Handle>,
+}
 
 impl<'a> Reply<'a> {
-    /// A reply that is appended to `out`.
-    pub fn new(out: &'a mut Vec<u8>) -> Self {
-        Self(out)
+    /// A reply that is appended to `out`, and its descriptors to `handles`.
+    pub fn new(out: &'a mut Vec<u8>, handles: &'a mut Vec<Handle>) -> Self {
+        Self { out, handles }
     }
 
     /// The function returned `value`.
     pub fn value<T: Serialize>(self, value: &T) -> Result<(), Failure> {
-        codec::encode(value, self.0).map_err(|error| Failure::ResultUnencodable {
+        let (encoded, given) = handles::collecting(|| codec::encode(value, self.out));
+        self.handles.extend(given);
+        encoded.map_err(|error| Failure::ResultUnencodable {
             type_name: type_name::<T>().into(),
             reason: error.to_string(),
         })

@@ -3,6 +3,7 @@
 use super::entry::Entry;
 use super::frame::{Arguments, Reply};
 use crate::error::{Failure, PanicReport};
+use crate::sys::Handle;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
@@ -19,29 +20,37 @@ pub struct Runner {
     pub on_panic: Option<fn(&PanicReport)>,
 }
 
-/// Decodes, calls and encodes into `out`, which is cut back to its old length on a failure.
+/// Decodes, calls and encodes into `out`, which is cut back to its old length on a failure. `handles` belong to the
+/// arguments; those of the result are returned.
 ///
 /// A panic on this thread is caught, kept silent and returned; panics on threads that the task started are printed as
 /// usual.
 pub fn run(
     entry: &'static Entry,
     arguments: &[u8],
+    handles: Vec<Handle>,
     out: &mut Vec<u8>,
     runner: Runner,
-) -> Result<(), Failure> {
+) -> Result<Vec<Handle>, Failure> {
     install_hook();
     let before = out.len();
     let outer = RUNNING.replace(Some(Running { runner, task: entry.name }));
-    let ended = catch_unwind(AssertUnwindSafe(|| (entry.invoke)(Arguments::new(arguments), Reply::new(out))));
+    let mut carried = Vec::new();
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        (entry.invoke)(Arguments::new(arguments, handles), Reply::new(out, &mut carried))
+    }));
     RUNNING.set(outer);
     let result = ended.unwrap_or_else(|payload| {
         let report = REPORT.take();
         Err(Failure::Panicked(report.unwrap_or_else(|| silent(entry, &*payload, runner))))
     });
-    if result.is_err() {
-        out.truncate(before);
+    match result {
+        Ok(()) => Ok(carried),
+        Err(failure) => {
+            out.truncate(before);
+            Err(failure)
+        }
     }
-    result
 }
 
 /// The call that this thread runs.

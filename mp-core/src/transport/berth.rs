@@ -4,7 +4,7 @@ use super::control::{self, Inbox};
 use crate::ids::CallSeq;
 use crate::limits;
 use crate::protocol::control::{ToParent, ToWorker};
-use crate::protocol::frame::{SPILLED, Spilled};
+use crate::protocol::frame::{CARRIES, SPILLED, Spilled};
 use crate::raw::sleep::Patience;
 use crate::shm::recorder::WorkerRecorder;
 use crate::shm::region::{Shared, WorkerEnd};
@@ -12,7 +12,7 @@ use crate::shm::ring::{Consumer, FrameHead, Producer, PushError, Trusted};
 use crate::shm::slab::{AttachedSlab, Slab};
 use crate::sys::bell::Bell;
 use crate::sys::socket::Socket;
-use crate::sys::{BorrowedHandle, Handle};
+use crate::sys::{self, BorrowedHandle, Handle};
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -30,6 +30,8 @@ struct News {
     /// Slabs that calls refer to, or why one cannot be mapped. Mapped by the watch thread; the main thread keeps the one
     /// that it reads.
     slabs: HashMap<u64, Result<Arc<AttachedSlab>, String>>,
+    /// Descriptors of calls that have not begun.
+    handles: HashMap<u64, Vec<Handle>>,
     /// Our own slab is being read by the parent.
     lent: bool,
 }
@@ -81,6 +83,9 @@ impl Mail {
                 news.slabs.remove(&id);
             }
             ToWorker::Free => news.lent = false,
+            ToWorker::Handles { call } => {
+                news.handles.insert(call, handles);
+            }
             ToWorker::Detach => return Ok(Told::Detach),
             ToWorker::Init(_) => return Err(io::Error::other("a second init message")),
         }
@@ -168,13 +173,36 @@ impl Berth {
         found.map_err(|why| io::Error::other(format!("{len} bytes of arguments cannot be mapped: {why}")))
     }
 
+    /// The descriptors of a call's arguments.
+    pub fn handles_of(&self, call: CallSeq) -> Vec<Handle> {
+        self.mail.wait_for(|news| news.handles.remove(&call.0))
+    }
+
+    /// Publishes a response with descriptors.
+    pub fn respond_carrying(
+        &mut self,
+        kind: u8,
+        seq: CallSeq,
+        payload: &[u8],
+        handles: &[Handle],
+    ) -> io::Result<()> {
+        let handles: Vec<_> = handles.iter().map(sys::borrow).collect();
+        self.mail.send(&ToParent::Handles { call: seq.0 }, &handles)?;
+        self.respond_with(kind, CARRIES, seq, payload)
+    }
+
     /// Publishes a response, waiting for room if need be. A payload that is too long for the ring goes through our slab.
     pub fn respond(&mut self, kind: u8, seq: CallSeq, payload: &[u8]) -> io::Result<()> {
+        self.respond_with(kind, 0, seq, payload)
+    }
+
+    fn respond_with(&mut self, kind: u8, flags: u8, seq: CallSeq, payload: &[u8]) -> io::Result<()> {
+        let head = |flags| FrameHead { kind, flags, count: 0, seq: seq.0 };
         if payload.len() <= limits::INLINE_BYTES_MAX {
-            self.push(FrameHead { kind, flags: 0, count: 0, seq: seq.0 }, payload)
+            self.push(head(flags), payload)
         } else {
             let spilled = self.spill(payload)?;
-            self.push(FrameHead { kind, flags: SPILLED, count: 0, seq: seq.0 }, &spilled.to_bytes())
+            self.push(head(flags | SPILLED), &spilled.to_bytes())
         }
     }
 

@@ -8,8 +8,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io::{self, IoSlice};
 
-/// Writes one message with its descriptors. A socket that cannot take all of it at once is an error when it does not
-/// block: its peer has stopped reading.
+/// Writes one message with its descriptors.
+///
+/// # Errors
+/// On a socket that does not block, `WouldBlock` if there is no room now: nothing was sent. If there is room for the
+/// start only, it waits for the rest.
 pub fn send<T: Serialize>(socket: &Socket, message: &T, handles: &[BorrowedHandle<'_>]) -> io::Result<()> {
     let mut frame = vec![0; 4];
     codec::encode(message, &mut frame).map_err(|error| io::Error::other(error.to_string()))?;
@@ -27,9 +30,19 @@ pub fn send<T: Serialize>(socket: &Socket, message: &T, handles: &[BorrowedHandl
     let mut rest = frame.as_slice();
     let mut handles = handles;
     while !rest.is_empty() {
-        let sent = socket.send(&[IoSlice::new(rest)], handles)?;
-        rest = &rest[sent..];
-        handles = &[];
+        match socket.send(&[IoSlice::new(rest)], handles) {
+            Ok(sent) => {
+                rest = &rest[sent..];
+                handles = &[];
+            }
+            // Half a message cannot be taken back.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && rest.len() < frame.len() => {
+                if !socket.wait_for_room(limits::HALF_A_MESSAGE)? {
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, "its peer has stopped reading"));
+                }
+            }
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use crate::check::never;
 use crate::ids::CallSeq;
 use crate::limits;
 use crate::protocol::control::{ToParent, ToWorker};
-use crate::protocol::frame::{SPILLED, Spilled, request, response};
+use crate::protocol::frame::{CARRIES, SPILLED, Spilled, request, response};
 use crate::raw::sleep::{Patience, Spin};
 use crate::shm::region::{ParentEnd, Region};
 use crate::shm::ring::{FrameHead, PushError};
@@ -16,8 +16,8 @@ use crate::shm::slab::Slab;
 use crate::sys::fault::Fault;
 use crate::sys::memory::{Access, Mapping, Memory};
 use crate::sys::socket::Socket;
-use crate::sys::{BorrowedHandle, Handle};
-use std::collections::HashMap;
+use crate::sys::{self, BorrowedHandle, Handle};
+use std::collections::{HashMap, VecDeque};
 use std::io;
 
 /// The socket, the rings and the slabs of one worker.
@@ -32,8 +32,13 @@ pub struct Lane {
     known: HashMap<u64, usize>,
     /// The slab in which the worker's large results lie.
     theirs: Option<(u64, Handle)>,
+    /// Descriptors of results that have not been heard yet.
+    carried: VecDeque<(CallSeq, Vec<Handle>)>,
     hung_up: bool,
 }
+
+/// How long the payload of a call is whose arguments lie in a slab.
+const SPILLED_CALL_BYTES: usize = 20;
 
 /// One frame from a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +81,7 @@ impl Lane {
             taken: 0,
             known: HashMap::new(),
             theirs: None,
+            carried: VecDeque::new(),
             hung_up: false,
         }
     }
@@ -90,14 +96,34 @@ impl Lane {
         self.push(FrameHead { kind: request::CALL, flags: 0, count, seq: seq.0 }, payload)
     }
 
+    /// Hands over one call whose arguments have descriptors. False if there is no room.
+    pub fn call_carrying(&mut self, seq: CallSeq, payload: &[&[u8]], handles: &[Handle]) -> io::Result<bool> {
+        let len = payload.iter().map(|part| part.len()).sum();
+        let flags = if handles.is_empty() { 0 } else { CARRIES };
+        let sent = self.end.requests.is_ready(len) && self.send_handles(seq, handles)?;
+        Ok(sent && self.push(FrameHead { kind: request::CALL, flags, count: 1, seq: seq.0 }, payload))
+    }
+
     /// Hands over one call whose arguments lie in a slab. False if there is no room in the ring.
-    pub fn spilled_call(&mut self, seq: CallSeq, slot: u32, slab: &Slab, len: u64) -> io::Result<bool> {
+    pub fn spilled_call(
+        &mut self,
+        seq: CallSeq,
+        slot: u32,
+        (slab, len): (&Slab, u64),
+        handles: &[Handle],
+    ) -> io::Result<bool> {
         let id = slab.id();
+        if !self.end.requests.is_ready(SPILLED_CALL_BYTES) || !self.send_handles(seq, handles)? {
+            return Ok(false);
+        }
         if self.known.get(&id).is_none_or(|&known| known < slab.len()) {
-            control::send(&self.socket, &ToWorker::Slab { id, len: slab.len() as u64 }, &[slab.handle()])?;
+            if !self.send_now(&ToWorker::Slab { id, len: slab.len() as u64 }, &[slab.handle()])? {
+                return Ok(false);
+            }
             self.known.insert(id, slab.len());
         }
-        let head = FrameHead { kind: request::CALL, flags: SPILLED, count: 1, seq: seq.0 };
+        let flags = if handles.is_empty() { SPILLED } else { SPILLED | CARRIES };
+        let head = FrameHead { kind: request::CALL, flags, count: 1, seq: seq.0 };
         Ok(self.push(head, &[&slot.to_le_bytes(), &Spilled { slab: id, len }.to_bytes()]))
     }
 
@@ -128,6 +154,10 @@ impl Lane {
                 self.theirs = Some((id, handle));
                 Ok(Some(ToParent::Slab { id }))
             }
+            Ok(Some((ToParent::Handles { call }, handles))) => {
+                self.carried.push_back((CallSeq(call), handles));
+                Ok(Some(ToParent::Handles { call }))
+            }
             Ok(Some((message, _))) => Ok(Some(message)),
             // Its death is reported by other means.
             Err(error)
@@ -145,8 +175,12 @@ impl Lane {
         self.hung_up
     }
 
-    /// The next response; its bytes are appended to `out`.
-    pub fn next_response(&mut self, out: &mut Vec<u8>) -> Result<Option<Response>, Violation> {
+    /// The next response; its bytes are appended to `out`, its descriptors to `handles`.
+    pub fn next_response(
+        &mut self,
+        out: &mut Vec<u8>,
+        handles: &mut Vec<Handle>,
+    ) -> Result<Option<Response>, Violation> {
         let Some(frame) = self.end.responses.peek().map_err(|_| Violation::new("a corrupt ring"))? else {
             return Ok(None);
         };
@@ -166,6 +200,9 @@ impl Lane {
                 .ok_or_else(|| Violation::new("a garbled slab reference"))?;
             out.truncate(start);
             self.read_slab(spilled, out)?;
+        }
+        if head.flags & CARRIES != 0 {
+            handles.extend(self.take_carried(CallSeq(head.seq))?);
         }
         Ok(Some(Response { seq: CallSeq(head.seq), kind }))
     }
@@ -247,7 +284,12 @@ impl Lane {
     fn read_slab(&mut self, spilled: Spilled, out: &mut Vec<u8>) -> Result<(), Violation> {
         while self.theirs.as_ref().is_none_or(|(id, _)| *id != spilled.slab) {
             match self.next_message()? {
-                Some(ToParent::Slab { .. } | ToParent::Hello { .. } | ToParent::Ready) => {}
+                Some(
+                    ToParent::Slab { .. }
+                    | ToParent::Handles { .. }
+                    | ToParent::Hello { .. }
+                    | ToParent::Ready,
+                ) => {}
                 Some(ToParent::InitializerFailed(_)) | None => {
                     return Err(Violation::new("a result in a slab that was never sent"));
                 }
@@ -266,6 +308,43 @@ impl Lane {
         })?;
         self.tell(&ToWorker::Free);
         Ok(())
+    }
+
+    /// The descriptors that came with the result of a call. Those of calls before it, whose results nobody heard, go.
+    fn take_carried(&mut self, seq: CallSeq) -> Result<Vec<Handle>, Violation> {
+        loop {
+            while let Some((of, handles)) = self.carried.pop_front() {
+                if of == seq {
+                    return Ok(handles);
+                }
+            }
+            match self.next_message()? {
+                Some(ToParent::InitializerFailed(_)) | None => {
+                    return Err(Violation::new("a result without its descriptors"));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Sends the descriptors of a call ahead of it. False if the socket has no room now.
+    fn send_handles(&self, seq: CallSeq, handles: &[Handle]) -> io::Result<bool> {
+        if handles.is_empty() {
+            return Ok(true);
+        }
+        let handles: Vec<_> = handles.iter().map(sys::borrow).collect();
+        self.send_now(&ToWorker::Handles { call: seq.0 }, &handles)
+    }
+
+    /// Sends a message; false if the socket has no room now.
+    fn send_now(&self, message: &ToWorker, handles: &[BorrowedHandle<'_>]) -> io::Result<bool> {
+        match control::send(&self.socket, message, handles) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            // It is dead, which is noticed elsewhere.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Says something that a worker which is gone does not need to hear.

@@ -71,7 +71,7 @@ fn explain(error: &postcard::Error) -> CodecError {
         postcard::Error::WontImplement => "the type asks for a self-describing format".into(),
         postcard::Error::DeserializeUnexpectedEnd => "the bytes end too early".into(),
         postcard::Error::SerdeSerCustom | postcard::Error::SerdeDeCustom => {
-            "the type's own serde code refused the value".into()
+            super::handles::last_refusal().unwrap_or("the type's own serde code refused the value").into()
         }
         other => other.to_string(),
     })

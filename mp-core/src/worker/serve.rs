@@ -9,7 +9,7 @@ use crate::process::gate;
 use crate::protocol::control::{
     FailureMessage, FirstArguments, FirstCall, Init, MAGIC, Role, ToParent, ToWorker, VERSION,
 };
-use crate::protocol::frame::{SPILLED, Spilled, items, request, response, take_u32};
+use crate::protocol::frame::{CARRIES, SPILLED, Spilled, items, request, response, take_u32};
 use crate::shm::recorder::WorkerRecorder;
 use crate::shm::region::Region;
 use crate::shm::ring::{Consumer, FrameHead, Trusted};
@@ -177,12 +177,12 @@ impl Desk {
         let entry = registry().get(Slot(slot)).ok_or_else(garbled)?;
         if head.flags & SPILLED != 0 {
             let spilled = Spilled::from_bytes(rest).ok_or_else(garbled)?;
-            self.call(CallSeq(head.seq), entry, Place::Slab(spilled))?;
+            self.call(CallSeq(head.seq), head.flags, entry, Place::Slab(spilled))?;
             self.berth.announce();
             return Ok(());
         }
         for (seq, item) in (head.seq..).zip(items(head.count, rest)) {
-            self.call(CallSeq(seq), entry, Place::Ring(item.ok_or_else(garbled)?))?;
+            self.call(CallSeq(seq), head.flags, entry, Place::Ring(item.ok_or_else(garbled)?))?;
             self.berth.announce_if_seen();
         }
         self.berth.announce();
@@ -190,8 +190,10 @@ impl Desk {
     }
 
     /// Runs one call and publishes how it ended, unless it has been revoked.
-    fn call(&mut self, seq: CallSeq, entry: &'static Entry, place: Place<'_>) -> io::Result<()> {
-        if !self.berth.recorder().begin(seq.0) {
+    fn call(&mut self, seq: CallSeq, flags: u8, entry: &'static Entry, place: Place<'_>) -> io::Result<()> {
+        let began = self.berth.recorder().begin(seq.0);
+        let handles = if flags & CARRIES == 0 { Vec::new() } else { self.berth.handles_of(seq) };
+        if !began {
             return self.pass(seq);
         }
         self.result.clear();
@@ -204,14 +206,21 @@ impl Desk {
                     .map_err(|_| io::Error::other("a slab shorter than its content"))?
             }
         };
-        let (kind, code) = match run(entry, arguments, &mut self.result, self.runner) {
-            Ok(()) => (response::DONE, 0),
+        let code = match run(entry, arguments, handles, &mut self.result, self.runner) {
+            Ok(carried) if carried.is_empty() => {
+                self.berth.respond(response::DONE, seq, &self.result)?;
+                0
+            }
+            Ok(carried) => {
+                self.berth.respond_carrying(response::DONE, seq, &self.result, &carried)?;
+                0
+            }
             Err(failure) => {
                 encode_failure(failure, &mut self.result);
-                (response::FAIL, PANICKED)
+                self.berth.respond(response::FAIL, seq, &self.result)?;
+                PANICKED
             }
         };
-        self.berth.respond(kind, seq, &self.result)?;
         self.berth.recorder().end();
         if matches!(self.role, Role::Process) {
             exit(code);
@@ -309,15 +318,24 @@ fn first_call(call: &FirstCall, attached: &mut Vec<Handle>, runner: Runner) -> R
     let broken = |reason: String| Failure::ArgumentUndecodable { type_name: "mp::FirstCall".into(), reason };
     let entry =
         registry().get(Slot(call.slot)).ok_or_else(|| broken(format!("no task in slot {}", call.slot)))?;
+    let take = |attached: &mut Vec<Handle>| {
+        let count = call.handles as usize;
+        if count > attached.len() {
+            return Err(broken("descriptors are missing".into()));
+        }
+        Ok(attached.drain(..count).collect())
+    };
     match &call.arguments {
-        FirstArguments::Inline(bytes) => run(entry, bytes, &mut Vec::new(), runner),
+        FirstArguments::Inline(bytes) => {
+            run(entry, bytes, take(attached)?, &mut Vec::new(), runner).map(drop)
+        }
         FirstArguments::Attached { len } => {
             let len = usize::try_from(*len).map_err(|error| broken(error.to_string()))?;
             let handle = if attached.is_empty() { None } else { Some(attached.remove(0)) };
             let handle = handle.ok_or_else(|| broken("its descriptor is missing".into()))?;
             let slab = AttachedSlab::attach(handle, len).map_err(|error| broken(error.to_string()))?;
             let bytes = slab.bytes(0, len).map_err(|_| broken("its slab is too short".into()))?;
-            run(entry, bytes, &mut Vec::new(), runner)
+            run(entry, bytes, take(attached)?, &mut Vec::new(), runner).map(drop)
         }
     }
 }

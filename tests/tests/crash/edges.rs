@@ -2,15 +2,14 @@
 
 use crate::kinds::{Kind, Order, STRUCK};
 use crate::scratch::Scratch;
-use crate::table::whole;
+use crate::table::{builder, whole};
 use crate::verbs::{Outcome, VERBS, Verb};
-use mp::{Error, ErrorKind, Pool, PoolBuilder};
+use mp::{Error, ErrorKind, PoolBuilder};
 use mp_tests::{lives, scenario, until};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 const WORKERS: usize = 2;
 
@@ -49,17 +48,14 @@ pub fn errors(outcome: Outcome) -> Vec<Error> {
     }
 }
 
-fn builder() -> PoolBuilder {
-    Pool::builder().workers(WORKERS).grace(Duration::from_millis(200))
-}
-
 #[test]
 fn a_death_in_the_initializer_costs_no_item() {
     scenario(|| {
         for kind in Kind::DEADLY.into_iter().filter(|kind| *kind != Kind::Panic) {
             for verb in VERBS {
                 let scratch = Scratch::new();
-                let pool = builder().initializer(strike_once, (kind, &scratch.file("flag"))).build().unwrap();
+                let pool =
+                    builder(WORKERS).initializer(strike_once, (kind, &scratch.file("flag"))).build().unwrap();
                 let numbers = values(verb.run(&pool, &orders(6)));
                 assert_eq!(numbers, [0, 1, 2, 3, 4, 5], "{kind:?} in {verb:?}");
                 assert!(scratch.file("flag").exists(), "nobody was struck");
@@ -75,7 +71,8 @@ fn an_initializer_that_always_dies_ends_the_pool_and_names_the_last_death() {
         for kind in Kind::DEADLY.into_iter().filter(|kind| *kind != Kind::Panic) {
             for verb in [Verb::Apply, Verb::Await, Verb::Map, Verb::TryMap, Verb::Imap] {
                 let scratch = Scratch::new();
-                let pool = builder().initializer(strike_always, (kind, scratch.file("log"))).build().unwrap();
+                let pool =
+                    builder(WORKERS).initializer(strike_always, (kind, scratch.file("log"))).build().unwrap();
                 for error in errors(verb.run(&pool, &orders(6))) {
                     assert_eq!(error.kind(), ErrorKind::CrashLoop, "{kind:?} in {verb:?}: {error:?}");
                     kind.check_death(error.worker_lost().unwrap());
@@ -94,10 +91,17 @@ fn an_initializer_that_panics_ends_the_pool_with_its_panic() {
     scenario(|| {
         for verb in VERBS {
             let scratch = Scratch::new();
-            let pool = builder().initializer(strike_always, (Kind::Panic, scratch.file("log"))).build().unwrap();
+            let pool = builder(WORKERS)
+                .initializer(strike_always, (Kind::Panic, scratch.file("log")))
+                .build()
+                .unwrap();
             for round in 0..2 {
                 for error in errors(verb.run(&pool, &orders(6))) {
-                    assert_eq!(error.kind(), ErrorKind::InitializerFailed, "{verb:?}, round {round}: {error:?}");
+                    assert_eq!(
+                        error.kind(),
+                        ErrorKind::InitializerFailed,
+                        "{verb:?}, round {round}: {error:?}"
+                    );
                     assert_eq!(error.panic().unwrap().message, "struck by Panic");
                 }
             }
@@ -113,7 +117,7 @@ fn a_finalizer_that_dies_or_gets_stuck_costs_no_item_and_holds_nobody_up() {
         for kind in Kind::DEADLY.into_iter().chain([Kind::Stuck, Kind::Stopped]) {
             let scratch = Scratch::new();
             let log = scratch.file("log");
-            let pool = builder().finalizer(strike_always, (kind, log.clone())).build().unwrap();
+            let pool = builder(WORKERS).finalizer(strike_always, (kind, log.clone())).build().unwrap();
             assert_eq!(values(Verb::Map.run(&pool, &orders(6))), [0, 1, 2, 3, 4, 5], "{kind:?}");
             pool.shutdown(false).unwrap();
             assert!(pool.workers().is_empty(), "{kind:?}");
@@ -127,7 +131,7 @@ fn workers_whose_finalizers_die_are_recycled_like_others() {
     scenario(|| {
         for kind in Kind::DEADLY {
             let scratch = Scratch::new();
-            let pool = builder()
+            let pool = builder(WORKERS)
                 .finalizer(strike_always, (kind, scratch.file("log")))
                 .max_tasks_per_worker(2)
                 .build()
@@ -145,7 +149,7 @@ fn workers_whose_finalizers_die_are_recycled_like_others() {
 fn a_worker_killed_while_idle_costs_no_item() {
     scenario(|| {
         for verb in VERBS {
-            let pool = Pool::new(WORKERS).unwrap();
+            let pool = builder(WORKERS).build().unwrap();
             whole(&pool, WORKERS);
             for signals in [
                 &[Signal::KILL][..],
@@ -159,7 +163,11 @@ fn a_worker_killed_while_idle_costs_no_item() {
                 for signal in signals {
                     kill_process(pid(victim), *signal).unwrap();
                 }
-                assert_eq!(values(verb.run(&pool, &orders(6))), [0, 1, 2, 3, 4, 5], "{signals:?} in {verb:?}");
+                assert_eq!(
+                    values(verb.run(&pool, &orders(6))),
+                    [0, 1, 2, 3, 4, 5],
+                    "{signals:?} in {verb:?}"
+                );
                 until(|| !lives(victim));
                 whole(&pool, WORKERS);
                 assert!(pool.workers().iter().all(|worker| worker.pid != victim));
@@ -171,7 +179,7 @@ fn a_worker_killed_while_idle_costs_no_item() {
 #[test]
 fn all_workers_killed_at_once_while_idle_cost_no_item() {
     scenario(|| {
-        let pool = Pool::new(4).unwrap();
+        let pool = builder(4).build().unwrap();
         whole(&pool, 4);
         for worker in pool.workers() {
             kill_process(pid(worker.pid), Signal::KILL).unwrap();
@@ -185,7 +193,7 @@ fn all_workers_killed_at_once_while_idle_cost_no_item() {
 fn a_worker_killed_while_it_starts_costs_no_item() {
     scenario(|| {
         for verb in VERBS {
-            let pool = Pool::new(WORKERS).unwrap();
+            let pool = builder(WORKERS).build().unwrap();
             for worker in pool.workers() {
                 kill_process(pid(worker.pid), Signal::KILL).unwrap();
             }
@@ -201,5 +209,5 @@ pub fn pid(pid: u32) -> Pid {
 
 /// The workers of a pool with this mark tell by a file that one of them has been struck.
 pub fn marked(scratch: &Scratch) -> PoolBuilder {
-    builder().env(STRUCK, scratch.file("struck"))
+    builder(WORKERS).env(STRUCK, scratch.file("struck"))
 }

@@ -2,8 +2,9 @@
 
 use crate::kinds::{End, Kind, Order, PLACES, Place, one};
 use crate::verbs::{Outcome, VERBS, Verb};
-use mp::Pool;
+use mp::{Pool, PoolBuilder};
 use mp_tests::{lives, scenario, until};
+use std::time::Duration;
 
 /// Workers of each pool.
 const WORKERS: usize = 2;
@@ -11,6 +12,11 @@ const WORKERS: usize = 2;
 /// Items of each cell, and which of them dies.
 const ITEMS: u64 = 6;
 const DIES: u64 = 3;
+
+/// Backtraces would make each panic take a tenth of a second.
+pub fn builder(workers: usize) -> PoolBuilder {
+    Pool::builder().workers(workers).grace(Duration::from_millis(200)).env_remove("RUST_BACKTRACE")
+}
 
 /// Waits until the pool is whole again and works.
 pub fn whole(pool: &Pool, workers: usize) {
@@ -53,7 +59,7 @@ fn check_cell(pool: &Pool, kind: Kind, place: Place, verb: Verb) {
 fn check_kind(kind: Kind) {
     scenario(|| {
         for verb in VERBS {
-            let pool = Pool::new(WORKERS).unwrap();
+            let pool = builder(WORKERS).build().unwrap();
             for place in PLACES {
                 check_cell(&pool, kind, place, verb);
             }

@@ -51,6 +51,17 @@ impl Socket {
         Ok(rustix::io::ioctl_fionbio(&self.0, on)?)
     }
 
+    /// Waits until something can be sent or the peer is gone; false if the time is over first.
+    pub fn wait_for_room(&self, timeout: std::time::Duration) -> io::Result<bool> {
+        let timeout = timeout.try_into().map_err(io::Error::other)?;
+        let mut polled = [rustix::event::PollFd::new(&self.0, rustix::event::PollFlags::OUT)];
+        match rustix::event::poll(&mut polled, Some(&timeout)) {
+            Ok(ready) => Ok(ready > 0),
+            Err(Errno::INTR) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Sends a part of `bytes`, at least one, and with the first of them all of `handles`. Returns how many bytes went
     /// out; the rest is the caller's to send again, without the handles.
     ///

@@ -42,6 +42,11 @@ impl Socket {
         Err(unsupported())
     }
 
+    /// Waits until something can be sent or the peer is gone; false if the time is over first.
+    pub fn wait_for_room(&self, _: std::time::Duration) -> io::Result<bool> {
+        Err(unsupported())
+    }
+
     /// Sends a part of `bytes`, and with the first of them all of `handles`; returns how many bytes went out.
     pub fn send(&self, _: &[IoSlice<'_>], _: &[BorrowedHandle<'_>]) -> io::Result<usize> {
         Err(unsupported())

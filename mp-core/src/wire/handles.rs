@@ -1,0 +1,139 @@
+//! Handles inside values.
+//!
+//! A lock, a queue or an end of a pipe is a descriptor and a few numbers. When one of them is encoded, the descriptor is
+//! put aside and its place among those put aside is written; the descriptors travel beside the bytes. Decoding goes the
+//! other way. Both sides are set up around one value on one thread, as ipc-channel does it; outside, such a value cannot
+//! be encoded at all.
+
+use crate::limits;
+use crate::sys::{self, BorrowedHandle, Handle};
+use std::cell::{Cell, RefCell};
+use std::fmt;
+
+/// Why a handle cannot be encoded or decoded here.
+#[derive(Debug)]
+pub struct NotHere(&'static str);
+
+impl NotHere {
+    fn new(why: &'static str) -> Self {
+        LAST.set(Some(why));
+        Self(why)
+    }
+}
+
+impl fmt::Display for NotHere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+thread_local! {
+    static OUTGOING: RefCell<Option<Vec<Handle>>> = const { RefCell::new(None) };
+    static LAST: Cell<Option<&'static str>> = const { Cell::new(None) };
+    static INCOMING: RefCell<Option<Vec<Option<Handle>>>> = const { RefCell::new(None) };
+}
+
+/// Runs `encode`; returns the handles that were given meanwhile.
+pub fn collecting<T>(encode: impl FnOnce() -> T) -> (T, Vec<Handle>) {
+    let restore = Restore(OUTGOING.replace(Some(Vec::new())));
+    let result = encode();
+    let given = OUTGOING.take().unwrap_or_default();
+    drop(restore);
+    (result, given)
+}
+
+/// Runs `decode`, which may take these handles. What it does not take is closed.
+pub fn providing<T>(handles: Vec<Handle>, decode: impl FnOnce() -> T) -> T {
+    lending(&mut handles.into_iter().map(Some).collect(), decode)
+}
+
+/// Runs `decode`, which may take from these handles; what it does not take stays.
+pub fn lending<T>(handles: &mut Vec<Option<Handle>>, decode: impl FnOnce() -> T) -> T {
+    struct Back<'a>(&'a mut Vec<Option<Handle>>, Option<Vec<Option<Handle>>>);
+    impl Drop for Back<'_> {
+        fn drop(&mut self) {
+            *self.0 = INCOMING.replace(self.1.take()).unwrap_or_default();
+        }
+    }
+    let outer = INCOMING.replace(Some(std::mem::take(handles)));
+    let _back = Back(handles, outer);
+    decode()
+}
+
+/// Why the last handle on this thread was refused, if that was not asked before: serde's errors lose their text on the
+/// way through postcard.
+pub fn last_refusal() -> Option<&'static str> {
+    LAST.take()
+}
+
+/// For `Serialize`: puts a copy of the handle aside and returns its place.
+///
+/// # Errors
+/// Outside of `mp`, or when there are too many.
+pub fn give(handle: BorrowedHandle<'_>) -> Result<u32, NotHere> {
+    OUTGOING.with_borrow_mut(|outgoing| {
+        let outgoing = outgoing.as_mut().ok_or_else(|| NotHere::new(
+            "this value stands for something shared by processes: it can travel in arguments, results and messages of mp \
+             only",
+        ))?;
+        if outgoing.len() >= limits::CONTROL_HANDLES_MAX {
+            return Err(NotHere::new("a value carries more shared things than one message can"));
+        }
+        let copy = sys::duplicate(handle).map_err(|_| NotHere::new("the process has no descriptors left"))?;
+        outgoing.push(copy);
+        Ok(outgoing.len() as u32 - 1)
+    })
+}
+
+/// For `Deserialize`: takes the handle at a place.
+///
+/// # Errors
+/// Outside of `mp`, or when there is none.
+pub fn take(place: u32) -> Result<Handle, NotHere> {
+    INCOMING.with_borrow_mut(|incoming| {
+        let incoming = incoming.as_mut().ok_or_else(|| NotHere::new(
+            "this value stands for something shared by processes: it can be read from messages of mp only",
+        ))?;
+        let handle = incoming.get_mut(place as usize).and_then(Option::take);
+        handle.ok_or_else(|| NotHere::new("the descriptor of this value is missing"))
+    })
+}
+
+struct Restore(Option<Vec<Handle>>);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        OUTGOING.set(self.0.take());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::pipe::pipe;
+
+    #[test]
+    fn handles_travel_beside_the_bytes() {
+        let (read, write) = pipe().unwrap();
+        let ((first, second), handles) =
+            collecting(|| (give(sys::borrow(&read)).unwrap(), give(sys::borrow(&write)).unwrap()));
+        assert_eq!((first, second, handles.len()), (0, 1, 2));
+        providing(handles, || {
+            assert!(take(1).is_ok());
+            assert!(take(1).is_err(), "taken once");
+            assert!(take(2).is_err(), "never given");
+        });
+        assert!(take(0).is_err(), "outside");
+        assert!(give(sys::borrow(&read)).is_err(), "outside");
+    }
+
+    #[test]
+    fn a_value_inside_a_value_has_its_own_handles() {
+        let (read, _write) = pipe().unwrap();
+        let (inner, outer) = collecting(|| {
+            give(sys::borrow(&read)).unwrap();
+            collecting(|| give(sys::borrow(&read)).unwrap()).1.len()
+        });
+        assert_eq!((inner, outer.len()), (1, 1));
+    }
+}

@@ -1,0 +1,54 @@
+//! Whatever a task does to its worker, the caller gets an answer, and the other calls go on.
+
+use serde::{Deserialize, Serialize};
+use std::process::{self, Command};
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+enum End {
+    Return,
+    Panic,
+    Abort,
+    Segfault,
+    StackOverflow,
+    Exit,
+    Kill,
+}
+
+#[mp::task]
+fn meet(end: End) -> u32 {
+    match end {
+        End::Return => {}
+        End::Panic => panic!("this is not my day"),
+        End::Abort => process::abort(),
+        // SAFETY: nobody keeps this promise; that is the point, and why it happens in another process.
+        End::Segfault => unsafe { (8 as *mut u8).write_volatile(1) },
+        End::StackOverflow => drop(bottomless(0)),
+        End::Exit => process::exit(0),
+        End::Kill => drop(Command::new("sh").args(["-c", "kill -KILL $PPID"]).status()),
+    }
+    42
+}
+
+#[allow(unconditional_recursion, reason = "this is what overflows")]
+fn bottomless(depth: u64) -> [u64; 64] {
+    std::hint::black_box(bottomless(depth + 1)).map(|x| x + depth)
+}
+
+fn main() -> Result<(), mp::Error> {
+    mp::main!();
+    use End::{Abort, Exit, Kill, Panic, Return, Segfault, StackOverflow};
+    let pool = mp::Pool::new(2)?;
+    let ends = [Return, Panic, Abort, Segfault, StackOverflow, Exit, Kill, Return];
+    for (end, outcome) in ends.into_iter().zip(pool.try_map(meet, ends)) {
+        match outcome {
+            Ok(value) => println!("{end:?}: {value}"),
+            Err(error) => println!("{end:?}: {:?}: {error}", error.kind()),
+        }
+    }
+    // What killed a worker is data, too.
+    let error = pool.apply(meet, (Kill,)).expect_err("the worker is killed");
+    let status = error.worker_lost().and_then(|lost| lost.status);
+    println!("{:?}", status.and_then(mp::ExitStatus::signal_name));
+    println!("the pool goes on: {}", pool.apply(meet, (Return,))?);
+    Ok(())
+}

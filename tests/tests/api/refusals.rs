@@ -1,0 +1,265 @@
+//! What is refused, where, and with which words.
+
+use crate::gate::wait_at;
+use mp::{Error, ErrorKind, Pool, Process};
+use mp_tests::{living_children, scenario};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Flattened {
+    a: u8,
+    #[serde(flatten)]
+    rest: BTreeMap<String, u8>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Untagged {
+    Number(i64),
+    Text(String),
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind")]
+enum InternallyTagged {
+    One { x: u8 },
+    Two { y: String },
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Skipping {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    maybe: Option<u32>,
+    rest: u32,
+}
+
+/// Serde code that fails by itself.
+#[derive(Clone, Debug, Deserialize)]
+struct Stubborn;
+
+impl Serialize for Stubborn {
+    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("I will not"))
+    }
+}
+
+#[mp::task(instances(Flattened, Untagged, InternallyTagged, Skipping, Stubborn, PathBuf))]
+fn take<T>(value: T) -> u8 {
+    drop(value);
+    1
+}
+
+#[mp::task]
+fn give_flattened() -> Flattened {
+    Flattened { a: 1, rest: BTreeMap::from([("b".into(), 2)]) }
+}
+
+#[mp::task]
+fn give_untagged(text: bool) -> Untagged {
+    if text { Untagged::Text("x".into()) } else { Untagged::Number(1) }
+}
+
+#[mp::task]
+fn give_tagged(two: bool) -> InternallyTagged {
+    if two { InternallyTagged::Two { y: "y".into() } } else { InternallyTagged::One { x: 1 } }
+}
+
+#[mp::task]
+fn give_skipping() -> Skipping {
+    Skipping::default()
+}
+
+#[mp::task]
+fn give_path() -> PathBuf {
+    PathBuf::from(OsString::from_vec(vec![b'a', 0xff]))
+}
+
+#[mp::task]
+fn give_stubborn(refuse: bool) -> Result<u8, Stubborn> {
+    if refuse { Err(Stubborn) } else { Ok(4) }
+}
+
+/// The error names the kind, the task, the direction, the type and the way out.
+#[track_caller]
+fn check(error: &Error, kind: ErrorKind, task: &str, direction: &str, type_name: &str) {
+    let text = error.to_string();
+    assert_eq!(error.kind(), kind, "{text}");
+    assert!(error.task_name().unwrap().contains(task), "{text}");
+    for part in [task, direction, type_name, "postcard", "send a plain struct or enum"] {
+        assert!(text.contains(part), "{part:?} is not in: {text}");
+    }
+}
+
+#[test]
+fn an_argument_that_cannot_be_encoded_fails_in_the_caller() {
+    scenario(|| {
+        let flattened = Flattened { a: 1, rest: BTreeMap::new() };
+        let path = PathBuf::from(OsString::from_vec(vec![0xff]));
+        let pool = Pool::new(1).unwrap();
+        let argument = "an argument of type";
+        let error = pool.apply(take::<Flattened>, (&flattened,)).unwrap_err();
+        check(&error, ErrorKind::Encode, "take", argument, "Flattened");
+        check(
+            &pool.apply(take::<PathBuf>, (&path,)).unwrap_err(),
+            ErrorKind::Encode,
+            "take",
+            argument,
+            "PathBuf",
+        );
+        let error = pool.apply_async(take::<Stubborn>, (Stubborn,)).wait().unwrap_err();
+        check(&error, ErrorKind::Encode, "take", argument, "Stubborn");
+        let error = mp::spawn(take::<Flattened>, (flattened,)).unwrap_err();
+        check(&error, ErrorKind::Encode, "take", argument, "Flattened");
+        assert_eq!(pool.apply(take::<Skipping>, (Skipping { maybe: Some(1), rest: 2 },)).unwrap(), 1);
+    });
+}
+
+#[test]
+fn an_argument_that_cannot_be_decoded_fails_that_call_alone() {
+    scenario(|| {
+        let pool = Pool::new(1).unwrap();
+        let argument = "an argument of type";
+        let error = pool.apply(take::<Untagged>, (Untagged::Number(1),)).unwrap_err();
+        check(&error, ErrorKind::Decode, "take", argument, "Untagged");
+        let error = pool.apply(take::<InternallyTagged>, (InternallyTagged::One { x: 1 },)).unwrap_err();
+        check(&error, ErrorKind::Decode, "take", argument, "InternallyTagged");
+        let error = pool.apply(take::<Skipping>, (Skipping::default(),)).unwrap_err();
+        check(&error, ErrorKind::Decode, "take", argument, "");
+        let items = [Some(1), None, Some(3)].map(|maybe| Skipping { maybe, rest: 7 });
+        let outcomes = pool.try_map(take::<Skipping>, &items);
+        assert!(outcomes[0].is_ok() && outcomes[2].is_ok(), "{outcomes:?}");
+        assert_eq!(outcomes[1].as_ref().unwrap_err().item(), Some(1));
+    });
+}
+
+#[test]
+fn a_result_that_cannot_travel_fails_that_call_alone() {
+    scenario(|| {
+        let pool = Pool::new(1).unwrap();
+        let result = "the result of type";
+        check(
+            &pool.apply(give_flattened, ()).unwrap_err(),
+            ErrorKind::Encode,
+            "give_flattened",
+            result,
+            "Flattened",
+        );
+        check(&pool.apply(give_path, ()).unwrap_err(), ErrorKind::Encode, "give_path", result, "PathBuf");
+        for choice in [false, true] {
+            let error = pool.apply(give_untagged, (choice,)).unwrap_err();
+            check(&error, ErrorKind::Decode, "give_untagged", result, "Untagged");
+            let error = pool.apply(give_tagged, (choice,)).unwrap_err();
+            check(&error, ErrorKind::Decode, "give_tagged", result, "InternallyTagged");
+        }
+        check(
+            &pool.apply(give_skipping, ()).unwrap_err(),
+            ErrorKind::Decode,
+            "give_skipping",
+            result,
+            "Skipping",
+        );
+        let error = mp::spawn(give_untagged, (true,)).unwrap().join().unwrap_err();
+        check(&error, ErrorKind::Decode, "give_untagged", result, "Untagged");
+        let error = mp::spawn(give_flattened, ()).unwrap().join().unwrap_err();
+        check(&error, ErrorKind::Encode, "give_flattened", result, "Flattened");
+        let outcomes = pool.try_map(give_stubborn, [false, true, false]);
+        assert!(outcomes[0].is_ok() && outcomes[1].is_err() && outcomes[2].is_ok(), "{outcomes:?}");
+        let error = pool.map(give_stubborn, [false, true, false]).unwrap_err();
+        check(&error, ErrorKind::Encode, "give_stubborn", result, "Stubborn");
+        assert_eq!(error.item(), Some(1));
+    });
+}
+
+#[test]
+fn items_that_cannot_be_encoded_fail_in_their_place() {
+    scenario(|| {
+        let pool = Pool::new(2).unwrap();
+        let good = PathBuf::from("a");
+        let bad = PathBuf::from(OsString::from_vec(vec![0xff]));
+        let items: Vec<_> = (0..40).map(|n| if n % 10 == 3 { bad.clone() } else { good.clone() }).collect();
+        let expected: Vec<bool> = (0..40).map(|n| n % 10 != 3).collect();
+        let outcomes = pool.try_map(take::<PathBuf>, &items);
+        assert_eq!(outcomes.iter().map(Result::is_ok).collect::<Vec<_>>(), expected);
+        assert_eq!(outcomes[13].as_ref().unwrap_err().item(), Some(13));
+        let one_by_one: Vec<bool> =
+            pool.imap(take::<PathBuf>, &items).map(|outcome| outcome.is_ok()).collect();
+        assert_eq!(one_by_one, expected);
+        let mut any: Vec<_> =
+            pool.imap_unordered(take::<PathBuf>, &items).map(|(n, r)| (n, r.is_ok())).collect();
+        any.sort_unstable();
+        assert_eq!(any, expected.into_iter().enumerate().collect::<Vec<_>>());
+        assert_eq!(pool.map(take::<PathBuf>, &items).unwrap_err().item(), Some(3));
+        assert_eq!(pool.map_async(take::<PathBuf>, &items).wait().unwrap_err().item(), Some(3));
+    });
+}
+
+fn plain(x: i64) -> i64 {
+    x
+}
+
+/// The error says which function, what to add, and where it was used.
+#[track_caller]
+fn check_not_a_task(error: &Error, line: u32, parts: &[&str]) {
+    let text = error.to_string();
+    assert_eq!(error.kind(), ErrorKind::NotATask, "{text}");
+    let place = format!("{}:{line}:", file!());
+    for part in parts.iter().chain([&place.as_str(), &"#[mp::task]"]) {
+        assert!(text.contains(part), "{part:?} is not in: {text}");
+    }
+}
+
+#[test]
+fn an_unannotated_function_is_refused_by_every_verb() {
+    scenario(|| {
+        let pool = Pool::new(1).unwrap();
+        let name = "api::refusals::plain";
+        check_not_a_task(&pool.apply(plain, (1,)).unwrap_err(), line!(), &[name]);
+        check_not_a_task(&pool.apply_async(plain, (1,)).wait().unwrap_err(), line!(), &[name]);
+        check_not_a_task(&pool.map(plain, 0..3).unwrap_err(), line!(), &[name]);
+        check_not_a_task(&pool.map_async(plain, 0..3).wait().unwrap_err(), line!(), &[name]);
+        check_not_a_task(&pool.starmap(plain, [(1,)]).unwrap_err(), line!(), &[name]);
+        check_not_a_task(&pool.starmap_async(plain, [(1,)]).wait().unwrap_err(), line!(), &[name]);
+        check_not_a_task(pool.try_map(plain, 0..3)[2].as_ref().unwrap_err(), line!(), &[name]);
+        check_not_a_task(pool.try_starmap(plain, [(1,)])[0].as_ref().unwrap_err(), line!(), &[name]);
+        check_not_a_task(&pool.imap(plain, 0..3).next().unwrap().unwrap_err(), line!(), &[name]);
+        check_not_a_task(&pool.imap_unordered(plain, 0..3).next().unwrap().1.unwrap_err(), line!(), &[name]);
+        check_not_a_task(&mp::spawn(plain, (1,)).unwrap_err(), line!(), &[name]);
+        check_not_a_task(&Process::new(plain, (1,)).start().unwrap_err(), line!(), &[name]);
+        check_not_a_task(&Pool::builder().initializer(plain, (1,)).build().unwrap_err(), line!(), &[name]);
+        check_not_a_task(&Pool::builder().finalizer(plain, (1,)).build().unwrap_err(), line!(), &[name]);
+        assert_eq!(pool.imap(plain, 0..3).count(), 1, "what is refused is said once");
+    });
+}
+
+#[test]
+fn a_refusal_starts_no_process() {
+    scenario(|| {
+        assert!(mp::spawn(plain, (1,)).is_err());
+        assert!(Pool::builder().workers(4).initializer(plain, (1,)).build().is_err());
+        assert!(living_children(std::process::id()).is_empty());
+    });
+}
+
+#[test]
+fn closures_and_function_pointers_are_refused_with_the_reason() {
+    scenario(|| {
+        let pool = Pool::new(1).unwrap();
+        let error = pool.map(|x: i64| x + 1, 0..3).unwrap_err();
+        check_not_a_task(&error, line!() - 1, &["closure"]);
+        let captured = 5;
+        let error = pool.apply(move |x: i64| x + captured, (1,)).unwrap_err();
+        check_not_a_task(&error, line!() - 1, &["closure"]);
+        let pointer: fn(&str, i64) -> i64 = wait_at;
+        let error = pool.apply(pointer, ("a", 1)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotATask);
+        let text = error.to_string();
+        assert!(
+            text.contains("function pointer") && text.contains(&format!("{}:{}:", file!(), line!() - 3)),
+            "{text}"
+        );
+    });
+}

@@ -1,0 +1,149 @@
+//! Values of every length: in the ring, just above it, and up to a gigabyte.
+
+use mp::{Backend, Pool};
+use mp_tests::scenario;
+
+/// The longest payload that goes through the ring, and what the ring holds.
+const INLINE: usize = 256 << 10;
+const RING: usize = 1 << 20;
+
+#[mp::task]
+fn digest(bytes: &[u8]) -> (usize, u64) {
+    (bytes.len(), fold(bytes))
+}
+
+#[mp::task]
+fn pattern(len: usize) -> Vec<u8> {
+    made(len)
+}
+
+#[mp::task]
+fn reversed(mut text: String) -> String {
+    text = text.chars().rev().collect();
+    text
+}
+
+#[mp::task]
+fn ends(bytes: &[u8]) -> (usize, u8, u8) {
+    (bytes.len(), bytes[0], bytes[bytes.len() - 1])
+}
+
+#[mp::task]
+fn blank(len: usize) -> Vec<u8> {
+    vec![9; len]
+}
+
+/// A digest that sees every byte's place, eight bytes at a time: these tests run unoptimised.
+fn fold(bytes: &[u8]) -> u64 {
+    let words = bytes.chunks(8).map(|chunk| {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        u64::from_le_bytes(word)
+    });
+    words.fold(7, |sum, word| sum.rotate_left(5) ^ word)
+}
+
+fn made(len: usize) -> Vec<u8> {
+    (0_u32..).flat_map(u32::to_le_bytes).take(len).collect()
+}
+
+/// The lengths around `edge`, where off-by-one mistakes live: a header and a length prefix may lie in between.
+fn around(edge: usize) -> impl Iterator<Item = usize> {
+    [edge - 200, edge - 72, edge - 68, edge - 67, edge - 65, edge - 64, edge - 9, edge - 1, edge, edge + 1]
+        .into_iter()
+}
+
+#[test]
+fn arguments_of_every_length_arrive_whole() {
+    scenario(|| {
+        let pool = Pool::new(2).unwrap();
+        let lengths = [0, 1, 127, 128, 16_383, 16_384, 300 << 10, 5 << 20];
+        for len in lengths.into_iter().chain(around(16 << 10)).chain(around(INLINE)).chain(around(RING)) {
+            let bytes = made(len);
+            assert_eq!(pool.apply(digest, (&bytes,)).unwrap(), (len, fold(&bytes)), "{len} bytes");
+        }
+    });
+}
+
+#[test]
+fn results_of_every_length_come_back_whole() {
+    scenario(|| {
+        let pool = Pool::new(2).unwrap();
+        let lengths = [0, 1, 127, 128, 16_383, 16_384, 300 << 10, 5 << 20];
+        for len in lengths.into_iter().chain(around(INLINE)).chain(around(RING)) {
+            assert!(pool.apply(pattern, (len,)).unwrap() == made(len), "{len} bytes");
+        }
+    });
+}
+
+#[test]
+fn a_process_takes_and_returns_values_of_every_length() {
+    scenario(|| {
+        for len in [0, INLINE - 64, INLINE, INLINE + 1, RING, 3 << 20] {
+            let bytes = made(len);
+            assert_eq!(
+                mp::spawn(digest, (&bytes,)).unwrap().join().unwrap(),
+                (len, fold(&bytes)),
+                "{len} bytes"
+            );
+            assert!(mp::spawn(pattern, (len,)).unwrap().join().unwrap() == bytes, "{len} bytes back");
+        }
+    });
+}
+
+#[test]
+fn a_map_may_mix_short_and_long_items() {
+    scenario(|| {
+        let pool = Pool::new(2).unwrap();
+        let lengths: Vec<usize> = (0..60).map(|n| if n % 7 == 3 { 400 << 10 } else { n * 10 }).collect();
+        let items: Vec<Vec<u8>> = lengths.iter().map(|len| made(*len)).collect();
+        let expected: Vec<_> = items.iter().map(|item| (item.len(), fold(item))).collect();
+        assert_eq!(pool.map(digest, &items).unwrap(), expected);
+        assert_eq!(pool.map_async(digest, &items).wait().unwrap(), expected);
+        assert_eq!(pool.imap(digest, &items).collect::<Result<Vec<_>, _>>().unwrap(), expected);
+        assert!(pool.map(pattern, lengths).unwrap() == items);
+    });
+}
+
+#[test]
+fn long_values_pass_on_threads_too() {
+    scenario(|| {
+        for backend in [Backend::Thread, Backend::Inline] {
+            let pool = Pool::builder().workers(1).backend(backend).build().unwrap();
+            let bytes = made(3 << 20);
+            assert_eq!(pool.apply(digest, (&bytes,)).unwrap(), (bytes.len(), fold(&bytes)));
+            assert!(pool.apply(pattern, (bytes.len(),)).unwrap() == bytes);
+        }
+    });
+}
+
+#[test]
+fn a_long_text_travels_both_ways() {
+    scenario(|| {
+        let text = "añb".repeat(100_000);
+        let back = Pool::new(1).unwrap().apply(reversed, (&text,)).unwrap();
+        assert!(back == text.chars().rev().collect::<String>());
+    });
+}
+
+#[test]
+fn sixty_four_mebibytes_travel_both_ways() {
+    scenario(|| {
+        let pool = Pool::new(1).unwrap();
+        let bytes = vec![9; 64 << 20];
+        assert_eq!(pool.apply(ends, (&bytes,)).unwrap(), (64 << 20, 9, 9));
+        assert!(pool.apply(blank, (64 << 20,)).unwrap() == bytes);
+    });
+}
+
+#[test]
+fn a_gibibyte_is_an_argument_like_any_other() {
+    scenario(|| {
+        let pool = Pool::new(1).unwrap();
+        let mut bytes = vec![0; 1 << 30];
+        *bytes.last_mut().unwrap() = 3;
+        assert_eq!(pool.apply(ends, (&bytes,)).unwrap(), (1 << 30, 0, 3));
+        drop(bytes);
+        assert_eq!(pool.apply(ends, ([1, 2],)).unwrap(), (2, 1, 2), "and the pool goes on");
+    });
+}

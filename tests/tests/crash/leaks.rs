@@ -1,0 +1,63 @@
+//! Many pools, and many handles: nothing grows that should not.
+
+use crate::edges::orders;
+use crate::kinds::{End, Kind, Order, Place, one};
+use crate::rounds;
+use crate::table::builder;
+use mp_tests::{Footprint, scenario};
+use std::time::Instant;
+
+/// Resident memory in bytes.
+fn resident() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: u64 = statm.split_whitespace().nth(1).unwrap().parse().unwrap();
+    pages * 4096
+}
+
+fn one_pool(number: u64) {
+    let pool = builder(2).build().unwrap();
+    match number % 3 {
+        0 => assert_eq!(pool.map(one, orders(10)).unwrap().len(), 10),
+        1 => {
+            let fatal = End { place: Place::Running, kind: Kind::Kill, aloud: false };
+            assert!(pool.apply(one, (Order { number, end: Some(fatal) },)).unwrap_err().is_worker_lost());
+        }
+        _ => pool.terminate(),
+    }
+}
+
+#[test]
+fn pools_made_and_dropped_leave_descriptors_threads_and_memory_as_they_were() {
+    for slice in 0..rounds(1) {
+        scenario(|| {
+            (0..60).for_each(one_pool);
+            let (before, footprint) = (resident(), Footprint::now());
+            (0..240).for_each(one_pool);
+            let left = Footprint::now().beyond(&footprint);
+            assert!(left.is_empty(), "{left:?}");
+            let grown = resident().saturating_sub(before);
+            println!("slice {slice}: {} KiB more resident", grown >> 10);
+            // 240 pools: less than the size of one region of shared memory each would be noticed.
+            assert!(grown < 4 << 20, "{grown} bytes more resident after 240 pools");
+        });
+    }
+}
+
+#[test]
+fn a_hundred_thousand_pending_handles_have_their_values() {
+    scenario(|| {
+        let pool = builder(2).build().unwrap();
+        let mut each = Vec::new();
+        for count in [10_000, 100_000 * rounds(1)] {
+            let begun = Instant::now();
+            let handles: Vec<_> =
+                (0..count).map(|number| pool.apply_async(one, (Order { number, end: None },))).collect();
+            for (number, handle) in (0..).zip(&handles) {
+                assert_eq!(handle.wait().unwrap().number, number);
+            }
+            drop(handles);
+            each.push((count, begun.elapsed() / u32::try_from(count).unwrap()));
+        }
+        println!("a handle costs {each:?}");
+    });
+}

@@ -50,6 +50,8 @@ mod process;
 mod protocol;
 mod raw;
 mod shm;
+#[cfg(doctest)]
+mod snippets;
 mod sys;
 mod task;
 mod transport;

@@ -14,6 +14,17 @@ enum End {
     Kill,
 }
 
+const ENDS: [End; 8] = [
+    End::Return,
+    End::Panic,
+    End::Abort,
+    End::Segfault,
+    End::StackOverflow,
+    End::Exit,
+    End::Kill,
+    End::Return,
+];
+
 #[mp::task]
 fn meet(end: End) -> u32 {
     match end {
@@ -36,19 +47,17 @@ fn bottomless(depth: u64) -> [u64; 64] {
 
 fn main() -> Result<(), mp::Error> {
     mp::main!();
-    use End::{Abort, Exit, Kill, Panic, Return, Segfault, StackOverflow};
     let pool = mp::Pool::new(2)?;
-    let ends = [Return, Panic, Abort, Segfault, StackOverflow, Exit, Kill, Return];
-    for (end, outcome) in ends.into_iter().zip(pool.try_map(meet, ends)) {
+    for (end, outcome) in ENDS.into_iter().zip(pool.try_map(meet, ENDS)) {
         match outcome {
             Ok(value) => println!("{end:?}: {value}"),
             Err(error) => println!("{end:?}: {:?}: {error}", error.kind()),
         }
     }
     // What killed a worker is data, too.
-    let error = pool.apply(meet, (Kill,)).expect_err("the worker is killed");
+    let error = pool.apply(meet, (End::Kill,)).expect_err("the worker is killed");
     let status = error.worker_lost().and_then(|lost| lost.status);
     println!("{:?}", status.and_then(mp::ExitStatus::signal_name));
-    println!("the pool goes on: {}", pool.apply(meet, (Return,))?);
+    println!("the pool goes on: {}", pool.apply(meet, (End::Return,))?);
     Ok(())
 }

@@ -3,8 +3,24 @@
 
 mp::test_main!();
 
+#[path = "api/building.rs"]
+mod building;
+#[path = "api/family.rs"]
+mod family;
+#[path = "api/futures.rs"]
+mod futures;
 #[path = "api/gate.rs"]
 mod gate;
+#[path = "api/handles.rs"]
+mod handles;
+#[path = "api/imap.rs"]
+mod imap;
+#[path = "api/lifecycle.rs"]
+mod lifecycle;
+#[path = "api/map.rs"]
+mod map;
+#[path = "api/process.rs"]
+mod process;
 #[path = "api/refusals.rs"]
 mod refusals;
 #[path = "api/sizes.rs"]

@@ -39,6 +39,10 @@ pub struct Core {
     pub patience: Patience,
     /// How many Ctrl-C this pool has seen.
     pub interrupts: u64,
+    /// What the helper thread is at.
+    pub helper: Helper,
+    /// When somebody last waited for this pool, and so led it.
+    pub attended: Time,
     /// The pool is being dropped: its helper thread leaves.
     pub stopping: bool,
     /// How many processes have been started and are not ready yet.
@@ -57,6 +61,19 @@ pub struct Core {
     pub(super) carried: Vec<Handle>,
     /// The failure that came with the outcome that is being fed in.
     pub(super) failure: Option<super::station::Failed>,
+}
+
+/// What the helper thread is at, if there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Helper {
+    /// Asleep until there is something to do.
+    Idle,
+    /// Looking from time to time whether anybody leads.
+    Watching,
+    /// Leading, as nobody else does.
+    Leading,
+    /// Leading, and somebody waits who could do so without a detour.
+    Relieved,
 }
 
 /// Something of a user's that is run when the lock is free.
@@ -95,6 +112,8 @@ impl Core {
             followers: Vec::new(),
             patience: Patience::default(),
             interrupts: crate::sys::interrupt::count(),
+            helper: Helper::Watching,
+            attended: Time(0),
             stopping: false,
             settling: 0,
             now: Time::now(),
@@ -123,6 +142,11 @@ impl Core {
             next = self.events.pop_front();
         }
         self.actions = actions;
+    }
+
+    /// When what happens now happens.
+    pub fn now(&self) -> Time {
+        self.now
     }
 
     /// Looks at the clock: once for everything that is done in one go.
@@ -157,7 +181,8 @@ impl Core {
         let worker = WorkerId(((key - 1) / 2) as u32);
         self.hear_messages(worker);
         if key == death_key(worker) {
-            self.bury(worker);
+            // If somebody else has buried it meanwhile, its place may have been given to another.
+            self.bury_if_dead(worker);
         } else if let Some(Station::Process(station)) = self.station(worker)
             && station.is_hung_up()
         {
@@ -178,14 +203,15 @@ impl Core {
 
     /// Looks after workers that died while nobody was looking.
     pub fn look_for_deaths(&mut self) {
+        let mut news = false;
         for index in 0..self.stations.len() {
             let worker = WorkerId(index as u32);
-            self.hear_messages(worker);
-            if let Some(Station::Process(station)) = self.station(worker)
-                && station.is_dead()
-            {
-                self.bury(worker);
-            }
+            news |= self.hear_messages(worker);
+            news |= self.bury_if_dead(worker);
+        }
+        if news && self.led {
+            // The leader sleeps until it hears of what we have taken away from it.
+            self.bell.ring();
         }
     }
 
@@ -234,12 +260,16 @@ impl Core {
         }
     }
 
-    fn hear_messages(&mut self, worker: WorkerId) {
+    /// Whether there was one.
+    fn hear_messages(&mut self, worker: WorkerId) -> bool {
+        let mut any = false;
         while let Some(Station::Process(station)) = self.station(worker)
             && let Some(said) = station.next_message()
         {
+            any = true;
             self.heard(worker, said);
         }
+        any
     }
 
     fn heard(&mut self, worker: WorkerId, said: Said) {
@@ -307,6 +337,17 @@ impl Core {
         } else {
             never!("a thread broke the protocol: {why}");
         }
+    }
+
+    fn bury_if_dead(&mut self, worker: WorkerId) -> bool {
+        let dead = match self.station(worker) {
+            Some(Station::Process(station)) => station.is_dead(),
+            Some(Station::Thread(_)) | None => false,
+        };
+        if dead {
+            self.bury(worker);
+        }
+        dead
     }
 
     /// A worker process has died: what it published counts, what it was running is lost.

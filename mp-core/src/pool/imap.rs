@@ -177,7 +177,11 @@ impl<'p, I: Iterator, R: DeserializeOwned> Stream<'p, I, R> {
         }
         let task = self.task?;
         let kind = Kind { itemised: true, each: true, open: true, on_failure: OnFailure::Continue };
-        let ticket = self.ticket.take().unwrap_or_else(|| Ticket::submit(self.shared, task, kind, None));
+        let ticket = self.ticket.take().unwrap_or_else(|| {
+            // What was read ahead goes on while the caller is busy with what it has.
+            self.shared.help();
+            Ticket::submit(self.shared, task, kind, None)
+        });
         self.refill(&ticket, oldest, task.1);
         let outcome = self.outcome(&ticket, limit, task.1);
         self.ticket = Some(ticket);

@@ -7,11 +7,13 @@ use super::shared::Shared;
 use super::ticket::{Encoded, Portions, Ticket, decode};
 use super::verbs::bulk;
 use crate::check::never;
+use crate::clock::Time;
 use crate::error::{Error, ErrorKind};
 use crate::task::entry::Entry;
 use crate::task::registry::Slot;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An input and how its items are encoded.
 pub struct Input<I: Iterator> {
@@ -266,27 +268,31 @@ impl Run<'_> {
         I: Iterator,
     {
         let mut portions = Portions::new(self.shared);
+        let mut pace = Pace::start();
         loop {
             match input.pull(&mut portions, self.task.1) {
-                Some(Ok(Encoded::Gathered))
-                    if portions.len() < OFFER_ITEMS && portions.bytes() < OFFER_BYTES =>
-                {
-                    continue;
-                }
-                Some(Ok(Encoded::Gathered)) => offer(ticket, portions.take()),
-                Some(Ok(Encoded::Apart(long))) => {
+                Some(Ok(Encoded::Gathered)) => {
+                    if portions.len() < pace.portion
+                        && portions.bytes() < OFFER_BYTES
+                        && !pace.is_slow(portions.len())
+                    {
+                        continue;
+                    }
                     offer(ticket, portions.take());
-                    ticket.offer(long);
+                }
+                Some(Ok(Encoded::Apart(apart))) => {
+                    offer(ticket, portions.take());
+                    ticket.offer(apart);
                 }
                 Some(Err(error)) => {
                     let number = input.pulled() - 1;
                     numbers.skip(number);
-                    if sink(number, Err(error)).is_some() {
-                        offer(ticket, portions.take());
-                        ticket.seal();
-                        return false;
+                    if sink(number, Err(error)).is_none() {
+                        continue;
                     }
-                    continue;
+                    offer(ticket, portions.take());
+                    ticket.seal();
+                    return false;
                 }
                 None => {
                     offer(ticket, portions.take());
@@ -294,17 +300,58 @@ impl Run<'_> {
                     return false;
                 }
             }
-            if self.shared.with(|core| {
-                ticket
-                    .id()
-                    .and_then(|id| core.jobs.get(id).map(|job| job.is_full() || job.arrived() >= DECODE_AT))
-            }) != Some(false)
-            {
+            if pace.adapt() {
+                // While the input takes its time, somebody else has to look after the workers.
+                self.shared.help();
+            }
+            if self.is_fed(ticket) {
                 return true;
             }
         }
     }
+
+    /// Whether enough items wait, or enough results.
+    fn is_fed(&self, ticket: &Ticket) -> bool {
+        let Some(id) = ticket.id() else { return true };
+        self.shared.with(|core| {
+            core.collect_if_free();
+            core.jobs.get(id).is_none_or(|job| job.finished || job.is_full() || job.arrived() >= DECODE_AT)
+        })
+    }
 }
+
+/// How many items are encoded before they are offered: few from a slow input, so that workers do not wait for it more
+/// than they must; many from a fast one, so that the lock is rare.
+struct Pace {
+    portion: usize,
+    since: Time,
+}
+
+impl Pace {
+    fn start() -> Self {
+        Self { portion: 1, since: Time::now() }
+    }
+
+    /// Whether this portion takes too long. Looks at the clock now and then.
+    fn is_slow(&self, gathered: usize) -> bool {
+        gathered.is_multiple_of(CLOCK_EVERY) && Time::now().since(self.since) > SLOW_INPUT
+    }
+
+    /// A portion was offered: the next one is larger or smaller. Says whether the input is slow.
+    fn adapt(&mut self) -> bool {
+        let now = Time::now();
+        let slow = now.since(self.since) > SLOW_INPUT;
+        self.since = now;
+        self.portion = if slow { 1 } else { (2 * self.portion).min(OFFER_ITEMS) };
+        slow
+    }
+}
+
+/// An input whose portion takes longer than this is slow.
+const SLOW_INPUT: Duration = Duration::from_micros(500);
+
+/// So many items are pulled between two looks at the clock.
+const CLOCK_EVERY: usize = 8;
 
 /// Items of the input that could not be encoded have no number in the job.
 #[derive(Default)]

@@ -10,7 +10,7 @@
 //! A helper thread leads for handles that nobody waits for; it starts with the first of them.
 
 use super::config::{Backend, Config};
-use super::core::{Core, Errand};
+use super::core::{Core, Errand, Helper};
 use super::hands::{self, Hands};
 use super::jobs::Waiter;
 use super::scheduler::{Event, Why};
@@ -105,6 +105,7 @@ impl Shared {
                 continue;
             }
             if let Some(result) = ready(&mut core) {
+                core.attended = core.now();
                 self.release(core);
                 return Ok(Some(result));
             }
@@ -173,8 +174,9 @@ impl Shared {
         let pending = core.scheduler.pending() > 0;
         self.note_busy(&core, pending);
         let errands = std::mem::take(&mut core.errands);
-        let heir = if core.led || !pending { None } else { core.followers.pop() };
-        let free = pending && !core.led && heir.is_none();
+        // Without pending calls they wait for the end of the pool, and for that, too, somebody must lead.
+        let heir = if core.led { None } else { core.followers.pop() };
+        let free = pending && !core.led && heir.is_none() && core.helper == Helper::Idle;
         drop(core);
         if let Some(heir) = heir {
             heir.unpark();
@@ -208,6 +210,10 @@ impl Shared {
         deadline: Option<Time>,
     ) -> MutexGuard<'a, Core> {
         let me = thread::current();
+        if core.helper == Helper::Leading {
+            core.helper = Helper::Relieved;
+            self.bell.ring();
+        }
         core.followers.push(me.clone());
         if let Some(job) = job.and_then(|job| core.jobs.get(job)) {
             job.waiters.push(Waiter::Thread(me.clone()));
@@ -277,31 +283,47 @@ impl Shared {
     fn be_helper(&self) {
         let mut keys = Vec::new();
         let mut core = self.lock();
-        let mut leading = false;
         while !core.stopping {
-            if core.led || core.scheduler.pending() == 0 {
-                leading = false;
+            if core.scheduler.pending() == 0 {
+                if !core.led {
+                    // Whoever still waits, for the end of the pool, leads from here.
+                    core.followers.pop().inspect(Thread::unpark);
+                }
+                core.helper = Helper::Idle;
                 core = self.lead_is_free.wait(core).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            }
-            if !leading {
-                leading = true;
-                // Whoever submitted may be about to wait, and then leads without a detour.
+                core.helper = Helper::Watching;
+            } else if core.led
+                || core.helper == Helper::Watching && Time::now().since(core.attended) < limits::HELPER_DELAY
+            {
+                // Whoever submitted or took a result may be about to wait, and then leads without a detour.
+                core.helper = Helper::Watching;
                 let waited = self.lead_is_free.wait_timeout(core, limits::HELPER_DELAY);
                 core = waited.unwrap_or_else(PoisonError::into_inner).0;
-                continue;
-            }
-            core.catch_up();
-            core.collect();
-            if core.scheduler.pending() > 0 {
-                core = self.lead(core, None, &mut keys);
-            }
-            if !core.errands.is_empty() {
-                self.release(core);
-                core = self.lock();
+            } else {
+                core.helper = Helper::Leading;
+                core = self.help_once(core, &mut keys);
             }
         }
         core.followers.pop().inspect(Thread::unpark);
+    }
+
+    /// Leads for one round; then whoever came meanwhile takes over.
+    fn help_once<'a>(&'a self, mut core: MutexGuard<'a, Core>, keys: &mut Vec<u64>) -> MutexGuard<'a, Core> {
+        core.catch_up();
+        core.collect();
+        if core.scheduler.pending() > 0 && core.helper == Helper::Leading {
+            core = self.lead(core, None, keys);
+        }
+        if core.helper == Helper::Relieved {
+            core.helper = Helper::Watching;
+            core.attended = Time::now();
+            core.followers.pop().inspect(Thread::unpark);
+        }
+        if !core.errands.is_empty() {
+            self.release(core);
+            core = self.lock();
+        }
+        core
     }
 
     /// Rings for whoever sleeps for this pool.
@@ -334,7 +356,7 @@ impl Core {
     fn spin(&mut self, give_way: impl Fn() -> bool) -> bool {
         let Self { stations, scheduler, patience, .. } = self;
         let mut busy = stations.iter().zip(0..).filter_map(|(station, index)| match station {
-            Some(Station::Process(station)) if scheduler.out(WorkerId(index)) > 0 => {
+            Some(Station::Process(station)) if scheduler.out(WorkerId(index)) > 0 && !station.is_broken() => {
                 Some(&station.launched.lane)
             }
             Some(_) | None => None,
@@ -355,6 +377,8 @@ impl Core {
             let out = self.scheduler.out(WorkerId(index));
             any_out |= out > 0;
             match station {
+                // Only its death is of interest.
+                Station::Process(station) if station.is_broken() => {}
                 Station::Process(station) => {
                     let after = if alone { self.wake_after(WorkerId(index), out) } else { 1 };
                     news |= station.launched.lane.ask_for_bell(after);

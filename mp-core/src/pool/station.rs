@@ -185,6 +185,10 @@ impl ProcessStation {
             match self.launched.lane.next_message() {
                 Ok(None) => return None,
                 Ok(Some(ToParent::Slab { .. } | ToParent::Handles { .. })) => {}
+                Ok(Some(ToParent::Ready | ToParent::InitializerFailed(_))) if !self.greeted || self.ready => {
+                    self.give_up(out_of_turn("the end of its initializer"));
+                }
+                Ok(Some(ToParent::Hello { .. })) if self.greeted => self.give_up(out_of_turn("hello")),
                 Ok(Some(ToParent::Ready)) => {
                     self.ready = true;
                     return Some(Said::Ready);
@@ -238,6 +242,11 @@ impl ProcessStation {
         })
     }
 
+    /// Whether it broke the protocol: what lies in its ring counts no more, however much there is.
+    pub fn is_broken(&self) -> bool {
+        self.broken.is_some()
+    }
+
     /// Whether it has come as far as to take calls.
     pub fn is_ready(&self) -> bool {
         self.ready
@@ -280,6 +289,10 @@ impl ProcessStation {
             }
         }
     }
+}
+
+fn out_of_turn(what: &str) -> String {
+    format!("its parent killed it because it broke the protocol: {what} out of turn")
 }
 
 impl ThreadStation {

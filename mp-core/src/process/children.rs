@@ -75,7 +75,10 @@ pub fn alive() -> Vec<ProcessInfo> {
 
 /// Keeps a process whose handle was dropped, and reaps it when it ends.
 pub fn adopt(process: Arc<Running>) {
-    children().push(Child::Dropped(process));
+    let mut children = children();
+    children.retain(|child| !matches!(child, Child::Process(weak) if weak.as_ptr() == Arc::as_ptr(&process)));
+    children.push(Child::Dropped(process));
+    drop(children);
     if !REAPING.swap(true, Ordering::AcqRel) {
         // Without a thread for it, the zombie stays until this process ends; nothing else is lost.
         let _ = thread::Builder::new().name("mp-reaper".into()).stack_size(64 << 10).spawn(reap);

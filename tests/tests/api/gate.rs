@@ -36,7 +36,11 @@ impl Gate {
 
     /// Waits for the next one to come.
     pub fn guest(&self) -> Guest {
-        Self::receive(self.listener.accept().unwrap().0)
+        loop {
+            if let Some(guest) = Self::receive(self.listener.accept().unwrap().0) {
+                return guest;
+            }
+        }
     }
 
     /// Who is there now, if anybody is.
@@ -47,22 +51,23 @@ impl Gate {
         match came {
             Ok((stream, _)) => {
                 stream.set_nonblocking(false).unwrap();
-                Some(Self::receive(stream))
+                Self::receive(stream)
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => None,
             Err(error) => panic!("{error}"),
         }
     }
 
-    fn receive(mut stream: UnixStream) -> Guest {
+    /// Nobody, if whoever knocked was killed doing so.
+    fn receive(mut stream: UnixStream) -> Option<Guest> {
         let mut bytes = [0; 12];
-        stream.read_exact(&mut bytes).unwrap();
+        stream.read_exact(&mut bytes).ok()?;
         let (pid, word) = bytes.split_at(4);
-        Guest {
+        Some(Guest {
             pid: u32::from_le_bytes(pid.try_into().unwrap()),
             word: i64::from_le_bytes(word.try_into().unwrap()),
             _stream: stream,
-        }
+        })
     }
 }
 

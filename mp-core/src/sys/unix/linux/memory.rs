@@ -148,12 +148,13 @@ impl Mapping {
     /// Appends `len` bytes from `offset` to `bytes`: a snapshot that nobody can change any more.
     ///
     /// # Errors
-    /// [`io::ErrorKind::InvalidInput`] when out of bounds.
+    /// [`io::ErrorKind::InvalidInput`] when out of bounds, [`io::ErrorKind::OutOfMemory`] when there is no room for a copy:
+    /// the length may be what a worker claims, and memory that was never written costs it nothing.
     pub fn copy_out(&self, offset: usize, len: usize, bytes: &mut Vec<u8>) -> io::Result<()> {
         if !self.holds(offset, len) {
             return Err(invalid("a copy out of shared memory out of bounds"));
         }
-        bytes.reserve(len);
+        bytes.try_reserve(len)?;
         // SAFETY: duty: source and target are valid for the length and apart: the source is in bounds by the check
         // above, the target is the spare room just reserved in a vector of ours. Duty of `set_len`: the bytes are
         // written, by the copy.

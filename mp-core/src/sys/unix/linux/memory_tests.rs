@@ -25,6 +25,17 @@ fn copies_out_of_bounds_are_refused() {
     assert!(read_only.copy_in(0, b"x").is_err());
 }
 
+#[cfg(target_pointer_width = "64")]
+#[test]
+fn a_copy_that_fits_no_memory_is_refused() {
+    // More than half of the addresses that there are: it can be mapped, since nothing is written, and not copied.
+    const LEN: usize = 80 << 40;
+    let memory = Memory::create("mp-test", LEN).expect("a length");
+    let mapping = Mapping::map(&memory, Access::Read).expect("a mapping");
+    let refused = mapping.copy_out(0, LEN, &mut Vec::new()).expect_err("no room for a copy");
+    assert_eq!(refused.kind(), io::ErrorKind::OutOfMemory);
+}
+
 #[test]
 fn memory_cannot_shrink_and_grows_only_where_asked() {
     let mut fixed = Memory::create("mp-test", 4096).expect("memory");

@@ -1,0 +1,82 @@
+//! A program at a terminal that is interrupted: `family_interrupt CASE`. It says "ready" when Ctrl-C may come.
+
+use mp::{Error, Pool};
+use rustix::process::{ioctl_tiocsctty, setsid};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+static HANDLED: AtomicBool = AtomicBool::new(false);
+
+fn main() -> Result<(), Error> {
+    mp::main!();
+    // From here on the terminal at our stdin sends its Ctrl-C to us.
+    setsid().unwrap();
+    ioctl_tiocsctty(rustix::stdio::stdin()).unwrap();
+    let case = std::env::args().nth(1).unwrap();
+    if case == "handler" {
+        // SAFETY: duty: an async-signal-safe handler: it stores to an atomic.
+        unsafe { libc::signal(libc::SIGINT, handle as *const () as libc::sighandler_t) };
+    }
+    let short = Duration::from_millis(200);
+    let pool = match case.as_str() {
+        "twice" => Pool::builder().workers(2).grace(Duration::from_secs(3600)),
+        "starting" => Pool::builder().workers(2).grace(short).initializer(stuck, (0_u64,)),
+        _ => Pool::builder().workers(2).grace(short),
+    }
+    .build()?;
+    match case.as_str() {
+        "short" => report(pool.map(short_task, 0..u64::MAX).map(drop)),
+        "iterator" => report(pool.imap(short_task, 0..).find_map(Result::err).map_or(Ok(()), Err)),
+        "stuck" | "twice" => report(pool.map(stuck, [0_u64, 1, 2, 3]).map(drop)),
+        "starting" => report(pool.apply(short_task, (1,)).map(drop)),
+        "handler" => {
+            pool.map(short_task, 0..2000_u64)?;
+            while !HANDLED.load(Ordering::Relaxed) {
+                pool.map(short_task, 0..10_u64)?;
+            }
+            println!("handled");
+        }
+        "idle" => {
+            pool.map(short_task, 0..10_u64)?;
+            println!("ready");
+            loop {
+                std::thread::park();
+            }
+        }
+        other => panic!("{other}?"),
+    }
+    drop(pool);
+    println!("in order");
+    Ok(())
+}
+
+extern "C" fn handle(_: libc::c_int) {
+    HANDLED.store(true, Ordering::Relaxed);
+}
+
+fn report(outcome: Result<(), Error>) {
+    match outcome {
+        Ok(()) => println!("nothing happened"),
+        Err(error) if error.is_interrupted() => println!("interrupted"),
+        Err(error) => println!("{error:?}"),
+    }
+}
+
+#[mp::task]
+fn short_task(number: u64) -> u64 {
+    std::thread::sleep(Duration::from_micros(200));
+    if number == 100 {
+        println!("ready");
+    }
+    number
+}
+
+#[mp::task]
+fn stuck(number: u64) {
+    if number == 0 {
+        println!("ready");
+    }
+    loop {
+        std::hint::spin_loop();
+    }
+}

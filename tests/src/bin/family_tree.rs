@@ -1,0 +1,57 @@
+//! A family of processes to be killed: busy, deaf, stopped, nested, with children of their own. It never ends by itself.
+
+use mp::Pool;
+use rustix::process::{Signal, getpid, kill_process};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+fn main() -> Result<(), mp::Error> {
+    mp::main!();
+    let pool = Pool::new(6)?;
+    let _ = pool.apply_async(sleep, (false,));
+    let _ = pool.apply_async(sleep, (true,));
+    let _ = pool.apply_async(deaf, ());
+    let _ = pool.apply_async(stopped, ());
+    let _ = pool.apply_async(nested, ());
+    let _process = mp::spawn(spin, ())?;
+    pool.apply(spin, ())
+}
+
+#[mp::task]
+fn spin() {
+    loop {
+        std::hint::spin_loop();
+    }
+}
+
+/// Has a child, in a process group of its own if so wished.
+#[mp::task]
+fn sleep(alone: bool) {
+    let mut command = Command::new("sleep");
+    if alone {
+        command.process_group(0);
+    }
+    command.arg("1000").status().unwrap();
+}
+
+#[mp::task]
+fn deaf() {
+    // SAFETY: duty: a valid set: it is filled before it is used.
+    unsafe {
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const all, std::ptr::null_mut());
+    }
+    spin();
+}
+
+#[mp::task]
+fn stopped() {
+    kill_process(getpid(), Signal::STOP).unwrap();
+    spin();
+}
+
+#[mp::task]
+fn nested() {
+    let _ = Pool::new(1).unwrap().apply(sleep, (false,));
+}

@@ -1,0 +1,254 @@
+//! `imap` and `imap_unordered`: lazy, in order or as they come, with bounded read-ahead.
+
+use crate::gate::{Gate, Guest, knock};
+use mp::{ErrorKind, Pool};
+use mp_tests::scenario;
+use std::cell::Cell;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+/// A time after which a call that waits for a closed gate gives up. What it is does not matter.
+const A_WHILE: Duration = Duration::from_millis(20);
+
+#[mp::task]
+fn square(x: i64) -> i64 {
+    x * x
+}
+
+#[mp::task]
+fn no_sevens(x: i64) -> i64 {
+    assert!(x % 10 != 7, "a seven");
+    x
+}
+
+/// Words below `limit` wait at the gate.
+#[mp::task]
+fn first_wait((gate, limit, word): (String, i64, i64)) -> i64 {
+    if word < limit {
+        knock(&gate, word);
+    }
+    word
+}
+
+/// An endless input of which the first `limit` wait, and how many were pulled.
+fn counted<'a>(
+    gate: &'a Gate,
+    limit: i64,
+    pulled: &'a Cell<u64>,
+) -> impl Iterator<Item = (String, i64, i64)> + 'a {
+    (0..).map(move |word| {
+        pulled.set(pulled.get() + 1);
+        (gate.name().to_owned(), limit, word)
+    })
+}
+
+fn some(number: usize) -> NonZeroUsize {
+    NonZeroUsize::new(number).unwrap()
+}
+
+#[test]
+fn outcomes_come_in_order_one_by_one() {
+    scenario(|| {
+        let pool = Pool::new(2).unwrap();
+        let mut squares = pool.imap(square, 0..1000);
+        for x in 0..1000 {
+            assert_eq!(squares.next().unwrap().unwrap(), x * x);
+        }
+        assert!(squares.next().is_none());
+        assert!(squares.next().is_none(), "the end stays the end");
+    });
+}
+
+#[test]
+fn outcomes_that_come_as_they_come_carry_their_position() {
+    scenario(|| {
+        let pool = Pool::new(2).unwrap();
+        let mut squares: Vec<_> = pool.imap_unordered(square, (0..1000).map(|x| 3 * x)).collect();
+        squares.sort_by_key(|(position, _)| *position);
+        assert_eq!(squares.len(), 1000);
+        for ((position, square), expected) in squares.into_iter().zip(0..) {
+            assert_eq!((position, square.unwrap()), (expected, 9 * (expected * expected) as i64));
+        }
+    });
+}
+
+#[test]
+fn endless_inputs_work() {
+    scenario(|| {
+        let pool = Pool::new(2).unwrap();
+        let firsts: Vec<i64> = pool.imap(square, 0..).take(5).map(Result::unwrap).collect();
+        assert_eq!(firsts, [0, 1, 4, 9, 16]);
+        assert_eq!(pool.imap(square, 0..).nth(10_000).unwrap().unwrap(), 100_000_000);
+        assert_eq!(
+            pool.imap_unordered(square, std::iter::repeat(3))
+                .take(500)
+                .filter(|(_, r)| *r.as_ref().unwrap() == 9)
+                .count(),
+            500
+        );
+    });
+}
+
+#[test]
+fn nothing_is_pulled_before_the_first_is_asked_for() {
+    scenario(|| {
+        let (gate, pulled) = (Gate::new(), Cell::new(0));
+        let pool = Pool::new(2).unwrap();
+        drop(pool.imap(first_wait, counted(&gate, 0, &pulled)));
+        drop(pool.imap_unordered(first_wait, counted(&gate, 0, &pulled)));
+        assert_eq!(pulled.get(), 0);
+    });
+}
+
+#[test]
+fn no_more_is_pulled_than_the_read_ahead_allows() {
+    scenario(|| {
+        let pool = Pool::new(2).unwrap();
+        let gate = Gate::new();
+        for ahead in [1, 2, 5, 64, 1000] {
+            let pulled = Cell::new(0);
+            let mut ordered = pool.imap(first_wait, counted(&gate, 0, &pulled)).read_ahead(some(ahead));
+            for yielded in 0..100 {
+                assert_eq!(ordered.next().unwrap().unwrap(), yielded);
+                assert!(
+                    pulled.get() <= yielded.cast_unsigned() + ahead as u64,
+                    "{} after {yielded}",
+                    pulled.get()
+                );
+            }
+            drop(ordered);
+            pulled.set(0);
+            let mut any = pool.imap_unordered(first_wait, counted(&gate, 0, &pulled)).read_ahead(some(ahead));
+            for yielded in 0..100 {
+                assert!(any.next().unwrap().1.is_ok());
+                assert!(pulled.get() <= yielded + ahead as u64, "{} after {yielded}", pulled.get());
+            }
+        }
+        let pulled = Cell::new(0);
+        assert!(pool.imap(first_wait, counted(&gate, 0, &pulled)).next().unwrap().is_ok());
+        assert!(pulled.get() <= 2 * 64, "by default 64 for each worker: {}", pulled.get());
+    });
+}
+
+#[test]
+fn the_read_ahead_counts_from_the_oldest_that_was_not_yielded() {
+    scenario(|| {
+        let (gate, pulled) = (Gate::new(), Cell::new(0));
+        let pool = Pool::new(2).unwrap();
+        let mut ordered = pool.imap(first_wait, counted(&gate, 1, &pulled)).read_ahead(some(7));
+        assert!(ordered.next_timeout(A_WHILE).unwrap().unwrap_err().is_timeout());
+        assert!(ordered.next_timeout(A_WHILE).unwrap().unwrap_err().is_timeout());
+        assert_eq!(pulled.get(), 7, "item 0 is still out, whatever has come of the others");
+        drop(gate.guest());
+        for expected in 0..20 {
+            assert_eq!(ordered.next().unwrap().unwrap(), expected);
+        }
+    });
+}
+
+#[test]
+fn a_slow_item_holds_nobody_up_when_order_does_not_matter() {
+    scenario(|| {
+        let (gate, pulled) = (Gate::new(), Cell::new(0));
+        let pool = Pool::new(2).unwrap();
+        let mut any = pool.imap_unordered(first_wait, counted(&gate, 1, &pulled));
+        for _ in 0..300 {
+            let (position, word) = any.next().unwrap();
+            assert_ne!(position, 0);
+            assert_eq!(position as i64, word.unwrap());
+        }
+        drop(gate.guest());
+        assert!(any.any(|(position, _)| position == 0), "the slow one comes at last");
+    });
+}
+
+#[test]
+fn a_time_out_is_not_the_end() {
+    scenario(|| {
+        let (gate, pulled) = (Gate::new(), Cell::new(0));
+        let pool = Pool::new(1).unwrap();
+        let mut ordered = pool.imap(first_wait, counted(&gate, 2, &pulled).take(3));
+        let error = ordered.next_timeout(Duration::ZERO).unwrap().unwrap_err();
+        assert!(error.is_timeout() && error.task_name().unwrap().contains("first_wait"), "{error}");
+        drop(gate.guest());
+        assert_eq!(ordered.next_timeout(Duration::MAX).unwrap().unwrap(), 0);
+        assert!(ordered.next_timeout(A_WHILE).unwrap().unwrap_err().is_timeout());
+        drop(gate.guest());
+        assert_eq!(ordered.by_ref().map(Result::unwrap).collect::<Vec<_>>(), [1, 2]);
+        assert!(ordered.next_timeout(Duration::ZERO).is_none());
+        let mut any = pool.imap_unordered(first_wait, counted(&gate, 1, &pulled).take(1));
+        assert!(any.next_timeout(A_WHILE).unwrap().1.unwrap_err().is_timeout());
+        drop(gate.guest());
+        assert_eq!(any.next_timeout(Duration::MAX).unwrap().1.unwrap(), 0);
+        assert!(any.next_timeout(Duration::ZERO).is_none());
+    });
+}
+
+#[test]
+fn a_failing_item_is_an_error_in_its_place() {
+    scenario(|| {
+        let pool = Pool::new(2).unwrap();
+        for (x, outcome) in (0..100).zip(pool.imap(no_sevens, 0..100)) {
+            match outcome {
+                Ok(value) => assert!(value == x && x % 10 != 7),
+                Err(error) => {
+                    assert!(error.is_panic() && error.item() == Some(x.cast_unsigned()) && x % 10 == 7)
+                }
+            }
+        }
+        let failed = pool.imap_unordered(no_sevens, 0..100).filter(|(_, outcome)| outcome.is_err());
+        let mut failed: Vec<_> =
+            failed.map(|(position, error)| (position, error.unwrap_err().item())).collect();
+        failed.sort_unstable();
+        assert_eq!(failed, [7, 17, 27, 37, 47, 57, 67, 77, 87, 97].map(|x| (x, Some(x as u64))));
+    });
+}
+
+#[test]
+fn dropping_drops_what_nobody_has_started() {
+    scenario(|| {
+        let pool = Pool::new(1).unwrap();
+        let check = |drop_after_first: &dyn Fn(&Gate) -> Guest| {
+            let gate = Gate::new();
+            drop(drop_after_first(&gate));
+            assert_eq!(pool.apply(square, (3,)).unwrap(), 9);
+            assert!(gate.guest_now().is_none(), "an item of the dropped iterator has run");
+        };
+        check(&|gate| {
+            let pulled = Cell::new(0);
+            let mut ordered = pool.imap(first_wait, counted(gate, i64::MAX, &pulled));
+            assert!(ordered.next_timeout(Duration::ZERO).unwrap().is_err());
+            gate.guest()
+        });
+        check(&|gate| {
+            let pulled = Cell::new(0);
+            let mut any = pool.imap_unordered(first_wait, counted(gate, i64::MAX, &pulled));
+            assert!(any.next_timeout(Duration::ZERO).unwrap().1.is_err());
+            gate.guest()
+        });
+    });
+}
+
+#[test]
+fn several_iterators_share_a_pool() {
+    scenario(|| {
+        let pool = Pool::new(2).unwrap();
+        let pairs = pool.imap(square, 0..500).zip(pool.imap(no_sevens, (0..500).map(|x| 10 * x)));
+        for (x, (square, ten)) in (0..).zip(pairs) {
+            assert_eq!((square.unwrap(), ten.unwrap()), (x * x, 10 * x));
+        }
+    });
+}
+
+#[test]
+fn an_iterator_of_a_closed_pool_says_so_and_ends() {
+    scenario(|| {
+        let pool = Pool::new(1).unwrap();
+        let mut squares = pool.imap(square, 0..1000).read_ahead(some(4));
+        assert_eq!(squares.next().unwrap().unwrap(), 0);
+        pool.terminate();
+        let rest: Vec<_> = squares.collect();
+        assert!(rest.iter().any(|outcome| outcome.as_ref().is_err_and(mp::Error::is_closed)));
+        assert!(pool.imap(square, 0..3).all(|outcome| outcome.unwrap_err().kind() == ErrorKind::Closed));
+    });
+}

@@ -1,0 +1,279 @@
+//! `Process`, `spawn` and the handle of a process.
+
+use crate::gate::{Gate, knock, wait_at};
+use mp::{ErrorKind, JoinHandle, Process, spawn};
+use mp_tests::{lives, living_children, scenario, until};
+use std::fs;
+use std::io::{Read, Write};
+use std::time::Duration;
+
+#[mp::task]
+fn square(x: i64) -> i64 {
+    x * x
+}
+
+#[mp::task]
+fn exit_with(code: i32) -> u8 {
+    std::process::exit(code)
+}
+
+#[mp::task]
+fn abort_now() {
+    std::process::abort()
+}
+
+#[mp::task]
+fn panic_with(message: String) -> u8 {
+    panic!("{message}")
+}
+
+#[mp::task]
+fn surroundings(name: &str) -> (Option<String>, String) {
+    println!("to stdout");
+    eprintln!("to stderr");
+    (std::env::var(name).ok(), std::env::current_dir().unwrap().to_str().unwrap().to_owned())
+}
+
+/// Starts a process that waits at the gate and ends without waiting for it.
+#[mp::task]
+fn start_and_leave(gate: &str, daemon: bool) -> u32 {
+    Process::new(wait_at, (gate, 1)).daemon(daemon).start().unwrap().pid()
+}
+
+/// Goes on until it is killed.
+#[mp::task]
+fn stay(gate: &str) {
+    knock(gate, 0);
+    loop {
+        std::thread::park();
+    }
+}
+
+fn held(gate: &Gate) -> JoinHandle<i64> {
+    spawn(wait_at, (gate.name(), 7)).unwrap()
+}
+
+#[test]
+fn a_process_returns_what_its_task_returns() {
+    scenario(|| {
+        assert_eq!(spawn(square, (7,)).unwrap().join().unwrap(), 49);
+        assert_eq!(Process::new(square, (8,)).start().unwrap().join().unwrap(), 64);
+        let handles: Vec<_> = (0..10).map(|x| spawn(square, (x,)).unwrap()).collect();
+        assert!(handles.into_iter().map(|handle| handle.join().unwrap()).eq((0..10).map(|x| x * x)));
+    });
+}
+
+#[test]
+fn a_running_process_is_alive_and_has_no_status() {
+    scenario(|| {
+        let gate = Gate::new();
+        let process = Process::new(wait_at, (gate.name(), 7)).name("held").start().unwrap();
+        let guest = gate.guest();
+        assert_eq!((process.pid(), process.name()), (guest.pid, "held"));
+        assert!(process.is_alive() && process.exit_status().is_none());
+        for timeout in [Duration::ZERO, Duration::from_millis(5)] {
+            let error = process.wait_timeout(timeout).unwrap_err();
+            assert!(error.is_timeout() && error.to_string().contains("\"held\""), "{error}");
+            assert!(process.join_timeout(timeout).unwrap_err().is_timeout());
+        }
+        drop(guest);
+        assert!(process.wait().unwrap().success());
+        assert!(process.wait().unwrap().success(), "and again");
+        assert!(!process.is_alive() && process.exit_status().unwrap().code() == Some(0));
+        assert_eq!(process.join_timeout(Duration::MAX).unwrap(), 7);
+        assert_eq!(process.join().unwrap_err().kind(), ErrorKind::AlreadyTaken);
+    });
+}
+
+#[test]
+fn a_process_that_exits_in_the_middle_has_failed() {
+    scenario(|| {
+        for code in [0, 1, 7, 255] {
+            let process = spawn(exit_with, (code,)).unwrap();
+            let status = process.wait().unwrap();
+            assert_eq!((status.code(), status.signal(), status.success()), (Some(code), None, code == 0));
+            assert_eq!(status.to_string(), format!("exit code {code}"));
+            let error = process.join().unwrap_err();
+            let lost = error.worker_lost().unwrap();
+            assert_eq!((error.kind(), lost.status), (ErrorKind::WorkerLost, Some(status)));
+            assert!(error.to_string().contains("exit_with") && lost.ran_for.is_some(), "{error}");
+        }
+    });
+}
+
+#[test]
+fn a_panic_comes_back_with_message_and_place() {
+    scenario(|| {
+        let process = spawn(panic_with, ("oh no",)).unwrap();
+        let pid = process.pid();
+        assert_eq!(process.wait().unwrap().code(), Some(101));
+        let error = process.join().unwrap_err();
+        let report = error.panic().unwrap();
+        assert_eq!((report.message.as_str(), report.pid, report.worker), ("oh no", pid, None));
+        assert!(report.location.as_ref().unwrap().starts_with(&format!("{}:", file!())), "{report:?}");
+        assert!(report.task.ends_with("panic_with") && error.is_panic(), "{report:?}");
+    });
+}
+
+#[test]
+fn a_signal_is_told_by_name() {
+    scenario(|| {
+        let check = |end: fn(&JoinHandle<i64>) -> Result<(), mp::Error>, number: i32, name: &str| {
+            let gate = Gate::new();
+            let process = held(&gate);
+            let guest = gate.guest();
+            end(&process).unwrap();
+            let status = process.wait().unwrap();
+            assert_eq!(
+                (status.code(), status.signal(), status.signal_name()),
+                (None, Some(number), Some(name))
+            );
+            assert!(!status.success() && status.to_string().contains(name));
+            end(&process).expect("a process that has ended is no error");
+            let error = process.join().unwrap_err();
+            assert!(error.is_worker_lost() && error.to_string().contains(name), "{error}");
+            drop(guest);
+        };
+        check(JoinHandle::terminate, 15, "SIGTERM");
+        check(JoinHandle::kill, 9, "SIGKILL");
+        check(JoinHandle::interrupt, 2, "SIGINT");
+        let status = spawn(abort_now, ()).unwrap().wait().unwrap();
+        assert_eq!(status.signal_name(), Some("SIGABRT"));
+    });
+}
+
+#[test]
+fn a_process_may_be_ended_before_it_has_begun() {
+    scenario(|| {
+        for end in [JoinHandle::kill, JoinHandle::terminate, JoinHandle::interrupt] {
+            let process = spawn(exit_with, (5,)).unwrap();
+            end(&process).unwrap();
+            let status = process.wait().unwrap();
+            assert!(!status.success(), "{status}");
+            assert!(process.join().unwrap_err().is_worker_lost());
+        }
+    });
+}
+
+#[test]
+fn the_sentinel_is_readable_from_the_end_on() {
+    scenario(|| {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let gate = Gate::new();
+        let process = held(&gate);
+        let guest = gate.guest();
+        let sentinel = process.sentinel();
+        let ready = |timeout: Option<&Timespec>| {
+            let mut fds = [PollFd::new(&sentinel, PollFlags::IN)];
+            poll(&mut fds, timeout).unwrap() == 1
+        };
+        assert!(!ready(Some(&Timespec::default())));
+        drop(guest);
+        assert!(ready(None) && ready(Some(&Timespec::default())));
+        assert!(!process.is_alive());
+    });
+}
+
+#[test]
+fn a_process_has_the_surroundings_it_was_given() {
+    scenario(|| {
+        let there = fs::canonicalize(std::env::temp_dir()).unwrap();
+        let (mut out, writer) = std::io::pipe().unwrap();
+        let (mut err, other) = std::io::pipe().unwrap();
+        let process = Process::new(surroundings, ("MP_TEST_P",)).env("MP_TEST_P", "v").current_dir(&there);
+        let process = process.stdout(writer).stderr(other).start().unwrap();
+        assert_eq!(process.join().unwrap(), (Some("v".to_owned()), there.to_str().unwrap().to_owned()));
+        let (mut text, mut complaint) = (String::new(), String::new());
+        out.read_to_string(&mut text).unwrap();
+        err.read_to_string(&mut complaint).unwrap();
+        assert_eq!((text.as_str(), complaint.as_str()), ("to stdout\n", "to stderr\n"));
+        let quiet = Process::new(surroundings, ("PATH",)).env_remove("PATH").stdout(mp::Output::Null);
+        assert_eq!(quiet.stderr(mp::Output::Null).start().unwrap().join().unwrap().0, None);
+    });
+}
+
+#[test]
+fn a_process_that_cannot_be_started_says_why() {
+    scenario(|| {
+        let check = |process: Process<i64>, kind: ErrorKind, part: &str| {
+            let error = process.start().unwrap_err();
+            assert!(error.kind() == kind && error.to_string().contains(part), "{error}");
+        };
+        let new = || Process::new(square, (1,));
+        check(new().current_dir("/no/such/place"), ErrorKind::Os, "No such file");
+        check(new().env("a\0", "b"), ErrorKind::Os, "cannot start");
+        check(new().name("a\0"), ErrorKind::InvalidInput, "NUL");
+        assert!(living_children(std::process::id()).is_empty());
+    });
+}
+
+#[test]
+fn a_dropped_process_goes_on_and_is_reaped() {
+    scenario(|| {
+        let gate = Gate::new();
+        let pids: Vec<u32> = (0..3).map(|_| held(&gate).pid()).collect();
+        let guests: Vec<_> = (0..3).map(|_| gate.guest()).collect();
+        assert!(pids.iter().all(|pid| lives(*pid)));
+        assert_eq!(mp::active_children().len(), 3);
+        drop(guests);
+        // A zombie would still have its entry.
+        until(|| pids.iter().all(|pid| !fs::exists(format!("/proc/{pid}")).unwrap()));
+    });
+}
+
+#[test]
+fn a_child_that_ends_waits_for_its_children_and_kills_its_daemons() {
+    scenario(|| {
+        let gate = Gate::new();
+        let process = spawn(start_and_leave, (gate.name(), false)).unwrap();
+        let guest = gate.guest();
+        assert!(process.wait_timeout(Duration::from_millis(20)).unwrap_err().is_timeout());
+        drop(guest);
+        assert!(!lives(process.join().unwrap()));
+        let daemon = spawn(start_and_leave, (gate.name(), true)).unwrap().join().unwrap();
+        assert!(!lives(daemon));
+    });
+}
+
+#[test]
+fn grandchildren_die_with_the_child() {
+    #[mp::task]
+    fn parent(gate: &str) {
+        let process = spawn(stay, (gate,)).unwrap();
+        let pool = mp::Pool::new(1).unwrap();
+        let _ = pool.apply(stay, (gate,));
+        drop(process);
+    }
+    scenario(|| {
+        let gate = Gate::new();
+        let process = spawn(parent, (gate.name(),)).unwrap();
+        let guests = [gate.guest(), gate.guest()];
+        process.kill().unwrap();
+        process.wait().unwrap();
+        until(|| guests.iter().all(|guest| !lives(guest.pid)));
+    });
+}
+
+#[test]
+fn a_process_can_be_printed() {
+    scenario(|| {
+        let unstarted = Process::new(square, (2,)).name("shown").daemon(true);
+        assert!(format!("{unstarted:?}").contains("shown"));
+        let process = unstarted.start().unwrap();
+        process.wait().unwrap();
+        assert!(format!("{process:?}").contains("exit code 0"), "{process:?}");
+    });
+}
+
+#[test]
+fn what_a_process_wrote_last_is_in_the_report_of_its_death() {
+    #[mp::task]
+    fn last_words() {
+        std::io::stderr().write_all(b"good bye\n").unwrap();
+        std::process::abort()
+    }
+    scenario(|| {
+        let error = spawn(last_words, ()).unwrap().join().unwrap_err();
+        assert!(error.worker_lost().unwrap().stderr_tail.contains("good bye"), "{error}");
+    });
+}

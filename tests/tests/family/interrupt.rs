@@ -1,0 +1,120 @@
+//! Ctrl-C, sent by a terminal.
+
+use crate::tree::{family, mark, new_mark};
+use mp_tests::{scenario, until};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitStatus};
+
+const CTRL_C: &[u8] = b"\x03";
+
+/// `family_interrupt` at a terminal of its own.
+struct Program {
+    child: Child,
+    terminal: File,
+    said: String,
+    name: String,
+}
+
+impl Program {
+    fn start(case: &str) -> Self {
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let terminal = openpt(flags).unwrap();
+        grantpt(&terminal).unwrap();
+        unlockpt(&terminal).unwrap();
+        let path = ptsname(&terminal, Vec::new()).unwrap();
+        let path = std::ffi::OsStr::from_bytes(path.as_bytes());
+        let end = || {
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).custom_flags(libc::O_NOCTTY).open(path).unwrap()
+        };
+        let name = new_mark();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_family_interrupt"));
+        mark(&mut command, &name).arg(case).env("RUST_BACKTRACE", "1");
+        let child = command.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
+        let mut program = Self { child, terminal: terminal.into(), said: String::new(), name };
+        program.hear(Some("ready"));
+        program
+    }
+
+    /// Reads what it says until a word comes, or to the end.
+    fn hear(&mut self, word: Option<&str>) {
+        let mut bytes = [0; 4096];
+        while word.is_none_or(|word| !self.said.contains(word)) {
+            match self.terminal.read(&mut bytes) {
+                Ok(count) if count > 0 => self.said += &String::from_utf8_lossy(&bytes[..count]),
+                // Nobody has the other end any more: EIO.
+                Ok(_) | Err(_) => {
+                    assert!(word.is_none(), "it ended without {word:?} and said:\n{}", self.said);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn press(&mut self, keys: &[u8]) {
+        self.terminal.write_all(keys).unwrap();
+    }
+
+    /// Its end and all that it said. Nobody of it may live, and nobody may have complained.
+    fn end(mut self) -> (ExitStatus, String) {
+        self.hear(None);
+        let status = self.child.wait().unwrap();
+        until(|| family(&self.name).is_empty());
+        for noise in ["panicked", "stack backtrace", "died", "mp:"] {
+            assert!(!self.said.contains(noise), "{noise:?} in:\n{}", self.said);
+        }
+        (status, self.said)
+    }
+}
+
+#[test]
+fn one_ctrl_c_gives_control_back_and_the_program_ends_in_order() {
+    scenario(|| {
+        for case in ["short", "iterator", "stuck", "starting"] {
+            let mut program = Program::start(case);
+            program.press(CTRL_C);
+            let (status, said) = program.end();
+            assert!(status.success() && said.contains("interrupted") && said.contains("in order"), "{case}: {said}");
+        }
+    });
+}
+
+#[test]
+fn a_second_ctrl_c_ends_the_program_at_once() {
+    scenario(|| {
+        let mut program = Program::start("twice");
+        // Two that come at the same moment count as one, so it is pressed until it works.
+        until(|| {
+            program.press(CTRL_C);
+            program.child.try_wait().unwrap().is_some()
+        });
+        let (status, said) = program.end();
+        assert_eq!(status.signal(), Some(libc::SIGINT), "{said}");
+        assert!(!said.contains("in order"), "{said}");
+    });
+}
+
+#[test]
+fn ctrl_c_ends_a_program_that_waits_for_no_call_as_it_ends_any_other() {
+    scenario(|| {
+        let mut program = Program::start("idle");
+        program.press(CTRL_C);
+        let (status, said) = program.end();
+        assert_eq!(status.signal(), Some(libc::SIGINT), "{said}");
+    });
+}
+
+#[test]
+fn a_handler_of_the_programs_own_stays_in_place() {
+    scenario(|| {
+        let mut program = Program::start("handler");
+        program.press(CTRL_C);
+        let (status, said) = program.end();
+        assert!(status.success() && said.contains("handled") && said.contains("in order"), "{said}");
+    });
+}

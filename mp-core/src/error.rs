@@ -240,10 +240,13 @@ impl Error {
         )
     }
 
-    /// The same failure seen as the initializer's.
-    pub(crate) fn into_initializer_failure(mut self) -> Self {
+    /// The same failure seen as that of the pool whose initializer is `task`. It stays the task that the error names: the
+    /// calls that get the error never ran.
+    pub(crate) fn into_initializer_failure(mut self, task: &'static str) -> Self {
         self.0.kind = ErrorKind::InitializerFailed;
-        self.0.message = format!("the pool's initializer failed, so the pool has ended: {}", self.0.message);
+        self.0.message =
+            format!("the pool's initializer `{task}` failed, so the pool has ended: {}", self.0.message);
+        self.0.task = Some(task.into());
         self
     }
 
@@ -270,7 +273,9 @@ const WAY_OUT: &str = " (the wire format is postcard: serde's `flatten`, `untagg
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let task = self.0.task.as_ref().filter(|_| self.0.kind != ErrorKind::NotATask);
+        // Their messages name the task where it matters.
+        let says_itself = matches!(self.kind(), ErrorKind::NotATask | ErrorKind::InitializerFailed);
+        let task = self.0.task.as_ref().filter(|_| !says_itself);
         match (task, self.0.item) {
             (Some(task), Some(item)) => write!(f, "task `{task}` failed on item {item}: ")?,
             (Some(task), None) => write!(f, "task `{task}` failed: ")?,

@@ -45,7 +45,7 @@ pub const READ_AHEAD_PER_WORKER: usize = 64;
 pub const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// How long the helper thread lets pending calls wait for a caller that drives them itself.
-pub const HELPER_DELAY: Duration = Duration::from_millis(1);
+pub const HELPER_DELAY: Duration = Duration::from_millis(2);
 
 /// How much of a worker's last stderr output a death report keeps, in bytes.
 pub const STDERR_TAIL_BYTES: usize = 4096;

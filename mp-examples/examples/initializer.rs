@@ -38,6 +38,6 @@ fn main() -> Result<(), mp::Error> {
     // An initializer that fails ends its pool, with one error that says so.
     let pool = mp::Pool::builder().workers(2).initializer(compile, patterns("(")).build()?;
     let error = pool.map(classify, texts).expect_err("no worker can start");
-    println!("{:?}, and it names the panic: {}", error.kind(), error.panic().is_some());
+    println!("{:?}: {}", error.kind(), error.to_string().lines().next().unwrap_or_default());
     Ok(())
 }

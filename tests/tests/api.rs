@@ -1,6 +1,13 @@
 //! The public API, area by area. What every backend promises alike is in `conformance`, what needs a program of its own
 //! in `entry`.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "tests and their tasks stop at the first thing that is not as it should be"
+)]
+#![allow(clippy::needless_pass_by_value, reason = "tasks own what they are given")]
+#![allow(clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "small numbers of items")]
+
 mp::test_main!();
 
 #[path = "api/building.rs"]

@@ -2,6 +2,8 @@
 //!
 //! Long forms: `MP_ROUNDS` multiplies the rounds of the random tests (see `.ci/soak`).
 
+#![allow(clippy::unwrap_used)] // a test stops at the first thing that is not as it should be
+
 #[path = "crash/early.rs"]
 mod early;
 #[path = "crash/edges.rs"]

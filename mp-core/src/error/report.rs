@@ -31,11 +31,12 @@ pub struct WorkerLost {
     pub pid: u32,
     /// How it ended, if that is known.
     pub status: Option<ExitStatus>,
-    /// The task that it was running, if any.
+    /// The name of the task that it was running, if any.
     pub task: Option<String>,
     /// How long it had been running that task.
     pub ran_for: Option<Duration>,
-    /// The most memory it ever had resident, in bytes.
+    /// The most memory it ever had resident, in bytes. `None` if that was less than what this program itself had at its
+    /// start: the system counts that as the child's, too.
     pub peak_rss: Option<u64>,
     /// Whether it ran out of memory, as far as can be told: its allocator gave up, or the kernel killed it for memory.
     pub out_of_memory: bool,

@@ -280,7 +280,8 @@ impl Core {
                 self.feed(Event::Ready { worker });
             }
             Said::InitializerFailed(error) => {
-                self.initializer_error = Some(error.into_initializer_failure());
+                let task = self.config.initializer.as_ref().map_or("of nobody", |call| call.own.entry.name);
+                self.initializer_error = Some(error.into_initializer_failure(task));
                 self.feed(Event::InitializerFailed { worker });
             }
             Said::Done(seq, handles) => {

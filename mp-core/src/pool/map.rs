@@ -315,6 +315,7 @@ impl Run<'_> {
         let Some(id) = ticket.id() else { return true };
         self.shared.with(|core| {
             core.collect_if_free();
+            core.attended = core.now();
             core.jobs.get(id).is_none_or(|job| job.finished || job.is_full() || job.arrived() >= DECODE_AT)
         })
     }
@@ -337,18 +338,22 @@ impl Pace {
         gathered.is_multiple_of(CLOCK_EVERY) && Time::now().since(self.since) > SLOW_INPUT
     }
 
-    /// A portion was offered: the next one is larger or smaller. Says whether the input is slow.
+    /// A portion was offered: the next one is larger or smaller. Says whether the input keeps its caller away from the
+    /// workers for long.
     fn adapt(&mut self) -> bool {
         let now = Time::now();
-        let slow = now.since(self.since) > SLOW_INPUT;
+        let took = now.since(self.since);
         self.since = now;
-        self.portion = if slow { 1 } else { (2 * self.portion).min(OFFER_ITEMS) };
-        slow
+        self.portion = if took > SLOW_INPUT { 1 } else { (2 * self.portion).min(OFFER_ITEMS) };
+        took > ABSENT
     }
 }
 
 /// An input whose portion takes longer than this is slow.
 const SLOW_INPUT: Duration = Duration::from_micros(500);
+
+/// A caller that is away for longer than this needs help.
+const ABSENT: Duration = Duration::from_millis(5);
 
 /// So many items are pulled between two looks at the clock.
 const CLOCK_EVERY: usize = 8;

@@ -3,6 +3,7 @@
 use super::children;
 use crate::sys;
 use std::cell::RefCell;
+use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;
 use std::sync::OnceLock;
 
@@ -123,8 +124,22 @@ pub fn active_children() -> Vec<ProcessInfo> {
 /// `MP_CPU_COUNT` says. In a worker it is the worker's share of its parent's processors, so that nested pools do not
 /// multiply.
 pub fn cpu_count() -> NonZeroUsize {
-    let told = std::env::var("MP_CPU_COUNT").ok().and_then(|text| text.trim().parse().ok());
-    told.or_else(|| NonZeroUsize::new(identity().cpus?))
+    // A worker was told its share, which heeds the variable in its environment: see `share_of`.
+    NonZeroUsize::new(identity().cpus.unwrap_or(0))
+        .or_else(|| std::env::var_os(CPU_COUNT).and_then(|told| told_count(&told)))
         .or_else(|| NonZeroUsize::new(sys::cpu::available()))
         .unwrap_or(NonZeroUsize::MIN)
+}
+
+/// The environment variable that says how many processors to use.
+const CPU_COUNT: &str = "MP_CPU_COUNT";
+
+/// What a child counts as its own: what its own environment says, or its share.
+pub fn share_of(environment: &[(OsString, Option<OsString>)], share: usize) -> usize {
+    let changed = environment.iter().rev().find(|(name, _)| name == CPU_COUNT);
+    changed.and_then(|(_, value)| told_count(value.as_deref()?)).map_or(share, NonZeroUsize::get)
+}
+
+fn told_count(text: &OsStr) -> Option<NonZeroUsize> {
+    text.to_str()?.trim().parse().ok()
 }

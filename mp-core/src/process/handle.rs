@@ -202,9 +202,7 @@ pub const NEVER_BEGAN: &str =
     "it ended before it began its work: is `mp::main!();` the first statement of `fn main`?";
 
 fn drain_stderr(launched: &Launched) {
-    if let Some(pipe) = &launched.stderr {
-        obituary::drain(pipe, &mut Vec::new());
-    }
+    obituary::last_words(&launched.lane, launched.stderr.as_ref());
 }
 
 /// The failure in a `FAIL` frame.

@@ -87,7 +87,7 @@ fn start(
         name: name.into(),
         parent: (std::process::id(), parent.clone()),
         depth: depth + 1,
-        cpus: cpus as u32,
+        cpus: current::share_of(&surroundings.env, cpus) as u32,
         tee: tee.is_some(),
         role,
     }));

@@ -3,6 +3,7 @@
 use crate::error::{ExitStatus, PanicReport, WorkerLost};
 use crate::ids::CallSeq;
 use crate::limits;
+use crate::shm::notes::{LastWords, says_that_allocator_gave_up};
 use crate::sys::process::Ended;
 use crate::sys::{self, Handle};
 use crate::transport::lane::Lane;
@@ -31,12 +32,11 @@ pub struct Remains<'a> {
 
 /// Writes the report, and passes on what the dead had not yet written to stderr.
 pub fn write(remains: Remains<'_>) -> WorkerLost {
-    let mut stderr_tail = remains.lane.stderr_tail();
-    if let Some(pipe) = remains.stderr {
-        drain(pipe, &mut stderr_tail);
-    }
+    let LastWords { tail, out_of_memory, .. } = last_words(remains.lane, remains.stderr);
     let status = remains.ended.map(|ended| ExitStatus(ended.status));
-    let stderr_tail = text_of_tail(&stderr_tail);
+    let stderr_tail = text_of_tail(&tail);
+    // The allocator's last words count only if they were the end of it.
+    let gave_up = out_of_memory && status.and_then(ExitStatus::signal_name) == Some("SIGABRT");
     let killed_for_memory = match (remains.oom_kills_before, sys::memory::oom_kills()) {
         (Some(before), Some(now)) => {
             now > before && status.and_then(ExitStatus::signal_name) == Some("SIGKILL")
@@ -50,8 +50,7 @@ pub fn write(remains: Remains<'_>) -> WorkerLost {
         task: remains.running.map(|(_, task, _)| task.to_owned()),
         ran_for: remains.running.map(|(_, _, ran_for)| ran_for),
         peak_rss: remains.ended.and_then(|ended| ended.peak_rss),
-        // What std's allocation error handler says before it aborts.
-        out_of_memory: killed_for_memory || stderr_tail.contains("memory allocation of "),
+        out_of_memory: killed_for_memory || gave_up,
         stack_overflow: fault.is_some_and(|fault| fault.is_stack_overflow)
             || stderr_tail.contains("has overflowed its stack"),
         last_panic: last_panic(&remains),
@@ -75,16 +74,21 @@ fn last_panic(remains: &Remains<'_>) -> Option<PanicReport> {
     })
 }
 
-/// Empties the pipe of a dead child into our stderr and the tail. Its descendants may hold the other end and go on
-/// writing, so it reads at most what fits a pipe.
-pub fn drain(pipe: &Handle, tail: &mut Vec<u8>) {
+/// Passes on to our stderr what a dead child had not, and says what its last words were. Its descendants may hold the
+/// other end of the pipe and go on writing, so it reads at most what fits a pipe.
+pub fn last_words(lane: &Lane, pipe: Option<&Handle>) -> LastWords {
+    let mut words = lane.last_words();
+    let Some(pipe) = pipe else { return words };
     let mut rest = Vec::new();
-    if sys::pipe::read_available(sys::borrow(pipe), &mut rest, PIPE_BYTES).is_ok() && !rest.is_empty() {
-        sys::pipe::write_stderr(&rest);
-        tail.extend_from_slice(&rest);
-        let excess = tail.len().saturating_sub(limits::STDERR_TAIL_BYTES);
-        tail.drain(..excess);
-    }
+    // What cannot be read is lost.
+    let _ = sys::pipe::read_available(sys::borrow(pipe), &mut rest, PIPE_BYTES);
+    sys::pipe::write_stderr(&words.not_passed_on);
+    sys::pipe::write_stderr(&rest);
+    words.tail.extend_from_slice(&rest);
+    words.out_of_memory |= says_that_allocator_gave_up(&words.tail);
+    let excess = words.tail.len().saturating_sub(limits::STDERR_TAIL_BYTES);
+    words.tail.drain(..excess);
+    words
 }
 
 /// How much a pipe holds on Linux unless it was changed.

@@ -18,4 +18,4 @@ pub mod ring;
 pub mod slab;
 
 mod cursor;
-mod notes;
+pub mod notes;

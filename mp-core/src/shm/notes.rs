@@ -3,6 +3,8 @@
 //! Written by one process, read by another, at any moment: bytes are atomics, lengths are cut to what there is room
 //! for, and text is whatever was found, made valid.
 
+#![allow(unsafe_code)] // a landing place that the kernel writes to
+
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
 
@@ -27,13 +29,45 @@ pub(super) struct PanicNote {
     text: [AtomicU8; PANIC_BYTES],
 }
 
-/// The last bytes written to stderr: a circle that overwrites the oldest.
+/// How much of stderr is taken out of the pipe at once.
+const LANDING_BYTES: usize = 3072;
+
+/// How std's allocation error handler begins before it aborts.
+pub(super) const ALLOCATOR_GAVE_UP: &[u8] = b"memory allocation of ";
+
+/// How much may be written after that for it still to be what the process died of: a long backtrace.
+const LAST_SPEECH_BYTES: u64 = 64 << 10;
+
+/// The last bytes written to stderr: a circle that overwrites the oldest, and before it a place where the kernel puts
+/// them. So they are never only in the memory of a process that dies, not even between its taking them out of the pipe
+/// and its noting them.
+///
+/// | `stage` | goes to | when |
+/// |---|---|---|
+/// | 0 nothing has landed | 1 | the landing place is all zero |
+/// | 1 bytes may be landing; how many the zeros behind them tell | 2 | they are noted in the circle |
+/// | 2 they are noted and are being passed on | 0 | they are passed on |
 #[repr(C)]
 #[derive(Debug)]
 pub(super) struct StderrTail {
     /// How many bytes were written in all.
     written: AtomicU64,
+    /// How many had been written when the allocator was heard to give up; 0: never.
+    gave_up_at: AtomicU64,
     bytes: [AtomicU8; STDERR_BYTES],
+    stage: AtomicU32,
+    landing: [AtomicU8; LANDING_BYTES],
+}
+
+/// What a dead process wrote to stderr, as far as it had taken it out of the pipe.
+#[derive(Debug)]
+pub struct LastWords {
+    /// The last bytes.
+    pub tail: Vec<u8>,
+    /// The last of them, which it may not have passed on.
+    pub not_passed_on: Vec<u8>,
+    /// Whether its allocator said that it gives up.
+    pub out_of_memory: bool,
 }
 
 impl PanicNote {
@@ -86,7 +120,60 @@ impl StderrTail {
             self.bytes[(number % STDERR_BYTES as u64) as usize].store(*byte, Relaxed);
         }
         // PAIR: `read` acquires it before it reads the bytes.
-        self.written.store(written.wrapping_add(bytes.len() as u64), Release);
+        let now = written.wrapping_add(bytes.len() as u64);
+        self.written.store(now, Release);
+        let tail = self.read();
+        let news = tail.len().saturating_sub(bytes.len() + ALLOCATOR_GAVE_UP.len() - 1);
+        if says_that_allocator_gave_up(&tail[news..]) {
+            self.gave_up_at.store(now, Relaxed);
+        }
+    }
+
+    /// Has `read` put bytes where they outlive this process, and notes them. It says how many it has put there. One
+    /// thread at a time.
+    pub(super) fn land(&self, read: impl FnOnce(&mut [u8]) -> usize) -> Vec<u8> {
+        self.landing.iter().for_each(|byte| byte.store(0, Relaxed));
+        // PAIR: `last_words`, when this process is dead.
+        self.stage.store(1, Release);
+        let place = self.landing.as_ptr().cast_mut().cast::<u8>();
+        // SAFETY: duty: valid for reads and writes: the atomics of `self`, which may be written through a shared
+        // reference. Duty: nobody else writes or reads there meanwhile: one thread calls this, by its contract, and the
+        // parent looks when this process is dead.
+        let room = unsafe { std::slice::from_raw_parts_mut(place, LANDING_BYTES) };
+        let count = read(room).min(LANDING_BYTES);
+        let bytes = room[..count].to_vec();
+        if count > 0 {
+            self.note(&bytes);
+        }
+        // PAIR: as above.
+        self.stage.store(if count > 0 { 2 } else { 0 }, Release);
+        bytes
+    }
+
+    /// What has landed is passed on.
+    pub(super) fn passed_on(&self) {
+        self.stage.store(0, Release);
+    }
+
+    /// What is left of a process that is dead.
+    pub(super) fn last_words(&self) -> LastWords {
+        // PAIR: `land` and `passed_on` of the process when it lived.
+        let stage = self.stage.load(Acquire);
+        let mut not_passed_on = Vec::new();
+        if stage != 0 {
+            not_passed_on.extend(self.landing.iter().map(|byte| byte.load(Relaxed)));
+            let len = not_passed_on.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+            not_passed_on.truncate(len);
+        }
+        let mut tail = self.read();
+        if stage == 1 && !tail.ends_with(&not_passed_on) {
+            tail.extend_from_slice(&not_passed_on);
+        }
+        let (written, gave_up_at) = (self.written.load(Relaxed), self.gave_up_at.load(Relaxed));
+        let spoken_since = written.saturating_sub(gave_up_at);
+        let out_of_memory =
+            gave_up_at > 0 && spoken_since <= LAST_SPEECH_BYTES || says_that_allocator_gave_up(&tail);
+        LastWords { tail, not_passed_on, out_of_memory }
     }
 
     /// The last bytes, oldest first. While the worker still writes, some may be newer than their place.
@@ -98,6 +185,11 @@ impl StderrTail {
             .map(|number| self.bytes[(number % STDERR_BYTES as u64) as usize].load(Relaxed))
             .collect()
     }
+}
+
+/// Whether std's allocation error handler is heard in a text.
+pub fn says_that_allocator_gave_up(text: &[u8]) -> bool {
+    text.windows(ALLOCATOR_GAVE_UP.len()).any(|window| window == ALLOCATOR_GAVE_UP)
 }
 
 impl Default for PanicNote {
@@ -113,13 +205,20 @@ impl Default for PanicNote {
 
 impl Default for StderrTail {
     fn default() -> Self {
-        Self { written: AtomicU64::new(0), bytes: [const { AtomicU8::new(0) }; STDERR_BYTES] }
+        Self {
+            written: AtomicU64::new(0),
+            gave_up_at: AtomicU64::new(0),
+            bytes: [const { AtomicU8::new(0) }; STDERR_BYTES],
+            stage: AtomicU32::new(0),
+            landing: [const { AtomicU8::new(0) }; LANDING_BYTES],
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
 
     #[test]
     fn a_note_belongs_to_its_call() {
@@ -151,6 +250,45 @@ mod tests {
         note.text[0].store(0xff, Relaxed);
         note.note(0, "beyond");
         assert_eq!(note.read(0).map(|text| text.starts_with('\u{fffd}')), Some(true));
+    }
+
+    #[test]
+    fn what_has_landed_is_not_lost_with_its_reader() {
+        let tail = StderrTail::default();
+        tail.note(b"before\n");
+        let dies = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            tail.land(|room| {
+                room[..4].copy_from_slice(b"last");
+                panic!("as if the process died here")
+            })
+        }));
+        assert!(dies.is_err());
+        let words = tail.last_words();
+        assert_eq!(
+            (words.tail.as_slice(), words.not_passed_on.as_slice()),
+            (&b"before\nlast"[..], &b"last"[..])
+        );
+        assert_eq!(tail.land(|room| (&mut *room).write(b"more").unwrap_or(0)), b"more");
+        let words = tail.last_words();
+        assert_eq!(
+            (words.tail.as_slice(), words.not_passed_on.as_slice()),
+            (&b"before\nmore"[..], &b"more"[..])
+        );
+        tail.passed_on();
+        assert!(tail.last_words().not_passed_on.is_empty());
+        assert!(tail.land(|_| 0).is_empty() && tail.last_words().not_passed_on.is_empty());
+    }
+
+    #[test]
+    fn an_allocator_that_gives_up_is_heard_behind_a_long_backtrace_and_across_chunks() {
+        let tail = StderrTail::default();
+        tail.note(b"some memory allo");
+        assert!(!tail.last_words().out_of_memory);
+        tail.note(b"cation of 9 bytes failed\n");
+        tail.note(&[b'x'; 10_000]);
+        assert!(tail.last_words().out_of_memory);
+        tail.note(&[b'x'; LAST_SPEECH_BYTES as usize]);
+        assert!(!tail.last_words().out_of_memory, "it has lived on for long");
     }
 
     #[test]

@@ -17,6 +17,7 @@
 
 #![allow(unsafe_code)] // extends the life of the fault words to that of the process
 
+use super::notes::LastWords;
 use super::region::Shared;
 use crate::raw::atomic::{
     AtomicU64,
@@ -93,9 +94,15 @@ impl WorkerRecorder {
         self.0.panic.note(self.0.progress.last_begun(), text);
     }
 
-    /// Notes what was written to stderr. One thread at a time.
-    pub fn note_stderr(&self, bytes: &[u8]) {
-        self.0.stderr.note(bytes);
+    /// Takes what was written to stderr: `read` puts it where it outlives this process, and says how much there was. One
+    /// thread at a time.
+    pub fn take_stderr(&self, read: impl FnOnce(&mut [u8]) -> usize) -> Vec<u8> {
+        self.0.stderr.land(read)
+    }
+
+    /// What was taken is where it belongs.
+    pub fn stderr_passed_on(&self) {
+        self.0.stderr.passed_on();
     }
 
     /// Where a signal handler notes faults. From now on this process keeps the region mapped until it ends.
@@ -156,9 +163,9 @@ impl ParentRecorder {
         self.0.fault.read()
     }
 
-    /// The last bytes the worker wrote to stderr.
-    pub fn stderr_tail(&self) -> Vec<u8> {
-        self.0.stderr.read()
+    /// What a dead worker wrote to stderr last.
+    pub fn last_words(&self) -> LastWords {
+        self.0.stderr.last_words()
     }
 }
 

@@ -39,14 +39,17 @@ fn last_words_outlive_the_worker() {
     let (parent, worker) = both_sides(RING_BYTES);
     assert!(worker.recorder.begin(7));
     worker.recorder.note_panic("overflow in the middle");
-    worker.recorder.note_stderr(b"some words");
+    worker.recorder.take_stderr(|room| {
+        room[..10].copy_from_slice(b"some words");
+        10
+    });
     let faults = worker.recorder.fault_words();
     drop(worker);
     assert_eq!(faults.read(), None);
     assert_eq!(parent.recorder.running(), Some(7));
     assert_eq!(parent.recorder.panic_text(7).as_deref(), Some("overflow in the middle"));
     assert_eq!(parent.recorder.panic_text(8), None);
-    assert_eq!(parent.recorder.stderr_tail(), b"some words");
+    assert_eq!(parent.recorder.last_words().tail, b"some words");
     assert_eq!(parent.recorder.fault(), None);
 }
 

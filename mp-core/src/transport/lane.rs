@@ -10,6 +10,7 @@ use crate::limits;
 use crate::protocol::control::{ToParent, ToWorker};
 use crate::protocol::frame::{CARRIES, SPILLED, Spilled, request, response};
 use crate::raw::sleep::{Patience, Spin};
+use crate::shm::notes::LastWords;
 use crate::shm::region::{ParentEnd, Region};
 use crate::shm::ring::{FrameHead, PushError};
 use crate::shm::slab::Slab;
@@ -262,8 +263,8 @@ impl Lane {
     }
 
     /// The last bytes that the worker passed on to stderr.
-    pub fn stderr_tail(&self) -> Vec<u8> {
-        self.end.recorder.stderr_tail()
+    pub fn last_words(&self) -> LastWords {
+        self.end.recorder.last_words()
     }
 
     fn push(&mut self, head: FrameHead, payload: &[&[u8]]) -> bool {

@@ -28,16 +28,19 @@ impl fmt::Display for NotHere {
 }
 
 thread_local! {
-    static OUTGOING: RefCell<Option<Vec<Handle>>> = const { RefCell::new(None) };
+    /// How many handles were given for the value that is being encoded on this thread; `None` if none is.
+    static GIVEN: Cell<Option<usize>> = const { Cell::new(None) };
+    static OUTGOING: RefCell<Vec<Handle>> = const { RefCell::new(Vec::new()) };
     static LAST: Cell<Option<&'static str>> = const { Cell::new(None) };
     static INCOMING: RefCell<Option<Vec<Option<Handle>>>> = const { RefCell::new(None) };
 }
 
 /// Runs `encode`; returns the handles that were given meanwhile.
 pub fn collecting<T>(encode: impl FnOnce() -> T) -> (T, Vec<Handle>) {
-    let restore = Restore(OUTGOING.replace(Some(Vec::new())));
+    let restore = Restore::new();
     let result = encode();
-    let given = OUTGOING.take().unwrap_or_default();
+    // Most values have none, and those pay for two looks at a number only.
+    let given = if GIVEN.get() == Some(0) { Vec::new() } else { OUTGOING.take() };
     drop(restore);
     (result, given)
 }
@@ -71,18 +74,19 @@ pub fn last_refusal() -> Option<&'static str> {
 /// # Errors
 /// Outside of `mp`, or when there are too many.
 pub fn give(handle: BorrowedHandle<'_>) -> Result<u32, NotHere> {
-    OUTGOING.with_borrow_mut(|outgoing| {
-        let outgoing = outgoing.as_mut().ok_or_else(|| NotHere::new(
+    let given = GIVEN.get().ok_or_else(|| {
+        NotHere::new(
             "this value stands for something shared by processes: it can travel in arguments, results and messages of mp \
              only",
-        ))?;
-        if outgoing.len() >= limits::CONTROL_HANDLES_MAX {
-            return Err(NotHere::new("a value carries more shared things than one message can"));
-        }
-        let copy = sys::duplicate(handle).map_err(|_| NotHere::new("the process has no descriptors left"))?;
-        outgoing.push(copy);
-        Ok(outgoing.len() as u32 - 1)
-    })
+        )
+    })?;
+    if given >= limits::CONTROL_HANDLES_MAX {
+        return Err(NotHere::new("a value carries more shared things than one message can"));
+    }
+    let copy = sys::duplicate(handle).map_err(|_| NotHere::new("the process has no descriptors left"))?;
+    OUTGOING.with_borrow_mut(|outgoing| outgoing.push(copy));
+    GIVEN.set(Some(given + 1));
+    Ok(given as u32)
 }
 
 /// For `Deserialize`: takes the handle at a place.
@@ -99,11 +103,25 @@ pub fn take(place: u32) -> Result<Handle, NotHere> {
     })
 }
 
-struct Restore(Option<Vec<Handle>>);
+/// What was being collected before goes on when this is dropped, also by a panic.
+struct Restore {
+    given: Option<usize>,
+    outgoing: Vec<Handle>,
+}
+
+impl Restore {
+    fn new() -> Self {
+        let given = GIVEN.replace(Some(0));
+        let outgoing = if given.unwrap_or(0) == 0 { Vec::new() } else { OUTGOING.take() };
+        Self { given, outgoing }
+    }
+}
 
 impl Drop for Restore {
     fn drop(&mut self) {
-        OUTGOING.set(self.0.take());
+        if GIVEN.replace(self.given) != Some(0) || !self.outgoing.is_empty() {
+            OUTGOING.set(std::mem::take(&mut self.outgoing));
+        }
     }
 }
 

@@ -99,7 +99,13 @@ impl Worker {
             pid: std::process::id(),
             fingerprint: registry().fingerprint(),
         };
-        mail.send(&hello, &[]).map_err(os("cannot greet its parent"))?;
+        match mail.send(&hello, &[]) {
+            // A parent that is gone may have detached this process: its orders wait in the socket.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                return Err(Trouble::Os("cannot greet its parent", error));
+            }
+            Ok(()) | Err(_) => {}
+        }
         let mut inbox = Inbox::default();
         let (init, handles) = receive_init(&mail, &mut inbox).map_err(os("did not get its orders"))?;
         let Parts { parent, region, bell, stderr, attached } =
@@ -165,10 +171,8 @@ impl Desk {
             let _ = self.mail.send(&ToParent::InitializerFailed(failure.into()), &[]);
             exit(PANICKED);
         }
-        if self.mail.send(&ToParent::Ready, &[]).is_err() {
-            // The parent is gone; the watch thread ends this process any moment.
-            exit(BROKEN);
-        }
+        // If the parent is gone, the watch thread ends this process any moment, unless it was detached.
+        let _ = self.mail.send(&ToParent::Ready, &[]);
     }
 
     fn calls(&mut self, head: FrameHead, payload: &[u8]) -> io::Result<()> {

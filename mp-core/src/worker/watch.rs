@@ -1,6 +1,7 @@
-//! The thread that keeps a worker from outliving its parent, reads the control socket, and passes stderr on.
+//! The threads that keep a worker from outliving its parent, read the control socket, and pass stderr on.
 
 use crate::shm::recorder::WorkerRecorder;
+use crate::sys::pipe::Available;
 use crate::sys::{self, Handle};
 use crate::transport::berth::{Mail, Told};
 use crate::transport::control::Inbox;
@@ -8,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 use std::thread;
 
-/// What the thread watches.
+/// What the threads need.
 pub struct Watched {
     /// Readable when the parent is gone.
     pub parent: Handle,
@@ -22,65 +23,60 @@ pub struct Watched {
     pub stderr: Option<(Handle, Handle)>,
 }
 
-/// Starts the thread.
+/// Starts the threads.
 pub fn start(watched: Watched) -> io::Result<()> {
-    thread::Builder::new()
-        .name("mp-watch".into())
-        .stack_size(128 << 10)
-        .spawn(move || watch(watched))
-        .map(drop)
+    let Watched { parent, mail, inbox, recorder, stderr } = watched;
+    if let Some((pipe, real)) = stderr {
+        // A thread of its own: where stderr leads to may stand still, and the parent's death must be noticed all the same.
+        spawn("mp-stderr", move || pass_on(&pipe, &real, &recorder))?;
+    }
+    spawn("mp-watch", move || watch(&parent, &mail, inbox))
 }
 
-fn watch(mut watched: Watched) {
-    let mut detached = false;
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().name(name.into()).stack_size(128 << 10).spawn(body).map(drop)
+}
+
+fn watch(parent: &Handle, mail: &Mail, mut inbox: Inbox) {
     loop {
-        let mut handles = vec![sys::borrow(&watched.parent), watched.mail.handle()];
-        if let Some((stderr, _)) = &watched.stderr {
-            handles.push(sys::borrow(stderr));
-        }
-        if detached {
-            handles.drain(..2);
-        }
-        let Ok(mut ready) = sys::poller::ready_any(&handles, None) else { continue };
-        if detached {
-            ready.splice(0..0, [false, false]);
-        }
-        if ready.get(2) == Some(&true) {
-            pass_on(&watched);
-        }
-        if ready[0] {
-            end(&watched);
-        }
+        let handles = [sys::borrow(parent), mail.handle()];
+        let Ok(ready) = sys::poller::ready_any(&handles, None) else { continue };
+        // What the parent said before it died counts: it may have detached this process. Its end of the socket closes
+        // before its death shows, so the end of the stream comes after all of that.
         if ready[1] {
-            match watched.mail.file_next(&mut watched.inbox) {
+            match mail.file_next(&mut inbox) {
                 Ok(Told::Nothing) => {}
-                Ok(Told::Detach) => detached = true,
+                Ok(Told::Detach) => return,
                 // The parent closed its end, or says things that we do not understand: there is nobody to work for.
-                Err(_) => end(&watched),
+                Err(_) => end(),
             }
-        }
-        if detached && watched.stderr.is_none() {
-            return;
+        } else if ready[0] {
+            end();
         }
     }
 }
 
-/// Moves what was written to stderr to where it belongs, and keeps its end for a death report.
-fn pass_on(watched: &Watched) {
-    let Some((pipe, real)) = &watched.stderr else { return };
-    let mut bytes = Vec::new();
-    if sys::pipe::read_available(sys::borrow(pipe), &mut bytes, CHUNK).is_ok() {
-        watched.recorder.note_stderr(&bytes);
+/// Moves what is written to stderr to where it belongs, and keeps its end for a death report, until nobody can write
+/// there any more.
+fn pass_on(pipe: &Handle, real: &Handle, recorder: &WorkerRecorder) {
+    let mut open = true;
+    while open {
+        // An interrupted wait looks for nothing.
+        let _ = sys::poller::ready(sys::borrow(pipe), None);
+        let bytes = recorder.take_stderr(|room| match sys::pipe::read_now(sys::borrow(pipe), room) {
+            Ok(Available::Bytes(count)) => count,
+            Ok(Available::End) | Err(_) => {
+                open = false;
+                0
+            }
+        });
         sys::pipe::write_all(sys::borrow(real), &bytes);
+        recorder.stderr_passed_on();
     }
 }
-
-/// How much of stderr is moved at once, in bytes.
-const CHUNK: usize = 16 << 10;
 
 /// The parent is gone: nothing of this process and what it started may stay.
-fn end(watched: &Watched) -> ! {
-    pass_on(watched);
+fn end() -> ! {
     sys::entry::kill_descendants();
     sys::entry::kill_own_group_and_exit()
 }

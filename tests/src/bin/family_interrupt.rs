@@ -1,5 +1,7 @@
 //! A program at a terminal that is interrupted: `family_interrupt CASE`. It says "ready" when Ctrl-C may come.
 
+#![allow(clippy::unwrap_used)] // a test stops at the first thing that is not as it should be
+
 use mp::{Error, Pool};
 use rustix::process::{ioctl_tiocsctty, setsid};
 use std::sync::atomic::{AtomicBool, Ordering};

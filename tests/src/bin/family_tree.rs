@@ -1,4 +1,7 @@
-//! A family of processes to be killed: busy, deaf, stopped, nested, with children of their own. It never ends by itself.
+//! A family of processes to be killed: busy, deaf, stopped, nested, with children of their own; or, as
+//! `family_tree chatty`, with much to say on stderr. It never ends by itself.
+
+#![allow(clippy::unwrap_used)] // a test stops at the first thing that is not as it should be
 
 use mp::Pool;
 use rustix::process::{Signal, getpid, kill_process};
@@ -7,6 +10,9 @@ use std::process::Command;
 
 fn main() -> Result<(), mp::Error> {
     mp::main!();
+    if std::env::args().nth(1).as_deref() == Some("chatty") {
+        return Pool::new(1)?.apply(chatty, ());
+    }
     let pool = Pool::new(6)?;
     let _ = pool.apply_async(sleep, (false,));
     let _ = pool.apply_async(sleep, (true,));
@@ -21,6 +27,13 @@ fn main() -> Result<(), mp::Error> {
 fn spin() {
     loop {
         std::hint::spin_loop();
+    }
+}
+
+#[mp::task]
+fn chatty() {
+    loop {
+        eprintln!("and another thing");
     }
 }
 

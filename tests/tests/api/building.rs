@@ -186,7 +186,9 @@ fn a_failing_initializer_ends_the_pool_with_one_clear_error() {
             assert!(text.contains("initializer") && text.contains("no database"), "{text}");
         };
         let early = [0, 1, 2].map(|x| pool.apply_async(square, (x,)));
-        early.into_iter().for_each(|handle| check(handle.wait().unwrap_err()));
+        for handle in early {
+            check(handle.wait().unwrap_err());
+        }
         check(pool.apply(square, (1,)).unwrap_err());
         check(pool.map(square, 0..5).unwrap_err());
         check(pool.try_map(square, 0..2).pop().unwrap().unwrap_err());

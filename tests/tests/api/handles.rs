@@ -94,7 +94,7 @@ fn only_a_call_that_has_not_started_is_cancelled() {
         let words: Vec<i64> = (0..2).map(|_| gate.guest().word).collect();
         assert_eq!(words, [2, 4], "the others run, in order");
         assert_eq!((finished.wait().unwrap(), running.wait().unwrap()), (4, 1));
-        let outcomes = pending.iter().map(|handle| handle.wait());
+        let outcomes = pending.iter().map(mp::TaskHandle::wait);
         let outcomes: Vec<_> =
             outcomes.map(|outcome| outcome.map_err(|error| error.is_cancelled())).collect();
         assert_eq!(outcomes, [Ok(2), Err(true), Ok(4), Err(true)]);

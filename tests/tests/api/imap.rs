@@ -192,7 +192,7 @@ fn a_failing_item_is_an_error_in_its_place() {
             match outcome {
                 Ok(value) => assert!(value == x && x % 10 != 7),
                 Err(error) => {
-                    assert!(error.is_panic() && error.item() == Some(x.cast_unsigned()) && x % 10 == 7)
+                    assert!(error.is_panic() && error.item() == Some(x.cast_unsigned()) && x % 10 == 7);
                 }
             }
         }

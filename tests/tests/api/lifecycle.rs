@@ -22,8 +22,10 @@ fn knock_first(gate: &str) {
     knock(gate, 0);
 }
 
+type Step = fn(&Pool);
+
 /// What one can do to a pool that ends, or may end, it.
-const STEPS: [(&str, fn(&Pool)); 5] = [
+const STEPS: [(&str, Step); 5] = [
     ("close", |pool| pool.close()),
     ("terminate", |pool| pool.terminate()),
     ("join", |pool| {

@@ -77,8 +77,9 @@ fn any_collection_is_an_input() {
         let pool = Pool::new(2).unwrap();
         let squares = [0, 1, 4, 9];
         assert_eq!(pool.map(square, 0..4).unwrap(), squares);
-        assert_eq!(pool.map(square, [0, 1, 2, 3]).unwrap(), squares);
-        assert_eq!(pool.map(square, &[0, 1, 2, 3]).unwrap(), squares);
+        let kept = [0, 1, 2, 3];
+        assert_eq!(pool.map(square, kept.iter()).unwrap(), squares);
+        assert_eq!(pool.map(square, kept).unwrap(), squares);
         assert_eq!(pool.map(square, vec![0, 1, 2, 3]).unwrap(), squares);
         assert_eq!(pool.map(square, std::collections::BTreeSet::from([3, 1, 0, 2])).unwrap(), squares);
         assert_eq!(
@@ -213,7 +214,7 @@ fn the_input_is_pulled_as_results_come() {
         let pool = Pool::new(2).unwrap();
         let pulled = AtomicU64::new(0);
         let gates = std::iter::repeat_n(Some(gate.name()), 2).chain(std::iter::repeat(None));
-        let items = gates.zip(0..1_000_000).inspect(|_| count(&pulled));
+        let items = gates.zip(0..200_000).inspect(|_| count(&pulled));
         std::thread::scope(|scope| {
             let mapped = scope.spawn(|| pool.starmap(at_gate, items).unwrap().len());
             let guests = [gate.guest(), gate.guest()];
@@ -224,7 +225,7 @@ fn the_input_is_pulled_as_results_come() {
                 assert!(pulled.load(Ordering::Relaxed) < 100_000);
             }
             drop(guests);
-            assert_eq!(mapped.join().unwrap(), 1_000_000);
+            assert_eq!(mapped.join().unwrap(), 200_000);
         });
     });
 }

@@ -3,7 +3,7 @@
 use crate::edges::pid;
 use crate::rounds;
 use crate::table::{builder, whole};
-use mp::{ErrorKind, Pool, Restart};
+use mp::{Error, ErrorKind, Pool, Restart};
 use mp_tests::{Random, lives, scenario};
 use rustix::process::{Signal, kill_process};
 use serde::{Deserialize, Serialize};
@@ -86,8 +86,10 @@ fn a_worker_that_scribbles_over_its_shared_memory_and_dies_costs_its_own_call_on
             let what = attack(&mut random, true);
             // What is said of the death may be garbled too; that it is a failure is certain.
             let error = pool.apply(scribble, (what,)).unwrap_err();
-            // Some wipe out the note that they run; those are run again, until the pool has had enough.
-            if error.kind() != ErrorKind::CrashLoop {
+            // Some wipe out the note that they run; those are run again, until the pool has had enough. The death that is
+            // one too many may be noticed behind the answer.
+            let gave_up = |error: &Error| error.kind() == ErrorKind::CrashLoop;
+            if !gave_up(&error) && !pool.apply(double, (1,)).is_err_and(|error| gave_up(&error)) {
                 serves(&pool);
             }
         }
@@ -235,6 +237,8 @@ fn a_worker_that_closes_all_its_descriptors_and_stays_can_be_stopped() {
         let handle = pool.apply_async(close_all, (false,));
         serves(&pool);
         pool.terminate();
-        assert!(handle.wait().unwrap_err().is_closed());
+        // Threads of the worker may have stumbled over it meanwhile.
+        let error = handle.wait().unwrap_err();
+        assert!(error.is_closed() || error.is_worker_lost(), "{error:?}");
     });
 }

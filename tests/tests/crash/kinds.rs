@@ -262,7 +262,7 @@ struct Content(Option<End>);
 impl Serialize for Content {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let len = match self.0.map(|end| end.place) {
-            Some(Place::HalfWritten) => 1 << 10,
+            Some(Place::HalfWritten) => 1_u32 << 10,
             Some(Place::HalfWrittenLong) => 300 << 10,
             Some(Place::Decoding | Place::Running | Place::Encoding) | None => 0,
         };
@@ -271,7 +271,7 @@ impl Serialize for Content {
                 strike_at(self.0, Place::HalfWritten);
                 strike_at(self.0, Place::HalfWrittenLong);
             }
-            index as u8
+            (index % 251) as u8
         }))
     }
 }

@@ -97,3 +97,28 @@ kinds! {
     a_huge_allocation_fails_its_item_and_no_other: Memory,
     a_memory_limit_fails_its_item_and_no_other: MemoryLimit,
 }
+
+#[test]
+fn last_words_are_never_lost() {
+    scenario(|| {
+        let pool = builder(WORKERS).build().unwrap();
+        let end = End { place: Place::Running, kind: Kind::Abort, aloud: true };
+        for number in 0..150 {
+            let error = pool.apply(one, (Order { number, end: Some(end) },)).unwrap_err();
+            end.kind.check(&error, "::one", None, true);
+            assert_eq!(pool.apply(one, (Order { number, end: None },)).unwrap().number, number);
+        }
+    });
+}
+
+#[test]
+fn a_lack_of_memory_is_told_from_other_aborts_also_behind_a_long_backtrace() {
+    scenario(|| {
+        let pool = builder(1).env("RUST_BACKTRACE", "1").build().unwrap();
+        for kind in [Kind::Memory, Kind::Abort] {
+            let end = End { place: Place::Running, kind, aloud: false };
+            let error = pool.apply(one, (Order { number: 0, end: Some(end) },)).unwrap_err();
+            kind.check(&error, "::one", None, false);
+        }
+    });
+}

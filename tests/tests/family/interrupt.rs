@@ -79,7 +79,10 @@ fn one_ctrl_c_gives_control_back_and_the_program_ends_in_order() {
             let mut program = Program::start(case);
             program.press(CTRL_C);
             let (status, said) = program.end();
-            assert!(status.success() && said.contains("interrupted") && said.contains("in order"), "{case}: {said}");
+            assert!(
+                status.success() && said.contains("interrupted") && said.contains("in order"),
+                "{case}: {said}"
+            );
         }
     });
 }

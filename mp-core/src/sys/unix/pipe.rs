@@ -25,6 +25,19 @@ pub enum Available {
     End,
 }
 
+/// Reads what there is now into `room`, without waiting. `handle` must be nonblocking.
+pub fn read_now(handle: BorrowedHandle<'_>, room: &mut [u8]) -> io::Result<Available> {
+    loop {
+        match rustix::io::read(handle, &mut *room) {
+            Ok(0) => return Ok(Available::End),
+            Ok(count) => return Ok(Available::Bytes(count)),
+            Err(Errno::AGAIN) => return Ok(Available::Bytes(0)),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
 /// Appends what can be read without waiting, at most `max` bytes. `handle` must be nonblocking.
 pub fn read_available(handle: BorrowedHandle<'_>, bytes: &mut Vec<u8>, max: usize) -> io::Result<Available> {
     let before = bytes.len();

@@ -22,6 +22,11 @@ pub fn set_nonblocking(_: BorrowedHandle<'_>, _: bool) -> io::Result<()> {
     Err(unsupported())
 }
 
+/// Reads what there is now into `room`, without waiting.
+pub fn read_now(_: BorrowedHandle<'_>, _: &mut [u8]) -> io::Result<Available> {
+    Err(unsupported())
+}
+
 /// Appends what can be read without waiting, at most `max` bytes.
 pub fn read_available(_: BorrowedHandle<'_>, _: &mut Vec<u8>, _: usize) -> io::Result<Available> {
     Err(unsupported())

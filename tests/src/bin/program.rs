@@ -1,0 +1,83 @@
+//! The program that `tests/entry.rs` runs: `program WHAT [gate]`. Each thing it does needs a process that is not the test's.
+
+#![allow(clippy::unwrap_used, reason = "what is not as it should be ends the program")]
+
+#[path = "../../tests/api/gate.rs"]
+#[allow(dead_code)] // only the side of the tasks is used here
+mod gate;
+
+use gate::wait_at;
+use mp::{Pool, Process};
+use std::io::Write;
+
+#[mp::task]
+fn say(text: &str) {
+    println!("task: {text}");
+    std::io::stdout().flush().unwrap();
+    eprintln!("task on stderr: {text}");
+}
+
+#[mp::task]
+fn processors() -> usize {
+    mp::cpu_count().get()
+}
+
+#[mp::task]
+fn arguments() -> Vec<String> {
+    std::env::args().skip(1).collect()
+}
+
+#[mp::task]
+fn echo(bytes: Vec<u8>) -> Vec<u8> {
+    bytes
+}
+
+fn main() -> Result<(), mp::Error> {
+    mp::main!();
+    println!("main runs");
+    let mut words = std::env::args().skip(1);
+    let what = words.next().unwrap();
+    let gate = words.next().unwrap_or_default();
+    match what.as_str() {
+        "say" => {
+            Pool::new(1)?.apply(say, ("one",))?;
+            mp::spawn(say, ("two",))?.join()?;
+        }
+        "processors" => {
+            let pool = Pool::new(2)?;
+            println!("{} {}", mp::cpu_count(), pool.apply(processors, ())?);
+            println!("{}", mp::spawn(processors, ())?.join()?);
+        }
+        "arguments" => println!("{:?}", Pool::new(1)?.apply(arguments, ())?),
+        "detach" => {
+            let process = mp::spawn(wait_at, (&gate, 1))?;
+            println!("{}", process.pid());
+            process.detach()?;
+        }
+        "leave" => {
+            let waited = Process::new(wait_at, (&gate, 1)).start()?;
+            let daemon = Process::new(wait_at, (&gate, 2)).daemon(true).start()?;
+            println!("{} {}", waited.pid(), daemon.pid());
+            drop(mp::spawn(wait_at, (&gate, 3))?);
+            gate::knock(&gate, 4);
+        }
+        "leave a pool" => {
+            let pool = Pool::new(2)?;
+            drop(pool.apply_async(wait_at, (&gate, 1)));
+            std::mem::forget(pool);
+        }
+        "exit in main" => {
+            let _pool = Pool::new(2)?;
+            let _process = mp::spawn(wait_at, (&gate, 1))?;
+            std::process::exit(5);
+        }
+        "panic in main" => {
+            let _process = mp::spawn(wait_at, (&gate, 1))?;
+            let _pool = Pool::new(2)?;
+            panic!("main panics");
+        }
+        "closed streams" => println!("{:?}", Pool::new(1)?.apply(echo, (vec![7; 3],))?),
+        other => panic!("{other}?"),
+    }
+    Ok(())
+}

@@ -50,6 +50,7 @@ mod process;
 mod protocol;
 mod raw;
 mod shm;
+pub mod sync;
 mod sys;
 mod task;
 mod transport;
@@ -69,4 +70,5 @@ pub use process::current::{
 };
 pub use process::handle::JoinHandle;
 pub use process::output::Output;
+pub use shm::shareable::Shareable;
 pub use task::arguments::{Arg, Args, Task};

@@ -65,6 +65,12 @@ pub enum ErrorKind {
     InvalidInput,
     /// The result was taken before.
     AlreadyTaken,
+    /// The holder of a lock died while it held it.
+    OwnerDied,
+    /// The holder of a lock panicked while it held it.
+    Poisoned,
+    /// A barrier broke before everybody had come.
+    BrokenBarrier,
     /// The registry of tasks does not work on this target or linker.
     Registry,
     /// The operating system refused something.

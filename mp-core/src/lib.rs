@@ -52,6 +52,7 @@ mod raw;
 mod shm;
 #[cfg(doctest)]
 mod snippets;
+pub mod sync;
 mod sys;
 mod task;
 mod transport;
@@ -71,4 +72,5 @@ pub use process::current::{
 };
 pub use process::handle::JoinHandle;
 pub use process::output::Output;
+pub use shm::shareable::Shareable;
 pub use task::arguments::{Arg, Args, Task};

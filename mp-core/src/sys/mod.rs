@@ -7,6 +7,7 @@
 //!  bell     a handle that becomes readable when rung       fault    crash notes from a signal handler
 //!  poller   sleeping on many handles                       interrupt  Ctrl-C in the parent
 //!  process  start, signal, reap a child                    entry    what a child does to itself first
+//!  robust   a lock that survives its holder                 life     does a process live that is no child
 //! ```
 //!
 //! `unix` and `windows` have the same files and the same names; a difference in what a name promises is said there in
@@ -26,11 +27,11 @@ mod windows;
 
 #[cfg(unix)]
 pub use unix::{
-    BorrowedHandle, Handle, bell, borrow, cpu, duplicate, entry, fault, futex, interrupt, memory, pipe,
-    poller, process, socket,
+    BorrowedHandle, Handle, bell, borrow, cpu, duplicate, entry, fault, futex, interrupt, life, memory, pipe,
+    poller, process, robust, socket,
 };
 #[cfg(windows)]
 pub use windows::{
-    BorrowedHandle, Handle, bell, borrow, cpu, duplicate, entry, fault, futex, interrupt, memory, pipe,
-    poller, process, socket,
+    BorrowedHandle, Handle, bell, borrow, cpu, duplicate, entry, fault, futex, interrupt, life, memory, pipe,
+    poller, process, robust, socket,
 };

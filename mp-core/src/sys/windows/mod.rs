@@ -9,10 +9,12 @@ pub mod entry;
 pub mod fault;
 pub mod futex;
 pub mod interrupt;
+pub mod life;
 pub mod memory;
 pub mod pipe;
 pub mod poller;
 pub mod process;
+pub mod robust;
 pub mod socket;
 
 mod handle;

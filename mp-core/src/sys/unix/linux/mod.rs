@@ -5,9 +5,11 @@ pub mod cpu;
 pub mod entry;
 pub mod fault;
 pub mod futex;
+pub mod life;
 pub mod memory;
 pub mod poller;
 pub mod process;
+pub mod robust;
 
 mod arguments;
 mod descendants;

@@ -1,0 +1,215 @@
+//! The words of a barrier: the round, who has come, and how the last rounds ended.
+//!
+//! ```text
+//!  state  63         32 31        24      17       16      15      0
+//!        ┌─────────────┬────────────┬─────┬────────┬────────┬───────┐
+//!        │ round       │ bad rounds │     │ acting │ broken │ count │
+//!        └─────────────┴────────────┴─────┴────────┴────────┴───────┘
+//!  turn   changes after each end of a round: what the waiting ones sleep on
+//! ```
+//! | from | by | to |
+//! |---|---|---|
+//! | filling | one more comes | count + 1; the last one: the next round, or acting |
+//! | acting | the action ends well | the next round |
+//! | filling, acting | time-out, death, abort, panic of the action | broken, the same round |
+//! | any | `reset` | the next round, and this one was a bad one |
+//!
+//! Each step is one exchange of `state`, so a party that is killed has taken it or has not. A waiter remembers its round:
+//! when that is over, `bad rounds` says how it ended, for the last eight. Who changes `state` and is killed before it
+//! wakes the others delays them until they look again.
+
+use super::atomic::{
+    AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
+use super::word::{Deadline, FutexWord};
+
+/// The most parties of a barrier.
+pub const PARTIES_MAX: u32 = 0xffff;
+
+const COUNT: u64 = 0xffff;
+const BROKEN: u64 = 1 << 16;
+const ACTING: u64 = 1 << 17;
+const BAD_SHIFT: u32 = 24;
+const BAD_ROUNDS: u32 = 8;
+const ROUND_SHIFT: u32 = 32;
+
+/// A barrier. All-zero bytes are one at which nobody waits.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct BarrierWords {
+    state: AtomicU64,
+    turn: FutexWord,
+}
+
+/// The round ended, and not because everybody came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Broken;
+
+/// What a party is after it has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Arrival {
+    /// One of those who wait: [`BarrierWords::await_end`].
+    Early { round: u32, index: u32 },
+    /// The last one. The round is over.
+    Last { index: u32 },
+    /// The last one, and it has to act: [`BarrierWords::end_action`].
+    Acts { round: u32, index: u32 },
+}
+
+#[derive(Clone, Copy)]
+struct State(u64);
+
+impl State {
+    fn count(self) -> u32 {
+        (self.0 & COUNT) as u32
+    }
+
+    fn round(self) -> u32 {
+        (self.0 >> ROUND_SHIFT) as u32
+    }
+
+    fn is(self, flag: u64) -> bool {
+        self.0 & flag != 0
+    }
+
+    fn next_round(self, bad: bool) -> Self {
+        let round = u64::from(self.round().wrapping_add(1)) << ROUND_SHIFT;
+        let bad_rounds = (self.0 >> BAD_SHIFT & 0xff) << 1 | u64::from(bad);
+        Self(round | (bad_rounds & 0xff) << BAD_SHIFT)
+    }
+
+    /// How a round ended, if it has.
+    fn end_of(self, round: u32) -> Option<Result<(), Broken>> {
+        let later = self.round().wrapping_sub(round);
+        let bad = match later {
+            0 if self.is(BROKEN) => true,
+            0 => return None,
+            // A waiter that slept through more rounds than that was not one of the parties that made them.
+            1..=BAD_ROUNDS => self.is(1 << (BAD_SHIFT + later - 1)),
+            _ => true,
+        };
+        Some(if bad { Err(Broken) } else { Ok(()) })
+    }
+}
+
+impl BarrierWords {
+    /// Comes to the barrier. Waits only while an action runs that this party was not a part of.
+    pub fn arrive(&self, parties: u32, acts: bool, deadline: Deadline) -> Result<Arrival, Broken> {
+        loop {
+            let turn = self.turn.load(Acquire);
+            let now = self.look();
+            if now.is(BROKEN) {
+                return Err(Broken);
+            }
+            if now.is(ACTING) {
+                if deadline.has_passed() {
+                    self.break_round(now.round());
+                } else {
+                    self.turn.sleep(turn, deadline);
+                }
+                continue;
+            }
+            let (round, index) = (now.round(), now.count());
+            let last = index + 1 >= parties;
+            let next = match (last, acts) {
+                (false, _) => State(now.0 + 1),
+                (true, true) => State((now.0 + 1) | ACTING),
+                (true, false) => now.next_round(false),
+            };
+            // PAIR: `look` of the others. Each who comes sees what those before it did, so all see what all did.
+            if self.state.compare_exchange(now.0, next.0, AcqRel, Relaxed).is_err() {
+                continue;
+            }
+            return Ok(match (last, acts) {
+                (false, _) => Arrival::Early { round, index },
+                (true, true) => Arrival::Acts { round, index },
+                (true, false) => {
+                    self.wake();
+                    Arrival::Last { index }
+                }
+            });
+        }
+    }
+
+    /// Waits until the round is over. `somebody_died` is asked from time to time.
+    pub fn await_end(
+        &self,
+        round: u32,
+        deadline: Deadline,
+        somebody_died: impl Fn() -> bool,
+    ) -> Result<(), Broken> {
+        loop {
+            // PAIR: `wake`; read before the state, so that a change after our look changes it.
+            let turn = self.turn.load(Acquire);
+            if let Some(end) = self.look().end_of(round) {
+                return end;
+            }
+            if deadline.has_passed() || somebody_died() {
+                self.break_round(round);
+            } else {
+                self.turn.sleep(turn, deadline);
+            }
+        }
+    }
+
+    /// The action has ended well.
+    pub fn end_action(&self, round: u32) -> Result<(), Broken> {
+        self.change(|now| {
+            (now.round() == round && now.is(ACTING) && !now.is(BROKEN)).then(|| now.next_round(false))
+        })
+        .then_some(())
+        .ok_or(Broken)
+    }
+
+    /// Breaks a round if it is still going on.
+    pub fn break_round(&self, round: u32) {
+        self.change(|now| (now.round() == round && !now.is(BROKEN)).then_some(State(now.0 | BROKEN)));
+    }
+
+    /// Breaks the round that is going on.
+    pub fn abort(&self) {
+        self.change(|now| Some(State(now.0 | BROKEN)));
+    }
+
+    /// Starts anew; for those who wait the round was a bad one.
+    pub fn reset(&self) {
+        self.change(|now| Some(now.next_round(true)));
+    }
+
+    /// Whether it is broken.
+    pub fn is_broken(&self) -> bool {
+        self.look().is(BROKEN)
+    }
+
+    /// How many wait.
+    pub fn waiting(&self) -> u32 {
+        let now = self.look();
+        if now.is(BROKEN) || now.is(ACTING) { 0 } else { now.count() }
+    }
+
+    fn look(&self) -> State {
+        // PAIR: each exchange of the state releases.
+        State(self.state.load(Acquire))
+    }
+
+    fn change(&self, next: impl Fn(State) -> Option<State>) -> bool {
+        // PAIR: `look`.
+        let changed =
+            self.state.fetch_update(AcqRel, Relaxed, |now| next(State(now)).map(|next| next.0)).is_ok();
+        if changed {
+            self.wake();
+        }
+        changed
+    }
+
+    fn wake(&self) {
+        // PAIR: `await_end` and `arrive` read it before they look.
+        self.turn.fetch_add(1, Release);
+        self.turn.wake_all();
+    }
+}
+
+#[cfg(test)]
+#[path = "barrier_tests.rs"]
+mod tests;

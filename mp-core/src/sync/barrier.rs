@@ -1,0 +1,255 @@
+//! `Barrier`.
+//!
+//! Each handle that has waited is a member: its process is listed until the handle is dropped. Who waits looks at the
+//! list from time to time, and breaks the barrier if one of the processes is gone: it will not come any more. Which
+//! process is meant is said by its number and the time it was started.
+
+#![allow(unsafe_code)] // the promise that the words may be shared
+
+use crate::error::{Error, ErrorKind};
+use crate::raw::barrier::{Arrival, BarrierWords, Broken, PARTIES_MAX};
+use crate::raw::word::Deadline;
+use crate::shm::block::{Block, Words};
+use crate::sys::life::{self, Life};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+use std::sync::atomic::{
+    AtomicU32, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// How many processes can be watched. The death of others is not seen.
+const MEMBERS: usize = 448;
+
+/// A place where a number of parties wait for each other, again and again.
+///
+/// When the last one comes, all go on, each with another number from 0 up. A barrier can break: by a time-out, by
+/// [`abort`](Self::abort), by a panic of an action, or by the death of a party. Then all who wait and all who come get an
+/// error of kind [`BrokenBarrier`](ErrorKind::BrokenBarrier), until somebody [resets](Self::reset) it.
+///
+/// # Death
+/// When the process of a handle that has waited at this barrier, now or in an earlier round, ends without having dropped
+/// the handle, the barrier breaks within a tenth of a second, for those who wait. A party that dies before it has ever
+/// waited is not known: where that may happen, wait with a time-out. (If the dead one was waiting and all others come
+/// before anybody has looked, that round ends well.)
+///
+/// ```
+/// #[mp::task]
+/// fn party(barrier: mp::sync::Barrier) -> Result<u32, String> {
+///     barrier.wait().map_err(|error| error.to_string())
+/// }
+///
+/// fn main() -> Result<(), mp::Error> {
+///     mp::main!();
+///     let barrier = mp::sync::Barrier::new(2)?;
+///     let other = mp::spawn(party, (barrier.clone(),))?;
+///     let mine = barrier.wait()?;
+///     assert_eq!(Ok(1 - mine), other.join()?);
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Barrier(Arc<Member>);
+
+struct Member {
+    block: Block<Places>,
+    /// Where the process is listed for this handle, if there was room.
+    listed: OnceLock<Option<usize>>,
+}
+
+#[repr(C)]
+struct Places {
+    words: BarrierWords,
+    parties: AtomicU32,
+    members: [AtomicU64; MEMBERS],
+}
+
+// SAFETY: duty: what others write is in atomics: all of it is.
+unsafe impl Words for Places {
+    const KIND: u32 = 8;
+    const NAME: &'static str = "barrier";
+}
+
+impl Barrier {
+    /// A new barrier for this many parties.
+    ///
+    /// # Errors
+    /// Of kind [`InvalidInput`](ErrorKind::InvalidInput) for none or more than 65535; or if the system refuses memory or a
+    /// descriptor.
+    pub fn new(parties: u32) -> Result<Self, Error> {
+        if parties == 0 || parties > PARTIES_MAX {
+            let message = format!("a barrier cannot have {parties} parties: 1 to {PARTIES_MAX} can meet");
+            return Err(Error::new(ErrorKind::InvalidInput, message));
+        }
+        let block = Block::<Places>::create(|_| Ok(()))?;
+        // PAIR: `parties`; written before the handle is sent, which orders it.
+        block.parties.store(parties, Relaxed);
+        Ok(Self::of(block))
+    }
+
+    /// Waits until all parties have come; returns a number from 0 to one less than there are parties, another one to each.
+    ///
+    /// # Errors
+    /// Of kind [`BrokenBarrier`](ErrorKind::BrokenBarrier).
+    ///
+    /// # Blocking and death
+    /// Until all have come or the barrier breaks; see [the type](Self#death).
+    pub fn wait(&self) -> Result<u32, Error> {
+        self.meet(None, Deadline::NEVER)
+    }
+
+    /// Waits until all parties have come, for at most `timeout`. When it passes, the barrier breaks, for everybody.
+    ///
+    /// # Errors
+    /// Of kind [`BrokenBarrier`](ErrorKind::BrokenBarrier).
+    ///
+    /// # Blocking and death
+    /// As [`wait`](Self::wait), with an end.
+    pub fn wait_timeout(&self, timeout: Duration) -> Result<u32, Error> {
+        self.meet(None, Deadline::after(timeout))
+    }
+
+    /// Waits until all parties have come, and if this party is the last one runs `action` before anybody goes on. (All
+    /// parties bring the same action; that of the last one is the one that runs.)
+    ///
+    /// # Errors
+    /// Of kind [`BrokenBarrier`](ErrorKind::BrokenBarrier).
+    ///
+    /// # Panics
+    /// If the action does; the barrier is broken then.
+    ///
+    /// # Blocking and death
+    /// As [`wait`](Self::wait). When the party that runs the action is killed, the barrier breaks.
+    pub fn wait_with_action(&self, action: impl FnOnce()) -> Result<u32, Error> {
+        let mut action = Some(action);
+        let mut run = || {
+            if let Some(action) = action.take() {
+                action();
+            }
+        };
+        self.meet(Some(&mut run), Deadline::NEVER)
+    }
+
+    /// Makes it as new. Those who wait get an error.
+    pub fn reset(&self) {
+        for member in &self.0.block.members {
+            // PAIR: `list` and the drop of a member.
+            let listed = member.load(Acquire);
+            if listed != 0 && !life::is_alive(Life(listed)) {
+                let _ = member.compare_exchange(listed, 0, AcqRel, Relaxed);
+            }
+        }
+        self.0.block.words.reset();
+    }
+
+    /// Breaks it, until it is reset.
+    pub fn abort(&self) {
+        self.0.block.words.abort();
+    }
+
+    /// Whether it is broken.
+    pub fn is_broken(&self) -> bool {
+        self.0.block.words.is_broken()
+    }
+
+    /// How many parties wait just now.
+    pub fn n_waiting(&self) -> u32 {
+        self.0.block.words.waiting()
+    }
+
+    /// How many parties meet here.
+    pub fn parties(&self) -> u32 {
+        // PAIR: `new`.
+        self.0.block.parties.load(Relaxed)
+    }
+
+    fn of(block: Block<Places>) -> Self {
+        Self(Arc::new(Member { block, listed: OnceLock::new() }))
+    }
+
+    fn meet(&self, action: Option<&mut dyn FnMut()>, deadline: Deadline) -> Result<u32, Error> {
+        self.0.listed.get_or_init(|| self.0.block.list());
+        let words = &self.0.block.words;
+        let met =
+            words.arrive(self.parties(), action.is_some(), deadline).and_then(|arrival| match arrival {
+                Arrival::Last { index } => Ok(index),
+                Arrival::Early { round, index } => {
+                    words.await_end(round, deadline, || self.0.block.has_dead_member()).map(|()| index)
+                }
+                Arrival::Acts { round, index } => {
+                    let acting = Acting { words, round };
+                    if let Some(action) = action {
+                        action();
+                    }
+                    std::mem::forget(acting);
+                    words.end_action(round).map(|()| index)
+                }
+            });
+        met.map_err(|Broken| {
+            Error::new(
+                ErrorKind::BrokenBarrier,
+                "the barrier is broken: not everybody came (see Barrier::reset)",
+            )
+        })
+    }
+}
+
+/// Breaks the round if it is dropped: by a panic of the action.
+struct Acting<'a> {
+    words: &'a BarrierWords,
+    round: u32,
+}
+
+impl Drop for Acting<'_> {
+    fn drop(&mut self) {
+        self.words.break_round(self.round);
+    }
+}
+
+impl Places {
+    /// Lists this process; where, if there is room.
+    fn list(&self) -> Option<usize> {
+        let Life(life) = life::this_life()?;
+        // PAIR: `has_dead_member` and `reset`.
+        self.members.iter().position(|member| member.compare_exchange(0, life, AcqRel, Relaxed).is_ok())
+    }
+
+    fn has_dead_member(&self) -> bool {
+        // PAIR: `list`.
+        let mut listed = self.members.iter().map(|member| member.load(Acquire)).filter(|listed| *listed != 0);
+        listed.any(|listed| !life::is_alive(Life(listed)))
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        if let Some(Some(place)) = self.listed.get() {
+            // PAIR: `has_dead_member` and `reset`.
+            self.block.members[*place].store(0, Release);
+        }
+    }
+}
+
+impl Serialize for Barrier {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.block.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Barrier {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Block::deserialize(deserializer).map(Self::of)
+    }
+}
+
+impl fmt::Debug for Barrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Barrier")
+            .field("parties", &self.parties())
+            .field("n_waiting", &self.n_waiting())
+            .field("broken", &self.is_broken())
+            .finish()
+    }
+}

@@ -4,6 +4,7 @@
 //! [`std::io::ErrorKind::Unsupported`] until there is a port.
 
 pub mod interrupt;
+pub mod packet;
 pub mod pipe;
 pub mod socket;
 
@@ -33,4 +34,4 @@ use elsewhere as platform;
 use linux as platform;
 
 pub use handle::{BorrowedHandle, Handle, borrow, duplicate};
-pub use platform::{bell, cpu, entry, fault, futex, memory, poller, process};
+pub use platform::{bell, cpu, entry, fault, futex, memory, poller, process, robust};

@@ -10,9 +10,11 @@ pub mod fault;
 pub mod futex;
 pub mod interrupt;
 pub mod memory;
+pub mod packet;
 pub mod pipe;
 pub mod poller;
 pub mod process;
+pub mod robust;
 pub mod socket;
 
 mod handle;

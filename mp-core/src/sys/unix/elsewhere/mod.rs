@@ -11,6 +11,7 @@ pub mod futex;
 pub mod memory;
 pub mod poller;
 pub mod process;
+pub mod robust;
 pub(super) mod socket_flags;
 
 mod unsupported;

@@ -8,6 +8,7 @@ pub mod futex;
 pub mod memory;
 pub mod poller;
 pub mod process;
+pub mod robust;
 
 mod arguments;
 mod descendants;

@@ -61,6 +61,7 @@ pub use channel::joinable::JoinableQueue;
 pub use channel::pipe::{Duplex, Iter, Receiver, Sender, duplex, pipe};
 pub use channel::queue::{Messages, Queue, QueueBuilder, Shutdown};
 pub use channel::refusal::SendError;
+pub use channel::waiting::{Waitable, wait_any};
 pub use error::{Error, ErrorKind, ExitStatus, PanicReport, WorkerLost};
 pub use mp_macros::{entry, task, task_of, tasks};
 pub use pool::{

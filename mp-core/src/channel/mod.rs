@@ -17,3 +17,4 @@ pub mod pipe;
 mod post;
 pub mod queue;
 pub mod refusal;
+pub mod waiting;

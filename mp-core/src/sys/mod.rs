@@ -27,11 +27,11 @@ mod windows;
 
 #[cfg(unix)]
 pub use unix::{
-    BorrowedHandle, Handle, bell, borrow, cpu, duplicate, entry, fault, futex, interrupt, memory, packet,
-    pipe, poller, process, robust, socket,
+    AsKernelHandle, BorrowedHandle, Handle, bell, borrow, cpu, duplicate, entry, fault, futex, interrupt,
+    look, memory, packet, pipe, poller, process, robust, socket,
 };
 #[cfg(windows)]
 pub use windows::{
-    BorrowedHandle, Handle, bell, borrow, cpu, duplicate, entry, fault, futex, interrupt, memory, packet,
-    pipe, poller, process, robust, socket,
+    AsKernelHandle, BorrowedHandle, Handle, bell, borrow, cpu, duplicate, entry, fault, futex, interrupt,
+    look, memory, packet, pipe, poller, process, robust, socket,
 };

@@ -33,5 +33,5 @@ use elsewhere as platform;
 #[cfg(target_os = "linux")]
 use linux as platform;
 
-pub use handle::{BorrowedHandle, Handle, borrow, duplicate};
+pub use handle::{AsKernelHandle, BorrowedHandle, Handle, borrow, duplicate, look};
 pub use platform::{bell, cpu, entry, fault, futex, memory, poller, process, robust};

@@ -20,5 +20,5 @@ pub mod socket;
 mod handle;
 mod unsupported;
 
-pub use handle::{BorrowedHandle, Handle, borrow, duplicate};
+pub use handle::{AsKernelHandle, BorrowedHandle, Handle, borrow, duplicate, look};
 use unsupported::unsupported;

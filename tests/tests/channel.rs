@@ -2,6 +2,8 @@
 //!
 //! Long forms: `MP_ROUNDS` multiplies the rounds of the tests that kill.
 
+#![allow(clippy::needless_pass_by_value)] // a task owns what it was sent
+
 #[path = "channel/killed.rs"]
 mod killed;
 #[path = "channel/pipes.rs"]
@@ -10,6 +12,9 @@ mod pipes;
 mod queues;
 #[path = "channel/travel.rs"]
 mod travel;
+
+#[path = "channel/waiting.rs"]
+mod waiting;
 
 mp::test_main!();
 

@@ -85,7 +85,7 @@ impl Parcel {
 
     /// The value inside. Its bytes are here.
     pub fn into_value<T: DeserializeOwned>(self) -> Result<T, Error> {
-        self.expect(Content::Value)?;
+        self.must_be(Content::Value)?;
         let Self { bytes, handles, .. } = self;
         handles::providing(handles, || codec::decode(&bytes)).map_err(|reason| {
             let name = std::any::type_name::<T>();
@@ -95,11 +95,11 @@ impl Parcel {
 
     /// The bytes inside.
     pub fn into_bytes(self) -> Result<Vec<u8>, Error> {
-        self.expect(Content::Bytes)?;
+        self.must_be(Content::Bytes)?;
         Ok(self.bytes)
     }
 
-    fn expect(&self, content: Content) -> Result<(), Error> {
+    fn must_be(&self, content: Content) -> Result<(), Error> {
         if self.content == content {
             return Ok(());
         }

@@ -49,6 +49,7 @@ pub fn pipe<T>() -> Result<(Sender<T>, Receiver<T>), Error> {
 ///
 /// # Errors
 /// [`ErrorKind::Os`] when the process has no descriptors left.
+#[allow(clippy::type_complexity)] // two ends, as `pipe` has
 pub fn duplex<A, B>() -> Result<(Duplex<A, B>, Duplex<B, A>), Error> {
     let (one, other) = End::pair()?;
     Ok((Duplex { end: one, types: PhantomData }, Duplex { end: other, types: PhantomData }))

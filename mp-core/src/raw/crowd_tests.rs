@@ -34,12 +34,14 @@ fn each_of_many_sleepers_gets_its_turn() {
         shared.1.fetch_add(1, SeqCst);
         shared.0.wake_one();
     }
-    takers.into_iter().for_each(|taker| taker.join().unwrap());
+    for taker in takers {
+        taker.join().unwrap();
+    }
 }
 
 #[cfg(loom)]
 #[test]
-fn no_wake_up_is_lost() {
+fn loom_no_wake_up_is_lost() {
     use loom::sync::Arc;
     use loom::sync::atomic::AtomicU32 as Word;
     loom::model(|| {

@@ -121,7 +121,7 @@ impl Backlog {
     pub fn create(shape: Shape) -> io::Result<Self> {
         let backlog =
             Self::map(Memory::create("mp-queue", HEADER_BYTES + shape.ring_bytes as usize)?, shape)?;
-        let header = backlog.mapping.ptr().cast::<Header>();
+        let header = backlog.place();
         // SAFETY: duty: valid for writes and aligned: in the mapping, at a page's start; nobody uses them yet: the memory
         // was made above and is known to nobody.
         unsafe {
@@ -389,7 +389,7 @@ impl Backlog {
     }
 
     fn offset(&self, units: u32) -> usize {
-        units as usize * UNIT & (self.shape.ring_bytes as usize - 1)
+        (units as usize * UNIT) & (self.shape.ring_bytes as usize - 1)
     }
 
     /// Writes at an offset in the ring, which may lie behind its end.
@@ -409,9 +409,13 @@ impl Backlog {
         self.mapping.copy_out(HEADER_BYTES, len - first, bytes)
     }
 
+    #[allow(clippy::cast_ptr_alignment)] // a page is aligned enough
+    fn place(&self) -> *mut Header {
+        self.mapping.ptr().cast()
+    }
+
     fn header(&self) -> &Header {
-        #[allow(clippy::cast_ptr_alignment)] // a page is aligned enough
-        let header = self.mapping.ptr().cast::<Header>();
+        let header = self.place();
         // SAFETY: duty: in bounds and aligned: `map` maps more than the header at a page's start; alive: the borrow of
         // `self` keeps the mapping; valid and shareable: atomics, for which all bits are valid, and locks that `create`
         // has made before it gave the region to anybody.
@@ -421,7 +425,10 @@ impl Backlog {
 
 impl fmt::Debug for Backlog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Backlog").field("len", &self.len()).field("shape", &self.shape).finish()
+        f.debug_struct("Backlog")
+            .field("len", &self.len())
+            .field("shape", &self.shape)
+            .finish_non_exhaustive()
     }
 }
 
@@ -431,7 +438,7 @@ impl Mark {
     }
 
     fn word(self) -> u64 {
-        u64::from(self.items) << 32 | u64::from(self.units)
+        (u64::from(self.items) << 32) | u64::from(self.units)
     }
 
     fn after(self, units: u32) -> Self {

@@ -3,11 +3,11 @@ use super::*;
 type NoBundle = fn(u64) -> io::Result<()>;
 
 fn push(backlog: &Backlog, bytes: &[u8]) -> Pushed {
-    backlog.push(bytes, None::<NoBundle>, None).unwrap()
+    backlog.push(bytes, None::<NoBundle>, None).expect("a put")
 }
 
 fn pop(backlog: &Backlog) -> Option<Vec<u8>> {
-    match backlog.pop(|_| Ok(Some(())), None).unwrap() {
+    match backlog.pop(|_| Ok(Some(())), None).expect("a get") {
         Popped::Frame(bytes, _) => Some(bytes),
         Popped::Empty | Popped::Closed => None,
     }

@@ -42,7 +42,7 @@ fn send_for_ever(sender: Sender<Vec<u8>>) {
 }
 
 fn queue() -> Queue<(u32, u32, Vec<u8>)> {
-    Queue::builder().items(20).bytes(8192).build().unwrap()
+    Queue::builder().items(20).bytes(8192).build().expect("a queue")
 }
 
 /// Lets a process go on until this many messages have passed, so that it dies in the middle of one.
@@ -50,8 +50,8 @@ fn kill<R>(child: &JoinHandle<R>, random: &mut Random) {
     for _ in 0..random.below(5000) {
         std::hint::spin_loop();
     }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    child.kill().expect("it can be killed");
+    child.wait().expect("it ends");
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn a_killed_producer_leaves_whole_messages_and_no_lock() {
                 next += 1;
                 true
             };
-            for _ in 0..random.below(60) + 1 {
+            for _ in 0..=random.below(60) {
                 assert!(take(Duration::from_secs(60)));
             }
             kill(&child, &mut random);
@@ -87,17 +87,11 @@ fn a_killed_consumer_loses_at_most_one_message() {
             let queue = queue();
             let (sender, taken) = mp::pipe().unwrap();
             let child = mp::spawn(get_for_ever, (queue.clone(), sender)).unwrap();
-            let count = random.below(150) as u32 + 20;
+            let count = random.below(80) as u32 + 10;
             for number in 0..count {
-                // Full for good once the consumer is gone: the rest is taken here.
-                if number == count / 2 {
-                    kill(&child, &mut random);
-                }
-                if number >= count / 2 {
-                    break;
-                }
                 queue.put(message(round, number)).unwrap();
             }
+            kill(&child, &mut random);
             drop(child);
             let mut numbers: Vec<u32> = taken.iter().map(|taken| taken.unwrap().1).collect();
             while let Ok((from, number, bytes)) = queue.try_get() {
@@ -105,7 +99,7 @@ fn a_killed_consumer_loses_at_most_one_message() {
                 numbers.push(number);
             }
             assert!(numbers.is_sorted_by(|a, b| a < b), "none twice: {numbers:?}");
-            assert!(numbers.len() as u32 + 1 >= count / 2, "{} of {}", numbers.len(), count / 2);
+            assert!(numbers.len() as u32 + 1 >= count, "{} of {count}", numbers.len());
         }
     });
 }
@@ -123,7 +117,7 @@ fn everybody_else_goes_on_while_producers_and_consumers_are_killed() {
             let (sender, taken) = mp::pipe().unwrap();
             let thief = mp::spawn(get_for_ever, (queue.clone(), sender)).unwrap();
             let drain = std::thread::spawn(move || taken.iter().map(Result::unwrap).count());
-            for _ in 0..random.below(100) + 1 {
+            for _ in 0..=random.below(100) {
                 queue.get_timeout(Duration::from_secs(60)).unwrap();
             }
             kill(&victim, &mut random);

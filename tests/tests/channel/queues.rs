@@ -136,7 +136,9 @@ fn many_threads_put_and_get() {
                     scope.spawn(move || (0..500).for_each(|number| queue.put((from, number)).unwrap()))
                 })
                 .collect();
-            producers.into_iter().for_each(|producer| producer.join().unwrap());
+            for producer in producers {
+                producer.join().unwrap();
+            }
             queue.shutdown(Shutdown::Drain).unwrap();
         });
         for mut numbers in taken.into_inner().unwrap() {

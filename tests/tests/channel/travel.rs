@@ -132,7 +132,9 @@ fn a_producer_may_exit_right_after_its_put() {
             assert_eq!(number, next[from as usize]);
             next[from as usize] += 1;
         }
-        children.into_iter().for_each(|child| child.join().unwrap());
+        for child in children {
+            child.join().unwrap();
+        }
         assert!(queue.is_empty());
     });
 }

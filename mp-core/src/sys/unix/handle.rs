@@ -20,6 +20,6 @@ pub fn duplicate(handle: BorrowedHandle<'_>) -> std::io::Result<Handle> {
 pub use std::os::fd::AsFd as AsKernelHandle;
 
 /// The descriptor of a thing that has one.
-pub fn look<T: AsKernelHandle>(thing: &T) -> BorrowedHandle<'_> {
+pub fn look(thing: &impl AsKernelHandle) -> BorrowedHandle<'_> {
     thing.as_fd()
 }

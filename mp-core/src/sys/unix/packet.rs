@@ -153,9 +153,8 @@ impl Packets {
         };
         loop {
             match recvmsg(&self.0, &mut [IoSliceMut::new(bytes)], control, flags) {
-                Err(Errno::INTR) => {}
-                // What was sent before is read first; the reset only says that the peer died with unread packets.
-                Err(Errno::CONNRESET) => {}
+                // The reset says once that the peer died with unread packets; what it sent is still there to be read.
+                Err(Errno::INTR | Errno::CONNRESET) => {}
                 Ok(received) => return Ok((received.bytes, received.flags)),
                 Err(error) => return Err(error.into()),
             }

@@ -22,6 +22,6 @@ pub fn duplicate(handle: BorrowedHandle<'_>) -> io::Result<Handle> {
 pub use std::os::windows::io::AsHandle as AsKernelHandle;
 
 /// The handle of a thing that has one.
-pub fn look<T: AsKernelHandle>(thing: &T) -> BorrowedHandle<'_> {
+pub fn look(thing: &impl AsKernelHandle) -> BorrowedHandle<'_> {
     thing.as_handle()
 }

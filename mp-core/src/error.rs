@@ -37,8 +37,12 @@ pub enum ErrorKind {
     TimedOut,
     /// The call was cancelled before a worker started it.
     Cancelled,
-    /// The pool was closed, terminated or dropped.
+    /// The pool was closed, terminated or dropped; the other end of a pipe is gone; a queue was shut down.
     Closed,
+    /// There is no message now.
+    Empty,
+    /// There is no room for a message now.
+    Full,
     /// Ctrl-C stopped the pool.
     Interrupted,
     /// Workers died too fast without finishing anything; the pool gave up. [`Error::worker_lost`] is the last death.
@@ -63,7 +67,7 @@ pub enum ErrorKind {
     Deadlock,
     /// An argument of the call makes no sense, such as a pool of zero workers.
     InvalidInput,
-    /// The result was taken before.
+    /// The result was taken before, or the end of a pipe was sent to another process.
     AlreadyTaken,
     /// The holder of a lock died while it held it.
     OwnerDied,
@@ -144,7 +148,7 @@ impl Error {
         self.kind() == ErrorKind::Cancelled
     }
 
-    /// Whether the pool was closed, terminated or dropped.
+    /// Whether the pool was closed, terminated or dropped, the other end of a pipe is gone, or a queue was shut down.
     pub fn is_closed(&self) -> bool {
         self.kind() == ErrorKind::Closed
     }

@@ -39,6 +39,7 @@ extern crate self as mp;
 #[doc(hidden)]
 pub mod __private1;
 
+mod channel;
 mod check;
 mod clock;
 mod error;
@@ -59,6 +60,11 @@ mod transport;
 mod wire;
 mod worker;
 
+pub use channel::joinable::JoinableQueue;
+pub use channel::pipe::{Duplex, Iter, Receiver, Sender, duplex, pipe};
+pub use channel::queue::{Messages, Queue, QueueBuilder, Shutdown};
+pub use channel::refusal::SendError;
+pub use channel::waiting::{Waitable, wait_any};
 pub use error::{Error, ErrorKind, ExitStatus, PanicReport, WorkerLost};
 pub use mp_macros::{entry, task, task_of, tasks};
 pub use pool::{

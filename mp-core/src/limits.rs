@@ -30,6 +30,23 @@ pub const INLINE_BYTES_MAX: usize = 256 << 10;
 /// The longest argument tuple or result, in bytes: what a lying length field may make us map.
 pub const PAYLOAD_BYTES_MAX: u64 = 1 << 40;
 
+/// The ring of a queue that was not told otherwise, in bytes. Pages exist while there is a message in them.
+pub const QUEUE_BYTES: u32 = 1 << 30;
+
+/// The smallest ring of a queue, in bytes: a page.
+pub const QUEUE_BYTES_MIN: u32 = 4096;
+
+/// The most messages of a queue: half of what its counters can tell apart.
+pub const QUEUE_ITEMS_MAX: u32 = 1 << 31;
+
+/// How long a look at a queue waits for somebody else who looks: long against a look, short against a person's patience
+/// with a process that was stopped in the middle of one.
+pub const QUEUE_LOOK: Duration = Duration::from_millis(100);
+
+/// The longest message that travels in the packet of a pipe, in bytes. A socket buffer (208 KiB
+/// unless somebody changed it) holds a few of these; longer ones travel in memory of their own.
+pub const PACKET_BYTES_MAX: usize = 64 << 10;
+
 /// How much encoded input of a `map` may wait for a worker before the caller stops encoding, in bytes.
 pub const BACKLOG_BYTES: usize = 1 << 20;
 

@@ -167,7 +167,7 @@ fn where_threads_are() -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// A small generator of random numbers (SplitMix64), so that a failing test can be run again by its seed.
+/// A small generator of random numbers (`SplitMix64`), so that a failing test can be run again by its seed.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
@@ -189,6 +189,7 @@ impl Random {
     }
 
     /// The next number.
+    #[allow(clippy::should_implement_trait)] // it never ends: an `Option` would be in the way
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

@@ -2,12 +2,13 @@
 
 use super::jobs::Results;
 use super::ticket::{Ticket, decode, when_finished};
+use crate::channel::waiting::{Arm, Armed};
 use crate::error::{Error, ErrorKind};
 use serde::de::DeserializeOwned;
 use std::fmt;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 /// One call on its way: made by [`Pool::apply_async`](crate::Pool::apply_async).
@@ -110,6 +111,12 @@ macro_rules! handle {
                 } else {
                     Poll::Pending
                 }
+            }
+        }
+
+        impl<R> Arm for $name<R> {
+            fn arm(&self, waker: &Waker) -> Armed<'_> {
+                if self.ticket.poll(Some(waker)) { Armed::Ready } else { Armed::Waker }
             }
         }
 

@@ -6,12 +6,14 @@
 //!            bytes:  ring ─ frames, validated by whoever reads them
 //!  slab      bytes too many for a ring, recycled
 //!  block     one object in memory of its own: a lock, an event; handles to it travel     shareable  what it may hold
+//!  backlog   the messages of a queue: many producers, many consumers
 //! ```
 //!
 //! The parent believes nothing that a worker can write: every number from the region is checked before it is used, and
 //! bytes are copied before they are looked at. A worker trusts its parent, which wrote before it and could do anything
 //! to it anyhow: it reads arguments in place. [`ring::Hostile`] and [`ring::Trusted`] say which side's rules hold.
 
+pub mod backlog;
 pub mod block;
 pub mod layout;
 pub mod recorder;

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  socket   a connected pair of byte streams that also carry handles
+//!  packet   a connected pair that keeps the borders of messages
 //!  memory   sealed shared memory and its mappings          pipe     what a worker writes to stderr
 //!  futex    sleeping on a word in shared memory            cpu      where am I, how many are there
 //!  bell     a handle that becomes readable when rung       fault    crash notes from a signal handler
@@ -27,11 +28,11 @@ mod windows;
 
 #[cfg(unix)]
 pub use unix::{
-    BorrowedHandle, Handle, bell, borrow, cpu, duplicate, entry, fault, futex, interrupt, life, memory, pipe,
-    poller, process, robust, socket,
+    AsKernelHandle, BorrowedHandle, Handle, bell, borrow, cpu, duplicate, entry, fault, futex, interrupt,
+    life, look, memory, packet, pipe, poller, process, robust, socket,
 };
 #[cfg(windows)]
 pub use windows::{
-    BorrowedHandle, Handle, bell, borrow, cpu, duplicate, entry, fault, futex, interrupt, life, memory, pipe,
-    poller, process, robust, socket,
+    AsKernelHandle, BorrowedHandle, Handle, bell, borrow, cpu, duplicate, entry, fault, futex, interrupt,
+    life, look, memory, packet, pipe, poller, process, robust, socket,
 };

@@ -15,3 +15,11 @@ pub fn borrow(handle: &Handle) -> BorrowedHandle<'_> {
 pub fn duplicate(handle: BorrowedHandle<'_>) -> std::io::Result<Handle> {
     handle.try_clone_to_owned()
 }
+
+/// What has a file descriptor.
+pub use std::os::fd::AsFd as AsKernelHandle;
+
+/// The descriptor of a thing that has one.
+pub fn look(thing: &impl AsKernelHandle) -> BorrowedHandle<'_> {
+    thing.as_fd()
+}

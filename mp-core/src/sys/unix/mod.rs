@@ -4,6 +4,7 @@
 //! [`std::io::ErrorKind::Unsupported`] until there is a port.
 
 pub mod interrupt;
+pub mod packet;
 pub mod pipe;
 pub mod socket;
 
@@ -32,5 +33,5 @@ use elsewhere as platform;
 #[cfg(target_os = "linux")]
 use linux as platform;
 
-pub use handle::{BorrowedHandle, Handle, borrow, duplicate};
+pub use handle::{AsKernelHandle, BorrowedHandle, Handle, borrow, duplicate, look};
 pub use platform::{bell, cpu, entry, fault, futex, life, memory, poller, process, robust};

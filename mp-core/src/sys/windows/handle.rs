@@ -17,3 +17,11 @@ pub fn borrow(handle: &Handle) -> BorrowedHandle<'_> {
 pub fn duplicate(handle: BorrowedHandle<'_>) -> io::Result<Handle> {
     handle.try_clone_to_owned()
 }
+
+/// What has a kernel handle.
+pub use std::os::windows::io::AsHandle as AsKernelHandle;
+
+/// The handle of a thing that has one.
+pub fn look(thing: &impl AsKernelHandle) -> BorrowedHandle<'_> {
+    thing.as_handle()
+}

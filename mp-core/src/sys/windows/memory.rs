@@ -51,6 +51,11 @@ impl Memory {
         Err(unsupported())
     }
 
+    /// Gives whole pages back to the system.
+    pub fn discard(&self, _: usize, _: usize) -> io::Result<()> {
+        Err(unsupported())
+    }
+
     /// The handle, to be sent.
     pub fn handle(&self) -> BorrowedHandle<'_> {
         borrow(&self.handle)

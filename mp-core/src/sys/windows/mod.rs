@@ -11,6 +11,7 @@ pub mod futex;
 pub mod interrupt;
 pub mod life;
 pub mod memory;
+pub mod packet;
 pub mod pipe;
 pub mod poller;
 pub mod process;
@@ -20,5 +21,5 @@ pub mod socket;
 mod handle;
 mod unsupported;
 
-pub use handle::{BorrowedHandle, Handle, borrow, duplicate};
+pub use handle::{AsKernelHandle, BorrowedHandle, Handle, borrow, duplicate, look};
 use unsupported::unsupported;

@@ -1,6 +1,6 @@
 //! Closed on exec: here only a moment after the descriptor is made, so a port needs a lock around spawns.
 
-use super::{Handle, unsupported};
+use super::{BorrowedHandle, Handle, unsupported};
 use rustix::net::{RecvFlags, SendFlags};
 use std::io;
 
@@ -12,6 +12,16 @@ pub(in super::super) const NO_SIGNAL: SendFlags = SendFlags::empty();
 
 /// A connected pair, both closed on exec.
 pub(in super::super) fn close_on_exec_pair() -> io::Result<(Handle, Handle)> {
+    Err(unsupported())
+}
+
+/// A connected pair that keeps the borders of messages, both closed on exec.
+pub(in super::super) fn packet_pair() -> io::Result<(Handle, Handle)> {
+    Err(unsupported())
+}
+
+/// Makes a descriptor stand for what `by` stands for.
+pub(in super::super) fn replace(_: BorrowedHandle<'_>, _: &Handle) -> io::Result<()> {
     Err(unsupported())
 }
 

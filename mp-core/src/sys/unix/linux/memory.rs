@@ -7,7 +7,8 @@
 
 use super::super::{BorrowedHandle, Handle};
 use rustix::fs::{
-    MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, fstatfs, ftruncate, memfd_create,
+    FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, fcntl_get_seals, fstat, fstatfs,
+    ftruncate, memfd_create,
 };
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use std::io;
@@ -74,6 +75,12 @@ impl Memory {
             self.len = len;
         }
         Ok(())
+    }
+
+    /// Gives whole pages back to the system: they read as zeros, and exist again when somebody writes to them.
+    pub fn discard(&self, offset: usize, len: usize) -> io::Result<()> {
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        Ok(fallocate(&self.handle, flags, offset as u64, len as u64)?)
     }
 
     /// The descriptor, to be sent.

@@ -1,8 +1,11 @@
 //! Closed on exec from the first instant on: what makes concurrent spawns unable to leak a descriptor.
 
-use super::super::Handle;
+#![allow(unsafe_code)] // rustix's dup3 wants to own the descriptor that it replaces
+
+use super::super::{BorrowedHandle, Handle};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, socketpair};
 use std::io;
+use std::os::fd::AsRawFd;
 
 /// Received descriptors are closed on exec.
 pub(in super::super) const CLOSE_ON_EXEC_RECEIVED: RecvFlags = RecvFlags::CMSG_CLOEXEC;
@@ -13,6 +16,21 @@ pub(in super::super) const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
 /// A connected pair, both closed on exec.
 pub(in super::super) fn close_on_exec_pair() -> io::Result<(Handle, Handle)> {
     Ok(socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?)
+}
+
+/// A connected pair that keeps the borders of messages, both closed on exec.
+pub(in super::super) fn packet_pair() -> io::Result<(Handle, Handle)> {
+    Ok(socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?)
+}
+
+/// Makes a descriptor stand for what `by` stands for, without a moment in which its number is free.
+pub(in super::super) fn replace(handle: BorrowedHandle<'_>, by: &Handle) -> io::Result<()> {
+    // SAFETY: duty: both numbers are open descriptors of ours: the borrows keep them; the number stays open throughout,
+    // so that nobody else's can take it.
+    match unsafe { libc::dup3(by.as_raw_fd(), handle.as_raw_fd(), libc::O_CLOEXEC) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
 }
 
 /// A pipe, both ends closed on exec: the reading and the writing one.

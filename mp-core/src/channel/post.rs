@@ -1,0 +1,200 @@
+//! What a queue is made of, without its type: the ring, what travels beside it, and the bell.
+//!
+//! ```text
+//!  put  parcel ─► ring ─────────────────────────────────► parcel  get
+//!          └ descriptors, long messages ─► sockets, by tag ─┘
+//! ```
+//! A bundle is sent under the producers' lock before its message is committed and received under the consumers' lock
+//! before it is taken, so both come in the same order. A bundle whose producer was killed before the commit has a tag that
+//! no message has; a message whose bundle was taken by a consumer that was killed before the commit is skipped.
+
+use super::end::Wait;
+use super::parcel::{Content, Parcel};
+use crate::error::{Error, ErrorKind};
+use crate::limits;
+use crate::shm::backlog::{Backlog, Popped, Pushed, Shape};
+use crate::sys::bell::Bell;
+use crate::sys::packet::{Packets, Patient};
+use crate::sys::{self, Handle};
+use crate::wire::handles;
+use std::io::{self, IoSlice};
+use std::time::{Duration, Instant};
+
+/// Stands for "not spilled" in a bundle.
+const INLINE: u64 = u64::MAX;
+
+/// How a queue looks in a value: the places of its handles, and its shape.
+pub type Address = ([u32; 4], u32, u32);
+
+/// A queue as one process sees it.
+#[derive(Debug)]
+pub struct Post {
+    backlog: Backlog,
+    outgoing: Packets,
+    incoming: Packets,
+    bell: Bell,
+}
+
+/// What came beside a message.
+struct Beside {
+    handles: Vec<Handle>,
+    spilled: Option<u64>,
+}
+
+impl Post {
+    /// An empty queue.
+    pub fn create(shape: Shape) -> Result<Self, Error> {
+        let made = || {
+            let (outgoing, incoming) = Packets::pair()?;
+            Ok(Self { backlog: Backlog::create(shape)?, outgoing, incoming, bell: Bell::new()? })
+        };
+        made().map_err(|error| Error::os("cannot make a queue", error))
+    }
+
+    /// For `Serialize`.
+    pub fn give(&self) -> Result<Address, String> {
+        let give = |handle| handles::give(handle).map_err(|error| error.to_string());
+        let places = [
+            give(self.backlog.handle())?,
+            give(self.outgoing.handle())?,
+            give(self.incoming.handle())?,
+            give(self.bell.handle())?,
+        ];
+        let shape = self.backlog.shape();
+        Ok((places, shape.items, shape.ring_bytes))
+    }
+
+    /// For `Deserialize`.
+    pub fn take((places, items, ring_bytes): Address) -> Result<Self, String> {
+        let take = |place| handles::take(place).map_err(|error| error.to_string());
+        let [backlog, outgoing, incoming, bell] = places;
+        let backlog = Backlog::attach(take(backlog)?, Shape { items, ring_bytes });
+        Ok(Self {
+            backlog: backlog.map_err(|error| format!("a queue cannot be mapped: {error}"))?,
+            outgoing: Packets::from_handle(take(outgoing)?),
+            incoming: Packets::from_handle(take(incoming)?),
+            bell: Bell::from_handle(take(bell)?),
+        })
+    }
+
+    /// The counts and the waiting for the end of work.
+    pub fn backlog(&self) -> &Backlog {
+        &self.backlog
+    }
+
+    /// Rings when a message comes, for who said [`Backlog::watch`].
+    pub fn bell(&self) -> &Bell {
+        &self.bell
+    }
+
+    /// Puts a message in.
+    pub fn put(&self, mut parcel: Parcel, wait: Wait) -> Result<(), Error> {
+        parcel.spill(self.backlog.inline_max())?;
+        // A queue without a bound never waits: there may be nobody else who makes room.
+        let endless = self.backlog.shape().items == limits::QUEUE_ITEMS_MAX;
+        let wait = if endless { Wait::No } else { wait };
+        let began = Instant::now();
+        loop {
+            let bundled = !parcel.handles.is_empty();
+            let send = bundled.then_some(|tag| self.send_beside(tag, &parcel));
+            let pushed = self.backlog.push(&parcel.bytes, send, deadline(wait, began));
+            let beside =
+                match pushed.map_err(|error| Error::os("cannot put a message into a queue", error))? {
+                    Pushed::Done { watched } => {
+                        if watched {
+                            self.bell.ring();
+                        }
+                        return Ok(());
+                    }
+                    Pushed::Closed => {
+                        let message = "the message cannot be put: the queue was shut down";
+                        return Err(Error::new(ErrorKind::Closed, message));
+                    }
+                    Pushed::NoRoom => false,
+                    Pushed::NoRoomBeside => true,
+                };
+            let left = left(wait, began, Error::new(ErrorKind::Full, "there is no room in the queue now"))?;
+            if beside {
+                let left = left.map_or(limits::LOOK_AGAIN, |left| left.min(limits::LOOK_AGAIN));
+                let room = self.outgoing.wait_for_room(left);
+                room.map_err(|error| Error::os("cannot wait for room in a queue", error))?;
+            } else {
+                self.backlog.wait_for_room(parcel.bytes.len(), left);
+            }
+        }
+    }
+
+    /// Takes the next message.
+    pub fn get(&self, wait: Wait) -> Result<Parcel, Error> {
+        let began = Instant::now();
+        loop {
+            let popped = self.backlog.pop(|tag| self.receive_beside(tag), deadline(wait, began));
+            match popped.map_err(|error| Error::os("cannot get a message from a queue", error))? {
+                Popped::Frame(bytes, beside) => {
+                    self.backlog.pass_on();
+                    let Beside { handles, spilled } =
+                        beside.unwrap_or(Beside { handles: Vec::new(), spilled: None });
+                    let mut parcel = Parcel { content: Content::Value, bytes, handles, spilled };
+                    parcel.unspill()?;
+                    return Ok(parcel);
+                }
+                Popped::Closed => {
+                    return Err(Error::new(ErrorKind::Closed, "no more messages: the queue was shut down"));
+                }
+                Popped::Empty => {}
+            }
+            let left = left(wait, began, Error::new(ErrorKind::Empty, "there is no message now"))?;
+            self.backlog.wait_for_message(left);
+        }
+    }
+
+    fn send_beside(&self, tag: u64, parcel: &Parcel) -> io::Result<()> {
+        let (tag, spilled) = (tag.to_le_bytes(), parcel.spilled.unwrap_or(INLINE).to_le_bytes());
+        let handles: Vec<_> = parcel.handles.iter().map(sys::borrow).collect();
+        self.outgoing.send(&[IoSlice::new(&tag), IoSlice::new(&spilled)], &handles, Patient::No)
+    }
+
+    /// The bundle with this tag; `None` if it is gone.
+    fn receive_beside(&self, tag: u64) -> io::Result<Option<Beside>> {
+        loop {
+            let mut seen = [0; 8];
+            match self.incoming.peek(&mut seen, Patient::No) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                peeked => peeked?,
+            };
+            if u64::from_le_bytes(seen) > tag {
+                return Ok(None);
+            }
+            let (mut bundle, mut handles) = ([0; 16], Vec::new());
+            self.incoming.receive(&mut bundle, &mut handles, Patient::No)?;
+            if u64::from_le_bytes(seen) == tag {
+                let spilled = bundle.last_chunk().map_or(INLINE, |spilled| u64::from_le_bytes(*spilled));
+                return Ok(Some(Beside { handles, spilled: (spilled != INLINE).then_some(spilled) }));
+            }
+        }
+    }
+}
+
+/// Until when to wait for a lock that is held for a look only.
+fn deadline(wait: Wait, began: Instant) -> Option<Instant> {
+    match wait {
+        Wait::No => Some(began + limits::QUEUE_LOOK),
+        Wait::AtMost(timeout) => began.checked_add(timeout.max(limits::QUEUE_LOOK)),
+        Wait::Forever => None,
+    }
+}
+
+/// How long the wait goes on.
+fn left(wait: Wait, began: Instant, not_now: Error) -> Result<Option<Duration>, Error> {
+    match wait {
+        Wait::No => Err(not_now),
+        Wait::Forever => Ok(None),
+        Wait::AtMost(timeout) => match timeout.saturating_sub(began.elapsed()) {
+            Duration::ZERO => Err(Error::new(
+                ErrorKind::TimedOut,
+                format!("it could not be done within {timeout:?}: {not_now}"),
+            )),
+            left => Ok(Some(left)),
+        },
+    }
+}

@@ -1,0 +1,164 @@
+//! Ends and queues are values: as arguments, results, fields, messages, and through nested processes.
+
+use mp::{Duplex, ErrorKind, Pool, Queue, Receiver, Sender, Shutdown};
+use mp_tests::scenario;
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize)]
+struct Office {
+    inbox: Receiver<u32>,
+    outbox: Option<Sender<u32>>,
+    log: Queue<String>,
+}
+
+#[mp::task]
+fn double_all(office: Office) {
+    let outbox = office.outbox.expect("one");
+    for number in &office.inbox {
+        let number = number.expect("a number");
+        office.log.put(format!("got {number}")).expect("room");
+        outbox.send(number * 2).expect("somebody reads");
+    }
+}
+
+#[mp::task]
+fn answer(line: Duplex<u32, String>) {
+    while let Ok(question) = line.recv() {
+        line.send(question.len() as u32).expect("somebody asks");
+    }
+}
+
+#[mp::task]
+fn make_a_pipe() -> (Sender<u8>, Receiver<u8>, Queue<u8>) {
+    let (sender, receiver) = mp::pipe().expect("a pipe");
+    let queue = Queue::bounded(2).expect("a queue");
+    queue.put(7).expect("room");
+    (sender, receiver, queue)
+}
+
+#[mp::task]
+fn pass_down(depth: u32, queue: Queue<u32>) {
+    queue.put(depth).expect("room");
+    if depth > 0 {
+        let pool = Pool::new(1).expect("a pool");
+        pool.apply(pass_down, (depth - 1, queue)).expect("it works");
+    }
+}
+
+#[mp::task]
+fn produce(from: u32, count: u32, queue: Queue<(u32, u32)>) {
+    (0..count).for_each(|number| queue.put((from, number)).expect("room"));
+}
+
+#[test]
+fn ends_in_a_struct_work_in_a_child() {
+    scenario(|| {
+        let (to, inbox) = mp::pipe().unwrap();
+        let (outbox, from) = mp::pipe().unwrap();
+        let log = Queue::unbounded().unwrap();
+        let office = Office { inbox, outbox: Some(outbox), log: log.clone() };
+        let child = mp::spawn(double_all, (office,)).unwrap();
+        (1..4).for_each(|number| to.send(number).unwrap());
+        drop(to);
+        assert!(from.iter().map(Result::unwrap).eq([2, 4, 6]));
+        child.join().unwrap();
+        assert_eq!((log.len(), log.get().unwrap()), (3, "got 1".to_owned()));
+    });
+}
+
+#[test]
+fn an_end_that_was_sent_is_gone_here() {
+    scenario(|| {
+        let pool = Pool::new(1).unwrap();
+        let (here, there) = mp::duplex().unwrap();
+        let call = pool.apply_async(answer, (&there,));
+        assert_eq!(there.recv().unwrap_err().kind(), ErrorKind::AlreadyTaken);
+        assert_eq!(there.send(1).unwrap_err().error().kind(), ErrorKind::AlreadyTaken);
+        here.send("four".to_owned()).unwrap();
+        assert_eq!(here.recv().unwrap(), 4);
+        drop(here);
+        call.wait().unwrap();
+    });
+}
+
+#[test]
+fn what_a_worker_made_works_in_its_parent() {
+    scenario(|| {
+        let pool = Pool::new(1).unwrap();
+        let (sender, receiver, queue) = pool.apply(make_a_pipe, ()).unwrap();
+        drop(pool);
+        sender.send(1).unwrap();
+        drop(sender);
+        assert!(receiver.iter().map(Result::unwrap).eq([1]));
+        assert_eq!(queue.get().unwrap(), 7);
+    });
+}
+
+#[test]
+fn ends_and_queues_travel_in_messages() {
+    scenario(|| {
+        let queue = Queue::<(Sender<Queue<u8>>, Vec<u8>)>::bounded(10).unwrap();
+        let (sender, receiver) = mp::pipe().unwrap();
+        queue.put((sender, vec![1; 1 << 20])).unwrap();
+        let (sender, bytes) = queue.get().unwrap();
+        assert_eq!(bytes.len(), 1 << 20);
+        let inner = Queue::bounded(1).unwrap();
+        inner.put(5).unwrap();
+        sender.send(inner).unwrap();
+        drop(sender);
+        assert_eq!(receiver.recv().unwrap().get().unwrap(), 5);
+        assert!(receiver.recv().unwrap_err().is_closed());
+    });
+}
+
+#[test]
+fn a_queue_reaches_processes_of_processes() {
+    scenario(|| {
+        let queue = Queue::bounded(10).unwrap();
+        mp::spawn(pass_down, (3, queue.clone())).unwrap().join().unwrap();
+        queue.shutdown(Shutdown::Drain).unwrap();
+        assert!(queue.iter().map(Result::unwrap).eq([3, 2, 1, 0]));
+    });
+}
+
+#[test]
+fn a_producer_may_exit_right_after_its_put() {
+    scenario(|| {
+        let queue = Queue::bounded(4).unwrap();
+        let children = [0, 1].map(|from| mp::spawn(produce, (from, 1000, queue.clone())).unwrap());
+        let mut next = [0; 2];
+        for _ in 0..2000 {
+            let (from, number) = queue.get().unwrap();
+            assert_eq!(number, next[from as usize]);
+            next[from as usize] += 1;
+        }
+        for child in children {
+            child.join().unwrap();
+        }
+        assert!(queue.is_empty());
+    });
+}
+
+#[test]
+fn outside_of_mp_they_cannot_be_encoded() {
+    struct Text;
+    impl std::fmt::Write for Text {
+        fn write_str(&mut self, _: &str) -> std::fmt::Result {
+            Ok(())
+        }
+    }
+    scenario(|| {
+        // Any serializer will do: `fmt::Formatter` is the one that serde has itself.
+        struct Shown<'a>(&'a Queue<u8>, &'a Sender<u8>);
+        impl std::fmt::Display for Shown<'_> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                assert!(self.0.serialize(&mut *f).is_err());
+                self.1.serialize(&mut *f)
+            }
+        }
+        let (queue, (sender, receiver)) = (Queue::bounded(1).unwrap(), mp::pipe().unwrap());
+        assert!(std::fmt::write(&mut Text, format_args!("{}", Shown(&queue, &sender))).is_err());
+        sender.send(1).unwrap();
+        assert_eq!(receiver.recv().unwrap(), 1, "a refused end stays");
+    });
+}

@@ -367,7 +367,9 @@ impl Drop for Pool {
     fn drop(&mut self) {
         let over = self.shared.with(|core| core.scheduler.is_over());
         if !over {
-            let grace = self.shared.config.policy.grace;
+            // A task of this very pool cannot wait for its own end, and after this nobody looks after the pool any more.
+            let inside = self.shared.refuse_inside().is_err();
+            let grace = if inside { Duration::ZERO } else { self.shared.config.policy.grace };
             self.stop(grace, Why::Terminated);
         }
         self.shared.dismiss_helper();

@@ -287,7 +287,7 @@ mod tests {
         tail.note(b"cation of 9 bytes failed\n");
         tail.note(&[b'x'; 10_000]);
         assert!(tail.last_words().out_of_memory);
-        tail.note(&[b'x'; LAST_SPEECH_BYTES as usize]);
+        tail.note(&vec![b'x'; LAST_SPEECH_BYTES as usize]);
         assert!(!tail.last_words().out_of_memory, "it has lived on for long");
     }
 

@@ -14,11 +14,11 @@ fn main() -> Result<(), mp::Error> {
         return Pool::new(1)?.apply(chatty, ());
     }
     let pool = Pool::new(6)?;
-    let _ = pool.apply_async(sleep, (false,));
-    let _ = pool.apply_async(sleep, (true,));
-    let _ = pool.apply_async(deaf, ());
-    let _ = pool.apply_async(stopped, ());
-    let _ = pool.apply_async(nested, ());
+    drop(pool.apply_async(sleep, (false,)));
+    drop(pool.apply_async(sleep, (true,)));
+    drop(pool.apply_async(deaf, ()));
+    drop(pool.apply_async(stopped, ()));
+    drop(pool.apply_async(nested, ()));
     let _process = mp::spawn(spin, ())?;
     pool.apply(spin, ())
 }

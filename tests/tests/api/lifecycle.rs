@@ -3,7 +3,7 @@
 use crate::gate::{Gate, knock, wait_at};
 use mp::{ErrorKind, Pool};
 use mp_tests::{lives, living_children, scenario, until};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -290,6 +290,29 @@ fn the_grace_of_a_drop_ends_and_terminating_cuts_it_short() {
         pool.terminate();
         shutting.join().unwrap().unwrap();
         assert!(!lives(guest.pid) && running.wait().unwrap_err().is_closed());
+    });
+}
+
+static LAST: Mutex<Option<Arc<Pool>>> = Mutex::new(None);
+
+#[mp::task]
+fn drop_own_pool(gate: &str) {
+    let pool = LAST.lock().unwrap().take();
+    knock(gate, 0);
+    drop(pool);
+}
+
+#[test]
+fn a_pool_dropped_by_its_own_task_leaves_nothing_behind() {
+    scenario(|| {
+        let gate = Gate::new();
+        let pool = Arc::new(Pool::builder().workers(2).backend(mp::Backend::Thread).build().unwrap());
+        *LAST.lock().unwrap() = Some(pool.clone());
+        let handle = pool.apply_async(drop_own_pool, (gate.name(),));
+        let guest = gate.guest();
+        drop(pool);
+        drop(guest);
+        assert!(handle.wait().unwrap_err().is_closed(), "its end was not waited for");
     });
 }
 

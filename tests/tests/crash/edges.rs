@@ -1,10 +1,10 @@
 //! Deaths before, after and between calls: they cost no item.
 
-use crate::kinds::{Kind, Order, STRUCK};
+use crate::kinds::{Kind, Order};
 use crate::scratch::Scratch;
 use crate::table::{builder, whole};
 use crate::verbs::{Outcome, VERBS, Verb};
-use mp::{Error, ErrorKind, PoolBuilder};
+use mp::{Error, ErrorKind};
 use mp_tests::{lives, scenario, until};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File, OpenOptions};
@@ -205,9 +205,4 @@ fn a_worker_killed_while_it_starts_costs_no_item() {
 
 pub fn pid(pid: u32) -> Pid {
     Pid::from_raw(pid.cast_signed()).unwrap()
-}
-
-/// The workers of a pool with this mark tell by a file that one of them has been struck.
-pub fn marked(scratch: &Scratch) -> PoolBuilder {
-    builder(WORKERS).env(STRUCK, scratch.file("struck"))
 }

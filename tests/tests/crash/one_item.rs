@@ -18,12 +18,12 @@ fn end_of(number: u64) -> Option<Kind> {
     DEADLY.iter().find(|(deadly, _)| *deadly == number).map(|(_, kind)| *kind)
 }
 
-fn dying(kind: Kind) -> Option<End> {
-    Some(End { place: Place::Running, kind, aloud: false })
+fn dying(kind: Kind) -> End {
+    End { place: Place::Running, kind, aloud: false }
 }
 
 fn thousand() -> impl Iterator<Item = Order> {
-    (0..1000).map(|number| Order { number, end: end_of(number).and_then(dying) })
+    (0..1000).map(|number| Order { number, end: end_of(number).map(dying) })
 }
 
 #[test]
@@ -60,12 +60,12 @@ fn a_task_that_always_dies_ends_the_pool_and_every_handle_resolves() {
     scenario(|| {
         for kind in [Kind::Abort, Kind::Kill, Kind::Exit7, Kind::StackOverflow] {
             let pool = builder(2).build().unwrap();
-            let fatal = Order { number: 0, end: dying(kind) };
+            let fatal = Order { number: 0, end: Some(dying(kind)) };
             let handles: Vec<_> = (0..50).map(|_| pool.apply_async(one, (fatal,))).collect();
             let outcomes = pool.try_map(one, (0..10_000).map(|_| fatal));
             assert_eq!(outcomes.len(), 10_000);
             let mut lost = 0;
-            for error in handles.iter().map(|handle| handle.wait()).chain(outcomes).map(Result::unwrap_err) {
+            for error in handles.iter().map(mp::TaskHandle::wait).chain(outcomes).map(Result::unwrap_err) {
                 kind.check_death(error.worker_lost().unwrap());
                 match error.kind() {
                     ErrorKind::WorkerLost => lost += 1,
@@ -88,7 +88,7 @@ fn the_number_of_deaths_that_are_borne_can_be_chosen() {
     scenario(|| {
         let restart = Restart { at_most: 0, per: Duration::from_secs(60) };
         let pool = builder(1).restart(restart).build().unwrap();
-        let fatal = Order { number: 0, end: dying(Kind::Abort) };
+        let fatal = Order { number: 0, end: Some(dying(Kind::Abort)) };
         let first = pool.apply(one, (fatal,)).unwrap_err();
         assert_eq!(first.kind(), ErrorKind::WorkerLost, "{first:?}");
         let second = pool.apply(one, (Order { number: 0, end: None },)).unwrap_err();
@@ -101,7 +101,7 @@ fn items_that_end_between_deaths_keep_the_pool_alive() {
     scenario(|| {
         let pool = builder(1).build().unwrap();
         for number in 0..30 {
-            let error = pool.apply(one, (Order { number, end: dying(Kind::Abort) },)).unwrap_err();
+            let error = pool.apply(one, (Order { number, end: Some(dying(Kind::Abort)) },)).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::WorkerLost, "death {number}: {error:?}");
             assert_eq!(pool.apply(one, (Order { number, end: None },)).unwrap().number, number);
         }
@@ -113,8 +113,8 @@ fn workers_are_recycled_by_tasks_also_when_some_of_them_die() {
     scenario(|| {
         let pool = builder(2).max_tasks_per_worker(3).build().unwrap();
         let deadly = |number: u64| number % 7 == 5;
-        let orders = (0..200)
-            .map(|number| Order { number, end: if deadly(number) { dying(Kind::Kill) } else { None } });
+        let orders =
+            (0..200).map(|number| Order { number, end: deadly(number).then_some(dying(Kind::Kill)) });
         for (number, outcome) in (0..).zip(pool.try_map(one, orders)) {
             match outcome {
                 Ok(answer) => assert_eq!((answer.number, deadly(number)), (number, false)),

@@ -1,6 +1,6 @@
 //! A folder for the files by which processes of a test tell each other things.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A folder of its own, removed when dropped.
@@ -19,10 +19,6 @@ impl Scratch {
     /// A file in it, which need not exist.
     pub fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)
-    }
-
-    pub fn path(&self) -> &Path {
-        &self.0
     }
 }
 

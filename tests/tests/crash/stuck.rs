@@ -152,14 +152,14 @@ fn states(scratch: &Scratch) -> Vec<(&'static str, Pool)> {
     let mark = scratch.file("initializing");
     let starting = builder(2).build().unwrap();
     let initializing = builder(2).initializer(never_ready, (mark.clone(),)).build().unwrap();
-    let _ = initializing.apply_async(one, (orders(1)[0],));
+    drop(initializing.apply_async(one, (orders(1)[0],)));
     until(|| mark.exists());
     let idle = builder(2).build().unwrap();
     whole(&idle, 2);
     let busy = builder(2).build().unwrap();
-    let _ = busy.map_async(one, orders(5000));
+    drop(busy.map_async(one, orders(5000)));
     let closed = builder(2).build().unwrap();
-    let _ = closed.map_async(one, orders(5000));
+    drop(closed.map_async(one, orders(5000)));
     closed.close();
     let crashed = builder(2).build().unwrap();
     let fatal =

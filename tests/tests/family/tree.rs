@@ -54,7 +54,7 @@ fn start_tree(name: &str, temporary: &Path) -> Child {
 fn check_gone(name: &str, scratch: &Scratch) -> Duration {
     let begun = Instant::now();
     until(|| family(name).is_empty());
-    let left: Vec<_> = fs::read_dir(scratch.path()).unwrap().flatten().map(|entry| entry.path()).collect();
+    let left: Vec<_> = fs::read_dir(scratch.file("")).unwrap().flatten().map(|entry| entry.path()).collect();
     assert!(left.is_empty(), "temporary files: {left:?}");
     begun.elapsed()
 }
@@ -67,7 +67,7 @@ fn nothing_is_left_of_a_family_whose_parent_is_killed_at_any_moment() {
             let mut longest = Duration::ZERO;
             for round in 0..20 {
                 let (name, scratch) = (new_mark(), Scratch::new());
-                let mut parent = start_tree(&name, scratch.path());
+                let mut parent = start_tree(&name, &scratch.file(""));
                 if round % 2 == 0 {
                     until(|| family(&name).len() == WHOLE);
                 } else {
@@ -88,7 +88,7 @@ fn nothing_is_left_of_a_family_that_is_killed_all_at_once() {
     scenario(|| {
         for _ in 0..3 {
             let (name, scratch) = (new_mark(), Scratch::new());
-            let mut parent = start_tree(&name, scratch.path());
+            let mut parent = start_tree(&name, &scratch.file(""));
             until(|| family(&name).len() == WHOLE);
             family(&name).into_iter().for_each(kill);
             parent.wait().unwrap();

@@ -14,9 +14,9 @@ use std::time::Duration;
 ///
 /// ```
 /// #[mp::task]
-/// fn worker(start: mp::sync::Event) -> &'static str {
+/// fn worker(start: mp::sync::Event) -> String {
 ///     start.wait();
-///     "started"
+///     "started".to_owned()
 /// }
 ///
 /// fn main() -> Result<(), mp::Error> {

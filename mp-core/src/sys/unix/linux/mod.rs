@@ -12,6 +12,7 @@ pub mod process;
 mod arguments;
 mod descendants;
 mod oom;
+mod orphan;
 pub(super) mod socket_flags;
 mod stack;
 mod time;

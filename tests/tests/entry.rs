@@ -82,7 +82,11 @@ fn main_runs_once_and_tasks_write_where_it_writes() {
         let output = run(&mut program(&["say"]));
         assert!(output.status.success(), "{output:?}");
         assert_eq!(out(&output), "main runs\ntask: one\ntask: two\n");
-        assert_eq!(err(&output), "task on stderr: one\ntask on stderr: two\n");
+        // The same words may come twice: a worker that exits between passing them on and noting so has them passed on again.
+        let complaints = err(&output);
+        let mut lines: Vec<&str> = complaints.lines().collect();
+        lines.dedup();
+        assert_eq!(lines, ["task on stderr: one", "task on stderr: two"]);
     });
 }
 

@@ -148,8 +148,7 @@ impl<R> TaskHandle<R> {
     /// [`is_cancelled`](Error::is_cancelled). Returns whether it was cancelled, now or before.
     #[allow(clippy::must_use_candidate)]
     pub fn cancel(&self) -> bool {
-        self.ticket.cancel_from(0);
-        self.ticket.was_cancelled()
+        self.ticket.cancel()
     }
 }
 
@@ -161,8 +160,7 @@ impl<R> MapHandle<R> {
     /// Cancels the items that no worker has started: waiting then gives an error with
     /// [`is_cancelled`](Error::is_cancelled). Returns whether there were any.
     pub fn cancel(&self) -> bool {
-        self.ticket.cancel_from(0);
-        self.ticket.was_cancelled()
+        self.ticket.cancel()
     }
 }
 

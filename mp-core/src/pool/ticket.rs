@@ -118,10 +118,20 @@ impl Ticket {
         });
     }
 
-    /// Whether an item was cancelled and nobody has taken that outcome.
-    pub fn was_cancelled(&self) -> bool {
-        self.id().is_some_and(|id| {
-            self.shared.with(|core| core.jobs.get(id).is_some_and(|job| job.was_cancelled()))
+    /// Drops the items that no worker has started. Whether there were any, now or before, whose outcome nobody has
+    /// taken; if not, none will be dropped later either.
+    pub fn cancel(&self) -> bool {
+        let Some(id) = self.id() else { return false };
+        self.shared.with(|core| {
+            core.collect_if_free();
+            if core.jobs.get(id).is_some_and(|job| !job.finished) {
+                core.feed(Event::Cancelled { job: id, items: 0..u64::MAX });
+            }
+            let cancelled = core.jobs.get(id).is_some_and(|job| job.was_cancelled());
+            if !cancelled {
+                core.scheduler.keep(id);
+            }
+            cancelled
         })
     }
 

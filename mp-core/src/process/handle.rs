@@ -298,7 +298,7 @@ impl<R> JoinHandle<R> {
     /// Lets the process outlive this one, and forgets it.
     ///
     /// # Errors
-    /// When it cannot be told, because it has ended or stopped listening.
+    /// When it cannot be told, because it has stopped listening. A process that has ended is no error.
     pub fn detach(self) -> Result<(), Error> {
         if let State::Alive { launched, .. } = &*self.running.lock() {
             launched.lane.detach().map_err(|error| {

@@ -241,8 +241,8 @@ impl Lane {
         self.end.recorder.running().map(CallSeq)
     }
 
-    /// From now on the worker starts no call in `from..to`. Returns the first call that it will surely not run; the one
-    /// before may still be declined.
+    /// From now on the worker starts no call in `from..to`. Returns the first call that it will surely not run;
+    /// those before, from `from` on, may be declined too.
     pub fn revoke(&self, from: CallSeq, to: CallSeq) -> CallSeq {
         CallSeq(self.end.recorder.revoke(from.0..to.0))
     }

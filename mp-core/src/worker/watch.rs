@@ -46,7 +46,7 @@ fn watch(parent: &Handle, mail: &Mail, mut inbox: Inbox) {
         if ready[1] {
             match mail.file_next(&mut inbox) {
                 Ok(Told::Nothing) => {}
-                Ok(Told::Detach) => return,
+                Ok(Told::Detach) => return sys::entry::outlive_parent(),
                 // The parent closed its end, or says things that we do not understand: there is nobody to work for.
                 Err(_) => end(),
             }

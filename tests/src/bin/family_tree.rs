@@ -58,10 +58,12 @@ fn deaf() {
     spin();
 }
 
+/// Stops its process, and again each time somebody wakes it.
 #[mp::task]
 fn stopped() {
-    kill_process(getpid(), Signal::STOP).unwrap();
-    spin();
+    loop {
+        kill_process(getpid(), Signal::STOP).unwrap();
+    }
 }
 
 #[mp::task]

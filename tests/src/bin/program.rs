@@ -14,7 +14,8 @@ use std::io::Write;
 fn say(text: &str) {
     println!("task: {text}");
     std::io::stdout().flush().unwrap();
-    eprintln!("task on stderr: {text}");
+    // In one piece: `eprintln!` writes the parts of a line one by one.
+    std::io::stderr().write_all(format!("task on stderr: {text}\n").as_bytes()).unwrap();
 }
 
 #[mp::task]

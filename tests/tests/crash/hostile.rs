@@ -103,15 +103,19 @@ fn a_worker_that_scribbles_over_its_shared_memory_and_goes_on_can_be_killed() {
         for _ in 0..rounds(60) {
             let pool = patient();
             whole(&pool, 2);
-            let workers = pool.workers();
             let what = attack(&mut random, false);
             let handle = pool.apply_async(scribble, (what,));
-            // It may have said that it is done, or may sleep for ever now: a stuck worker like any other.
-            let _ = handle.wait_timeout(Duration::from_millis(random.below(20)));
-            for worker in workers.iter().filter(|worker| lives(worker.pid)) {
-                let _ = kill_process(pid(worker.pid), Signal::KILL);
+            loop {
+                // It may have said that it is done, or may sleep for ever now: a stuck worker like any other. Killed before it
+                // began, it runs once more in the next worker, which is killed in its turn.
+                let ended = handle.wait_timeout(Duration::from_millis(random.below(20)));
+                for worker in pool.workers().iter().filter(|worker| lives(worker.pid)) {
+                    let _ = kill_process(pid(worker.pid), Signal::KILL);
+                }
+                if !ended.is_err_and(|error| error.is_timeout()) {
+                    break;
+                }
             }
-            let _ = handle.wait();
             serves(&pool);
         }
     });

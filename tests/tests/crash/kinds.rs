@@ -4,7 +4,6 @@ use mp::{Error, ErrorKind, WorkerLost};
 use rustix::process::{Resource, Rlimit, Signal, getpid, kill_process, setrlimit};
 use serde::ser::SerializeTuple;
 use serde::{Deserialize, Serialize, Serializer};
-use std::fs::File;
 
 /// A way to die, or to get stuck.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +38,7 @@ pub enum Place {
 pub const PLACES: [Place; 5] =
     [Place::Decoding, Place::Running, Place::Encoding, Place::HalfWritten, Place::HalfWrittenLong];
 
-/// Names a file in the environment of workers that is made right before one is struck.
+/// Names a file in the environment of workers to which the one that is struck writes its number before.
 pub const STRUCK: &str = "MP_CRASH_STRUCK";
 
 /// How the parent sees a death.
@@ -72,7 +71,7 @@ impl Kind {
             eprintln!("last words before {self:?}");
         }
         if let Some(mark) = std::env::var_os(STRUCK) {
-            File::create(mark).unwrap();
+            std::fs::write(mark, std::process::id().to_string()).unwrap();
         }
         match self {
             Self::Panic => panic!("struck by {self:?}"),

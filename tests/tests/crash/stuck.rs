@@ -103,10 +103,9 @@ fn a_stuck_call_killed_from_outside_fails_alone() {
                 let pool = builder(2).env(STRUCK, scratch.file("struck")).build().unwrap();
                 thread::scope(|scope| {
                     let caller = scope.spawn(|| verb.run(&pool, &with_one(kind, Place::Running)));
-                    until(|| scratch.file("struck").exists());
-                    // Whoever is not stuck gets an item back that it was running; so only the stuck one is left.
-                    until(|| stuck_worker(&pool).is_some());
-                    let victim = stuck_worker(&pool).unwrap();
+                    let struck = || std::fs::read_to_string(scratch.file("struck")).ok()?.parse().ok();
+                    until(|| struck().is_some());
+                    let victim = struck().unwrap();
                     kill_process(pid(victim), Signal::KILL).unwrap();
                     match caller.join().unwrap() {
                         Outcome::All(outcome) => {
@@ -123,21 +122,6 @@ fn a_stuck_call_killed_from_outside_fails_alone() {
             }
         }
     });
-}
-
-/// The worker that is stopped or, if none is, the only one that runs.
-fn stuck_worker(pool: &Pool) -> Option<u32> {
-    let state = |pid: u32| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        stat.rsplit_once(") ")?.1.chars().next()
-    };
-    let workers = pool.workers();
-    let in_state = |wanted| workers.iter().filter(|w| state(w.pid) == Some(wanted)).collect::<Vec<_>>();
-    match (in_state('T').as_slice(), in_state('R').as_slice()) {
-        ([stopped], _) => Some(stopped.pid),
-        ([], [running]) => Some(running.pid),
-        _ => None,
-    }
 }
 
 /// Never ends.

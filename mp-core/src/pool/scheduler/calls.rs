@@ -127,10 +127,9 @@ impl Scheduler {
         match worker.recall {
             // It died meanwhile.
             Recall::None => return,
-            Recall::Asked { .. } => {}
-            Recall::Told { from: told } => {
-                debug_assert!(from.next() >= told, "{id:?} skipped from {from:?}, told was {told:?}");
-            }
+            // The worker goes on while the driver looks how far it has come, so calls that were told to have begun may have
+            // been declined: any number of them.
+            Recall::Asked { .. } | Recall::Told { .. } => {}
         }
         worker.recall = Recall::None;
         let back = worker.take_from(from);

@@ -38,8 +38,9 @@ pub enum Event {
     /// `Skipped` of this worker; every revoke has exactly one, unless the worker dies.
     Revoked { worker: WorkerId, from: CallSeq },
     /// The worker passed the revoked calls. It ran the calls before `from` and none from there on, and all outcomes
-    /// before `from` were fed in before: nothing is out now. `from` is that of `Revoked`, or one less if the worker
-    /// declined the last call that was left to it. Every revoke has exactly one, unless the worker dies.
+    /// before `from` were fed in before: nothing is out now. `from` is that of `Revoked`, or less: the worker goes on
+    /// while the driver looks how far it has come, and may have declined any of the calls that were left to it. Every
+    /// revoke has exactly one, unless the worker dies.
     Skipped { worker: WorkerId, from: CallSeq },
     /// A worker is gone; what it had published was fed in before. `running` is the call that it had started and not
     /// ended, as far as its recorder tells: one whose outcome was fed in means that it died before it cleared the

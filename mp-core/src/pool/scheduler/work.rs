@@ -72,6 +72,14 @@ impl Scheduler {
         self.finish_if_done(id, actions);
     }
 
+    /// Takes back the cancelling of items that are out: their owner was told that it came too late. One that its worker
+    /// was about to start may come back all the same, and then runs after all.
+    pub fn keep(&mut self, id: JobId) {
+        if let Some(job) = self.jobs.get_mut(id) {
+            job.cancelled = None;
+        }
+    }
+
     /// An item that was out will not come back.
     pub(super) fn account(&mut self, id: JobId, item: u64, ending: Ending, actions: &mut Vec<Action>) {
         let Some(job) = self.jobs.get_mut(id) else { return };

@@ -36,6 +36,14 @@ pub fn die_with_parent() -> io::Result<()> {
     Ok(())
 }
 
+/// Nothing to do: the job object needs no thread of ours.
+pub fn heed_parents_death(_: u32) -> io::Result<()> {
+    Ok(())
+}
+
+/// This process goes on without its parent.
+pub fn outlive_parent() {}
+
 /// Nothing to do: the job object ends descendants too.
 pub fn kill_descendants() {}
 

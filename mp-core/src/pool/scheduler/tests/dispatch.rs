@@ -166,6 +166,20 @@ fn a_worker_that_was_faster_keeps_what_it_started_and_may_decline_one_call() {
     check(policy(1), rows);
 }
 
+/// It declines one call after another while the driver reads how far it has come.
+#[test]
+fn a_worker_may_decline_several_calls_that_it_was_told_to_keep() {
+    let rows = vec![
+        (0, submitted(A, 20), vec![dispatch(W0, A, 0..1, 1)]),
+        (100, returned(W0), vec![complete(A, 0), dispatch(W0, A, 1..6, 2)]),
+        (100, cancelled(A, 5..6), vec![revoke(W0, 3)]),
+        (100, revoked(W0, 6), vec![dropped(A, 5..6, super::super::Why::Cancelled)]),
+        (150, returned(W0), vec![complete(A, 1)]),
+        (150, skipped(W0, 3), vec![dispatch(W0, A, 2..5, 7), dispatch(W0, A, 6..9, 10)]),
+    ];
+    check(policy(1), rows);
+}
+
 #[test]
 fn a_worker_is_replaced_after_its_calls() {
     let rows = vec![

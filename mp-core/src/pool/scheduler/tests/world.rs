@@ -32,7 +32,8 @@ pub(super) struct Process {
     ends: Time,
     messages: VecDeque<Event>,
     /// It does not run calls from here on.
-    revoked: Option<CallSeq>,
+    /// From where on it may decline calls, and from where on it has none.
+    revoked: Option<(CallSeq, CallSeq)>,
     quit: bool,
     /// It does not say hello, or does not leave.
     pub(super) stuck: bool,
@@ -239,17 +240,20 @@ impl World {
         }
     }
 
-    /// Publishes a revoke. The worker may be further than we knew, and may yet decline one call more.
+    /// Publishes a revoke. The worker may be further than we knew, and may decline some calls while we look.
     fn revoke(&mut self, worker: WorkerId, from: CallSeq) {
-        let may_decline = self.random.one_in(2);
+        let declined = if self.random.one_in(2) { self.random.below(4) } else { 0 };
         let process = self.process(worker);
         let overtaken = process.started >= from;
         let mut from = from.max(process.started.next());
-        if may_decline && process.ring.iter().any(|call| call.0 == from) {
-            from = from.next();
+        let certain = from;
+        for _ in 0..declined {
+            if process.ring.iter().any(|call| call.0 == from) {
+                from = from.next();
+            }
         }
         process.ring.retain(|call| call.0 < from);
-        process.revoked = Some(from);
+        process.revoked = Some((certain, from));
         self.seen.note("revoked", true);
         self.seen.note("overtaken", overtaken);
         self.inbox.push_back(Event::Revoked { worker, from });
@@ -294,16 +298,17 @@ impl World {
                     } else {
                         return false;
                     }
-                } else if let Some(from) = process.revoked
-                    && (process.ring.is_empty()
-                        || (declines && process.ring.front().is_some_and(|c| c.0.next() == from)))
+                } else if let Some((certain, told)) = process.revoked
+                    && process.ring.front().is_none_or(|call| declines && call.0 >= certain)
                 {
-                    let declined = process.ring.pop_front();
+                    // Who declines one call declines those behind it.
+                    let declined = process.ring.len();
+                    let from = process.ring.front().map_or(told, |call| call.0);
+                    process.ring.clear();
                     process.revoked = None;
-                    process
-                        .messages
-                        .push_back(Event::Skipped { worker, from: declined.map_or(from, |call| call.0) });
-                    self.seen.note("declined", declined.is_some());
+                    process.messages.push_back(Event::Skipped { worker, from });
+                    self.seen.note("declined", declined > 0);
+                    self.seen.note("declined several", declined > 1);
                 } else if let Some(call) = process.ring.pop_front() {
                     process.recorder = Some(call);
                     process.started = call.0;

@@ -36,6 +36,14 @@ pub fn die_with_parent() -> io::Result<()> {
     Err(unsupported())
 }
 
+/// Has this thread stand still when `parent` is dead.
+pub fn heed_parents_death(_: u32) -> io::Result<()> {
+    Err(unsupported())
+}
+
+/// This process goes on without its parent.
+pub fn outlive_parent() {}
+
 /// Kills every process below this one.
 pub fn kill_descendants() {}
 

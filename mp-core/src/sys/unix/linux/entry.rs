@@ -7,12 +7,12 @@ use super::super::socket::Socket;
 use super::arguments;
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketType, sockopt};
-use rustix::process::Signal;
 use rustix::stdio::{dup2_stdin, stdin};
 use std::ffi::{CString, OsStr};
 use std::io;
 
 pub use super::descendants::{kill_descendants, kill_own_group_and_exit};
+pub use super::orphan::{die_with_parent, heed_parents_death, outlive_parent};
 
 /// Whether this process was started with `marker` as its last argument. Works before `main`.
 pub fn is_worker(marker: &str) -> bool {
@@ -60,12 +60,6 @@ pub fn ignore_interrupt() -> io::Result<()> {
 /// Turns writing to a closed pipe into an error instead of a signal: std does the same, but only right before `main`.
 pub fn ignore_sigpipe() -> io::Result<()> {
     disposition::ignore(libc::SIGPIPE)
-}
-
-/// Has the kernel wake this process up when its parent dies (SIGCONT): a stopped worker could not see that by itself.
-/// The kernel watches the *thread* that started us, so this comes early at times; SIGCONT does no harm then.
-pub fn die_with_parent() -> io::Result<()> {
-    Ok(rustix::process::set_parent_process_death_signal(Some(Signal::CONT))?)
 }
 
 /// Names this thread (and, on the main thread, this process) for `ps` and `top`: the first 15 bytes.

@@ -14,6 +14,7 @@ pub mod robust;
 mod arguments;
 mod descendants;
 mod oom;
+mod orphan;
 pub(super) mod socket_flags;
 mod stack;
 mod time;

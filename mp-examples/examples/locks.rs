@@ -7,28 +7,28 @@ use mp::sync::{Event, LockError, Mutex};
 #[mp::task]
 fn add_in_two_steps(counter: Mutex<u64>, times: u64) {
     for _ in 0..times {
-        let read = *counter.lock().unwrap();
-        *counter.lock().unwrap() = read + 1;
+        let read = *counter.lock().expect("its last holder lives");
+        *counter.lock().expect("its last holder lives") = read + 1;
     }
 }
 
 #[mp::task]
 fn add(counter: Mutex<u64>, times: u64) {
     for _ in 0..times {
-        *counter.lock().unwrap() += 1;
+        *counter.lock().expect("its last holder lives") += 1;
     }
 }
 
 #[mp::task]
 fn say_hello(turn: Mutex<u64>) {
-    let mut turn = turn.lock().unwrap();
+    let mut turn = turn.lock().expect("its last holder lives");
     println!("hello world {turn:?}");
     *turn += 1;
 }
 
 #[mp::task]
 fn hold_for_ever(counter: Mutex<u64>, held: Event) {
-    let mut counter = counter.lock().unwrap();
+    let mut counter = counter.lock().expect("its last holder lives");
     *counter += 1;
     held.set();
     loop {

@@ -1,8 +1,6 @@
 //! Python's "wait on several pipes at once": each worker sends through a pipe of its own, and the reader takes from
 //! whichever has something, until all of them are gone.
 
-#![allow(clippy::needless_pass_by_value)] // a task owns what it was sent
-
 use mp::{Receiver, Sender, Waitable, wait_any};
 
 #[mp::task]

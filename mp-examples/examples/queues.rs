@@ -1,8 +1,6 @@
 //! Python's "queue of tasks, queue of results": workers take calls from one queue and put what they found into another,
 //! until they take the word that ends them.
 
-#![allow(clippy::needless_pass_by_value)] // a task owns what it was sent
-
 use mp::{Queue, current_process};
 
 /// An operation and its operands; `None` says stop.

@@ -264,6 +264,11 @@ pub fn shared_attributes(attributes: &[Attribute]) -> Vec<Attribute> {
     shared
 }
 
+/// A task owns what it was sent, whatever its body does with it.
+pub fn owns_its_arguments() -> Attribute {
+    syn::parse_quote_spanned!(Span::mixed_site()=> #[allow(clippy::needless_pass_by_value)])
+}
+
 fn allow_instead(expectation: &Attribute) -> Option<Attribute> {
     let Meta::List(list) = &expectation.meta else { return None };
     let lints = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated).ok()?;

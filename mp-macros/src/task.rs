@@ -15,15 +15,15 @@ use syn::ext::IdentExt;
 pub fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let options = args::parse(arguments, args::TASK, &mut errors);
-    let added = match syn::parse2::<TaskFn>(item.clone()) {
-        Ok(function) => add(&function, options, &mut errors),
+    let (lint, added) = match syn::parse2::<TaskFn>(item.clone()) {
+        Ok(function) => (Some(expand::owns_its_arguments()), add(&function, options, &mut errors)),
         Err(error) => {
             errors.push(error);
-            TokenStream::new()
+            (None, TokenStream::new())
         }
     };
     let errors = errors.into_tokens();
-    quote_spanned!(Span::mixed_site()=> #item #errors #added)
+    quote_spanned!(Span::mixed_site()=> #lint #item #errors #added)
 }
 
 fn add(function: &TaskFn, options: Options, errors: &mut Errors) -> TokenStream {

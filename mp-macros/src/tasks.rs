@@ -100,6 +100,7 @@ fn take_marks(block: &mut ItemImpl, errors: &mut Errors) -> Vec<Marked> {
             errors.on(mark, "`#[task]` goes on a function");
             continue;
         };
+        function.attrs.insert(0, expand::owns_its_arguments());
         let options = match &mark.meta {
             Meta::Path(_) => Options::default(),
             Meta::List(list) => args::parse(list.tokens.clone(), args::TASK, errors),

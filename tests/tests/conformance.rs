@@ -11,7 +11,6 @@
     clippy::unwrap_used,
     reason = "tests and their tasks stop at the first thing that is not as it should be"
 )]
-#![allow(clippy::needless_pass_by_value, reason = "tasks own what they are given")]
 #![allow(clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "small numbers of items")]
 
 mp::test_main!();

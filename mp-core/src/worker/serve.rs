@@ -118,9 +118,8 @@ impl Worker {
             sys::entry::ignore_interrupt().map_err(os("cannot ignore SIGINT"))?;
         }
         sys::fault::install(recorder.fault_words()).map_err(os("cannot install its crash handler"))?;
-        watch::start(Watched { parent, mail: mail.clone(), inbox, recorder, stderr })
-            .map_err(os("cannot start its watch thread"))?;
-        sys::entry::heed_parents_death(init.parent.0).map_err(os("cannot watch over its parent"))?;
+        let watched = Watched { parent, pid: init.parent.0, mail: mail.clone(), inbox, recorder, stderr };
+        watch::start(watched).map_err(os("cannot watch over its parent"))?;
         let runner = Runner { pid: std::process::id(), worker, on_panic: Some(note_panic) };
         let (requests, berth) = Berth::new(mail.clone(), end, bell);
         let desk =

@@ -13,6 +13,8 @@ use std::thread;
 pub struct Watched {
     /// Readable when the parent is gone.
     pub parent: Handle,
+    /// Its process id.
+    pub pid: u32,
     /// The way to the parent.
     pub mail: Arc<Mail>,
     /// What of the control socket has been read so far.
@@ -25,19 +27,22 @@ pub struct Watched {
 
 /// Starts the threads.
 pub fn start(watched: Watched) -> io::Result<()> {
-    let Watched { parent, mail, inbox, recorder, stderr } = watched;
+    let Watched { parent, pid, mail, inbox, recorder, stderr } = watched;
+    let others = usize::from(stderr.is_some());
     if let Some((pipe, real)) = stderr {
         // A thread of its own: where stderr leads to may stand still, and the parent's death must be noticed all the same.
         spawn("mp-stderr", move || pass_on(&pipe, &real, &recorder))?;
     }
-    spawn("mp-watch", move || watch(&parent, &mail, inbox))
+    spawn("mp-watch", move || watch(&parent, &mail, inbox, others))?;
+    sys::entry::heed_parents_death(pid)
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread::Builder::new().name(name.into()).stack_size(128 << 10).spawn(body).map(drop)
 }
 
-fn watch(parent: &Handle, mail: &Mail, mut inbox: Inbox) {
+/// `others`: how many threads of `mp` there are besides this one and the one that runs tasks.
+fn watch(parent: &Handle, mail: &Mail, mut inbox: Inbox, others: usize) {
     loop {
         let handles = [sys::borrow(parent), mail.handle()];
         let Ok(ready) = sys::poller::ready_any(&handles, None) else { continue };
@@ -48,10 +53,10 @@ fn watch(parent: &Handle, mail: &Mail, mut inbox: Inbox) {
                 Ok(Told::Nothing) => {}
                 Ok(Told::Detach) => return sys::entry::outlive_parent(),
                 // The parent closed its end, or says things that we do not understand: there is nobody to work for.
-                Err(_) => end(),
+                Err(_) => end(others),
             }
         } else if ready[0] {
-            end();
+            end(others);
         }
     }
 }
@@ -76,7 +81,8 @@ fn pass_on(pipe: &Handle, real: &Handle, recorder: &WorkerRecorder) {
 }
 
 /// The parent is gone: nothing of this process and what it started may stay.
-fn end() -> ! {
+fn end(others: usize) -> ! {
+    sys::entry::hold_other_threads(others);
     sys::entry::kill_descendants();
     sys::entry::kill_own_group_and_exit()
 }

@@ -22,7 +22,7 @@ fn main() -> Result<(), Error> {
     let short = Duration::from_millis(200);
     let pool = match case.as_str() {
         "twice" => Pool::builder().workers(2).grace(Duration::from_secs(3600)),
-        "starting" => Pool::builder().workers(2).grace(short).initializer(stuck, (0_u64,)),
+        "starting" => Pool::builder().workers(2).grace(short).initializer(stuck, (1_u64,)),
         _ => Pool::builder().workers(2).grace(short),
     }
     .build()?;
@@ -30,7 +30,12 @@ fn main() -> Result<(), Error> {
         "short" => report(pool.map(short_task, 0..u64::MAX).map(drop)),
         "iterator" => report(pool.imap(short_task, 0..).find_map(Result::err).map_or(Ok(()), Err)),
         "stuck" | "twice" => report(pool.map(stuck, [0_u64, 1, 2, 3]).map(drop)),
-        "starting" => report(pool.apply(short_task, (1,)).map(drop)),
+        "starting" => {
+            let handle = pool.apply_async(short_task, (1,));
+            // Not the initializer: Ctrl-C ends a program that waits for nothing.
+            println!("ready");
+            report(handle.wait().map(drop));
+        }
         "handler" => {
             pool.map(short_task, 0..2000_u64)?;
             while !HANDLED.load(Ordering::Relaxed) {

@@ -44,6 +44,9 @@ pub fn heed_parents_death(_: u32) -> io::Result<()> {
 /// This process goes on without its parent.
 pub fn outlive_parent() {}
 
+/// Nothing to do: nobody outlives the job object.
+pub fn hold_other_threads(_: usize) {}
+
 /// Nothing to do: the job object ends descendants too.
 pub fn kill_descendants() {}
 

@@ -44,6 +44,9 @@ pub fn heed_parents_death(_: u32) -> io::Result<()> {
 /// This process goes on without its parent.
 pub fn outlive_parent() {}
 
+/// Has all other threads stand still.
+pub fn hold_other_threads(_: usize) {}
+
 /// Kills every process below this one.
 pub fn kill_descendants() {}
 

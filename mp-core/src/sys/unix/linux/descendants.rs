@@ -1,28 +1,38 @@
 //! The end of a process that takes everything it started with it.
 
 use super::process::exit_now;
-use rustix::io::Errno;
 use rustix::process::{
-    Pid, PidfdFlags, Signal, getpgrp, getpid, kill_current_process_group, pidfd_open, pidfd_send_signal,
+    Pid, PidfdFlags, Signal, getpgrp, getpid, kill_current_process_group, kill_process_group, pidfd_open,
+    pidfd_send_signal,
 };
+use rustix::thread::{Timespec, nanosleep};
 use std::collections::HashMap;
 
-/// A process that forks while it is being looked for shows up in the next look. One that forks faster than we look
-/// can only be had by its group.
-const LOOKS_MAX: u32 = 16;
+/// A process that cannot be stopped (it belongs to somebody else, it waits for a disk) is looked at so many times.
+const LOOKS_MAX: u32 = 100;
 
-/// Kills every process below this one, whatever group or session it is in: looks and kills until a look finds nobody
-/// alive. A process whose parent has already ended belongs to nobody and is not found here; most of those are still in
-/// our group, see [`kill_own_group_and_exit`].
+/// How long a process gets to stop between two looks.
+const LOOK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+
+/// Kills every process below this one, whatever group or session it is in.
+///
+/// It stops them all before it kills any: one that is killed while it starts another would leave that one behind, with
+/// nothing to show where it came from. A process whose parent had already ended belongs to nobody and is not found here;
+/// most of those are still in our group, see [`kill_own_group_and_exit`].
 pub fn kill_descendants() {
     for _ in 0..LOOKS_MAX {
-        let victims = living_descendants();
-        if victims.is_empty() {
-            return;
+        let moving: Vec<Seen> = living_descendants().into_iter().filter(|seen| !seen.stopped).collect();
+        if moving.is_empty() {
+            break;
         }
-        for victim in victims {
-            kill(victim);
+        for seen in moving {
+            signal(seen, Signal::STOP);
         }
+        let _ = nanosleep(&LOOK_EVERY);
+    }
+    // The deepest first: the kernel wakes workers of ours whose parent dies.
+    for seen in living_descendants().into_iter().rev() {
+        signal(seen, Signal::KILL);
     }
 }
 
@@ -41,6 +51,7 @@ struct Seen {
     pid: Pid,
     parent: i32,
     started: u64,
+    stopped: bool,
 }
 
 fn living_descendants() -> Vec<Seen> {
@@ -63,18 +74,14 @@ fn living_descendants() -> Vec<Seen> {
     found
 }
 
-/// Kills `victim` if it still is who it was.
-fn kill(victim: Seen) {
-    match pidfd_open(victim.pid, PidfdFlags::empty()) {
-        Ok(handle) => {
-            // With the handle open the number is pinned to whom it names: now look who that is.
-            if look(victim.pid).is_some_and(|now| now.started == victim.started) {
-                let _ = pidfd_send_signal(&handle, Signal::KILL);
-            }
-        }
-        // Gone, or out of descriptors: the next look finds it again in the second case.
-        Err(Errno::SRCH) => {}
-        Err(_) => std::thread::yield_now(),
+/// Sends `signal` to `process` if it still is who it was; to all of its group if it leads one.
+fn signal(process: Seen, signal: Signal) {
+    // With the handle open the number is pinned to whom it names: now look who that is.
+    let Ok(handle) = pidfd_open(process.pid, PidfdFlags::empty()) else { return };
+    if look(process.pid).is_some_and(|now| now.started == process.started) {
+        let _ = pidfd_send_signal(&handle, signal);
+        // Only the group that it leads has its number.
+        let _ = kill_process_group(process.pid, signal);
     }
 }
 
@@ -87,7 +94,7 @@ fn look(pid: Pid) -> Option<Seen> {
     let parent = fields.next()?.parse().ok()?;
     // Field 22 of proc(5); the parent was the 4th.
     let started = fields.nth(17)?.parse().ok()?;
-    (state != "Z" && state != "X").then_some(Seen { pid, parent, started })
+    (state != "Z" && state != "X").then_some(Seen { pid, parent, started, stopped: state == "T" })
 }
 
 #[cfg(test)]
@@ -103,12 +110,12 @@ mod tests {
             .into_iter()
             .find(|seen| Pid::as_raw(Some(seen.pid)) == child.id().cast_signed());
         let seen = seen.expect("our child");
-        kill(Seen { started: seen.started + 1, ..seen });
+        signal(Seen { started: seen.started + 1, ..seen }, Signal::KILL);
         assert!(
             child.try_wait().expect("our child").is_none(),
             "somebody else with the same number is spared"
         );
-        kill(seen);
+        signal(seen, Signal::KILL);
         child.wait().expect("our child");
         assert!(look(seen.pid).is_none());
     }

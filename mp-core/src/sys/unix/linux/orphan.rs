@@ -1,48 +1,63 @@
-//! What a worker does when its parent dies while nobody here can look.
+//! What a worker does when its parent dies: its threads stand still while one of them ends it and all below it.
 //!
 //! ```text
-//!  parent dies ─► the watch thread sees it ─► it ends this process
+//!  parent dies ─► the watch thread sees it ─► has the others stand still ─► ends what they have started ─► ends us
 //!             └─► SIGCONT: wakes a stopped process, so that the watch thread can look
-//!                      └─► handler: keeps the task's thread still, so that it cannot stop the process once more
 //! ```
 //!
-//! The signal comes once. A task that stops its own process right after it would stop the watch thread too, and nobody
-//! would ever wake them again: hence the handler.
+//! A task that goes on may start a process right after the last look at what it has started, or stop its own process,
+//! watch thread and all: the kernel wakes us up once and not again.
 
-#![allow(unsafe_code)] // a signal handler, and the signal mask of a thread
+#![allow(unsafe_code)] // a signal handler, the signal mask of a thread, and a signal for one thread
 
 use super::super::disposition;
-use rustix::process::{Signal, getppid, set_parent_process_death_signal};
-use rustix::thread::Timespec;
+use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
+use rustix::thread::{Timespec, gettid};
 use std::io;
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
 
 /// The parent whose death ends this process, or [`NOBODY`].
 static PARENT: AtomicU32 = AtomicU32::new(NOBODY);
 
+/// The watch thread ends this process.
+static ENDING: AtomicBool = AtomicBool::new(false);
+
+/// How many threads stand still.
+static STANDING: AtomicUsize = AtomicUsize::new(0);
+
 /// No process has this number.
 const NOBODY: u32 = 0;
+
+/// How often a thread that stands still looks around.
+const LOOK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+
+/// A thread that stands still may hold a lock that the watch thread needs (the allocator's): it goes on after so many
+/// looks.
+const STAND_FOR: u32 = 1000;
+
+/// A thread that blocks signals never stands still: the watch thread looks so many times.
+const WAIT_FOR: u32 = 100;
 
 /// Has the kernel wake this process up when its parent dies. It means the *thread* that started us, so the signal comes
 /// early at times; it does no harm then.
 ///
-/// The threads that this thread starts from here on are left alone by the signal: start those that watch over the
-/// parent now, then call [`heed_parents_death`].
+/// The threads that this thread starts from here on do not heed the signal: start the watch thread now, then call
+/// [`heed_parents_death`].
 pub fn die_with_parent() -> io::Result<()> {
-    // SAFETY: duty: an async-signal-safe handler: see `stay_if_orphaned`.
+    // SAFETY: duty: an async-signal-safe handler: see `stand_while_ending`.
     unsafe { disposition::handle(libc::SIGCONT, on_wake_up)? };
     mask_wake_up(libc::SIG_BLOCK)?;
     Ok(set_parent_process_death_signal(Some(Signal::CONT))?)
 }
 
-/// From here on this thread, and those that it starts, stand still when `parent` is dead, until a watch thread has ended
-/// this process or called [`outlive_parent`].
+/// From here on this thread, and those that it starts, stand still when `parent` is dead, until the watch thread has
+/// ended this process or called [`outlive_parent`].
 pub fn heed_parents_death(parent: u32) -> io::Result<()> {
     PARENT.store(parent, Relaxed);
     mask_wake_up(libc::SIG_UNBLOCK)?;
     // It may have died before the kernel was asked for a signal.
-    stay_if_orphaned();
+    stand_while_ending();
     Ok(())
 }
 
@@ -51,26 +66,74 @@ pub fn outlive_parent() {
     PARENT.store(NOBODY, Relaxed);
 }
 
-extern "C" fn on_wake_up(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
-    stay_if_orphaned();
-}
-
-/// Two system calls, which rustix makes itself: async-signal-safe.
-fn stay_if_orphaned() {
-    loop {
-        let parent = PARENT.load(Relaxed);
-        // A process gets its new parent before it gets the signal.
-        let now = getppid().map_or(NOBODY, |pid| pid.as_raw_nonzero().get().cast_unsigned());
-        if parent == NOBODY || parent == now {
+/// Has all other threads stand still that let themselves be interrupted; `spared` of them do not heed the signal (they
+/// were started before [`heed_parents_death`]). The caller ends this process now.
+pub fn hold_other_threads(spared: usize) {
+    ENDING.store(true, Relaxed);
+    for _ in 0..WAIT_FOR {
+        let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return };
+        let ourselves = gettid().as_raw_nonzero().get();
+        let others: Vec<libc::pid_t> = tasks
+            .filter_map(|task| task.ok()?.file_name().to_str()?.parse().ok())
+            .filter(|thread| *thread != ourselves)
+            .collect();
+        // PAIR: `stand_while_ending`, so that what those threads have started is there to be seen.
+        if STANDING.load(Acquire) + spared >= others.len() {
             return;
         }
-        let _ = rustix::thread::nanosleep(&Timespec { tv_sec: 0, tv_nsec: 1_000_000 });
+        for thread in others {
+            // SAFETY: duty: none, the call takes numbers; a thread that is gone makes it fail.
+            unsafe {
+                libc::syscall(libc::SYS_tgkill, getpid().as_raw_nonzero().get(), thread, libc::SIGCONT)
+            };
+        }
+        let _ = rustix::thread::nanosleep(&LOOK_EVERY);
     }
 }
 
+extern "C" fn on_wake_up(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    stand_while_ending();
+}
+
+/// Atomics and system calls: async-signal-safe. Leaves `errno` alone where it matters: rustix makes its calls itself.
+fn stand_while_ending() {
+    if !is_ending() {
+        return;
+    }
+    // Tasks run on the main thread; the kernel may have chosen another one.
+    if gettid() != getpid() {
+        wake_up(getpid().as_raw_nonzero().get());
+    }
+    // PAIR: `hold_other_threads`.
+    STANDING.fetch_add(1, AcqRel);
+    for _ in 0..STAND_FOR {
+        let _ = rustix::thread::nanosleep(&LOOK_EVERY);
+        if !is_ending() {
+            break;
+        }
+    }
+    STANDING.fetch_sub(1, AcqRel);
+}
+
+/// Sends the signal to one thread of ours.
+fn wake_up(thread: libc::pid_t) {
+    // SAFETY: duty: none, the call takes numbers; a thread that is gone makes it fail.
+    unsafe { libc::syscall(libc::SYS_tgkill, getpid().as_raw_nonzero().get(), thread, libc::SIGCONT) };
+}
+
+fn is_ending() -> bool {
+    if ENDING.load(Relaxed) {
+        return true;
+    }
+    let parent = PARENT.load(Relaxed);
+    // A process gets its new parent before it gets the signal.
+    let now = getppid().map_or(NOBODY, |pid| pid.as_raw_nonzero().get().cast_unsigned());
+    parent != NOBODY && parent != now
+}
+
 fn mask_wake_up(how: libc::c_int) -> io::Result<()> {
-    // SAFETY: duty: valid pointers: live locals, `null` for the old set, which nobody wants. All-zero bytes are a valid
-    // set, made empty before it is used.
+    // SAFETY: duty: valid pointers: a live local, and null for the old set, which nobody wants. All-zero bytes are a
+    // valid set, made empty before it is used.
     let error = unsafe {
         let mut set: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut set);

@@ -2,8 +2,6 @@
 //!
 //! Long forms: `MP_ROUNDS` multiplies the rounds of the tests that kill.
 
-#![allow(clippy::needless_pass_by_value)] // a task owns what it was sent
-
 #[path = "channel/killed.rs"]
 mod killed;
 #[path = "channel/pipes.rs"]

@@ -2,11 +2,7 @@
 //!
 //! Long forms: `MP_ROUNDS` multiplies the rounds of the random tests.
 
-#![allow(
-    clippy::needless_pass_by_value,
-    clippy::unwrap_used,
-    reason = "tasks take their arguments by value; a test stops at what is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "a test stops at what is not as it should be")]
 
 #[path = "sync/death.rs"]
 mod death;

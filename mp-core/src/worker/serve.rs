@@ -114,9 +114,9 @@ impl Worker {
         let recorder = end.recorder.clone();
         let _ = RECORDER.set(recorder.clone());
         let worker = assume(&init);
-        if worker.is_some() {
-            sys::entry::ignore_interrupt().map_err(os("cannot ignore SIGINT"))?;
-        }
+        let interrupt =
+            if worker.is_some() { sys::entry::ignore_interrupt() } else { sys::entry::heed_interrupt() };
+        interrupt.map_err(os("cannot say what SIGINT does"))?;
         sys::fault::install(recorder.fault_words()).map_err(os("cannot install its crash handler"))?;
         let watched = Watched { parent, pid: init.parent.0, mail: mail.clone(), inbox, recorder, stderr };
         watch::start(watched).map_err(os("cannot watch over its parent"))?;

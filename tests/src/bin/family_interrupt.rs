@@ -11,6 +11,9 @@ static HANDLED: AtomicBool = AtomicBool::new(false);
 
 fn main() -> Result<(), Error> {
     mp::main!();
+    // The tests may run where it is ignored, as in the background of a script.
+    // SAFETY: duty: a valid disposition: the default is one.
+    unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
     // From here on the terminal at our stdin sends its Ctrl-C to us.
     setsid().unwrap();
     ioctl_tiocsctty(rustix::stdio::stdin()).unwrap();

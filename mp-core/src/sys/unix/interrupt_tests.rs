@@ -18,6 +18,8 @@ fn run(what: &str) -> std::process::ExitStatus {
 #[ignore = "a part of the other tests"]
 fn child() {
     let Ok(what) = std::env::var("MP_TEST_CHILD") else { return };
+    // The tests may run where it is ignored, as in the background of a script.
+    disposition::set_default(libc::SIGINT).expect("a disposition");
     if what == "user" {
         disposition::ignore(libc::SIGINT).expect("a disposition");
         assert!(!arm().expect("a disposition"));

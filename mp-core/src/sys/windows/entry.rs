@@ -26,6 +26,11 @@ pub fn ignore_interrupt() -> io::Result<()> {
     Err(unsupported())
 }
 
+/// Makes Ctrl-C end this process.
+pub fn heed_interrupt() -> io::Result<()> {
+    Err(unsupported())
+}
+
 /// Nothing to do: writing to a closed pipe is an error here, never a signal.
 pub fn ignore_sigpipe() -> io::Result<()> {
     Ok(())

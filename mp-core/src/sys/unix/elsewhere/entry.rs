@@ -26,6 +26,11 @@ pub fn ignore_interrupt() -> io::Result<()> {
     Err(unsupported())
 }
 
+/// Makes Ctrl-C end this process.
+pub fn heed_interrupt() -> io::Result<()> {
+    Err(unsupported())
+}
+
 /// Turns writing to a closed pipe into an error instead of a signal.
 pub fn ignore_sigpipe() -> io::Result<()> {
     Err(unsupported())

@@ -57,6 +57,12 @@ pub fn ignore_interrupt() -> io::Result<()> {
     unsafe { disposition::handle(libc::SIGINT, nothing) }
 }
 
+/// Makes Ctrl-C end this process, also if the parent was started with it ignored (in the background of a script): it does
+/// not come from a terminal here, but from somebody who means this process.
+pub fn heed_interrupt() -> io::Result<()> {
+    disposition::set_default(libc::SIGINT)
+}
+
 /// Turns writing to a closed pipe into an error instead of a signal: std does the same, but only right before `main`.
 pub fn ignore_sigpipe() -> io::Result<()> {
     disposition::ignore(libc::SIGPIPE)

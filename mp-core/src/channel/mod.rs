@@ -17,4 +17,5 @@ pub mod pipe;
 mod post;
 pub mod queue;
 pub mod refusal;
+mod scratch;
 pub mod waiting;

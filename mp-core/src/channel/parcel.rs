@@ -1,5 +1,6 @@
 //! A message on its way: bytes, the descriptors that belong to them, and whether the bytes lie in memory of their own.
 
+use super::scratch;
 use crate::error::{Error, ErrorKind};
 use crate::limits;
 use crate::sys::Handle;
@@ -34,7 +35,7 @@ pub struct Parcel {
 impl Parcel {
     /// Encodes a value.
     pub fn of_value<T: Serialize>(value: &T) -> Result<Self, Error> {
-        let mut bytes = Vec::new();
+        let mut bytes = scratch::take();
         let (encoded, handles) = handles::collecting(|| codec::encode(value, &mut bytes));
         encoded.map_err(|reason| {
             let name = std::any::type_name::<T>();
@@ -87,7 +88,9 @@ impl Parcel {
     pub fn into_value<T: DeserializeOwned>(self) -> Result<T, Error> {
         self.must_be(Content::Value)?;
         let Self { bytes, handles, .. } = self;
-        handles::providing(handles, || codec::decode(&bytes)).map_err(|reason| {
+        let decoded = handles::providing(handles, || codec::decode(&bytes));
+        scratch::keep(bytes);
+        decoded.map_err(|reason| {
             let name = std::any::type_name::<T>();
             Error::new(ErrorKind::Decode, format!("a message cannot be decoded as `{name}`: {reason}"))
         })

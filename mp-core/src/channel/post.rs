@@ -10,6 +10,7 @@
 
 use super::end::Wait;
 use super::parcel::{Content, Parcel};
+use super::scratch;
 use crate::error::{Error, ErrorKind};
 use crate::limits;
 use crate::shm::backlog::{Backlog, Popped, Pushed, Shape};
@@ -17,6 +18,7 @@ use crate::sys::bell::Bell;
 use crate::sys::packet::{Packets, Patient};
 use crate::sys::{self, Handle};
 use crate::wire::handles;
+use std::cell::LazyCell;
 use std::io::{self, IoSlice};
 use std::time::{Duration, Instant};
 
@@ -93,17 +95,18 @@ impl Post {
         // A queue without a bound never waits: there may be nobody else who makes room.
         let endless = self.backlog.shape().items == limits::QUEUE_ITEMS_MAX;
         let wait = if endless { Wait::No } else { wait };
-        let began = Instant::now();
+        let began = LazyCell::new(Instant::now);
         loop {
             let bundled = !parcel.handles.is_empty();
             let send = bundled.then_some(|tag| self.send_beside(tag, &parcel));
-            let pushed = self.backlog.push(&parcel.bytes, send, deadline(wait, began));
+            let pushed = self.backlog.push(&parcel.bytes, send, || deadline(wait, *began));
             let beside =
                 match pushed.map_err(|error| Error::os("cannot put a message into a queue", error))? {
                     Pushed::Done { watched } => {
                         if watched {
                             self.bell.ring();
                         }
+                        scratch::keep(parcel.bytes);
                         return Ok(());
                     }
                     Pushed::Closed => {
@@ -113,7 +116,7 @@ impl Post {
                     Pushed::NoRoom => false,
                     Pushed::NoRoomBeside => true,
                 };
-            let left = left(wait, began, Error::new(ErrorKind::Full, "there is no room in the queue now"))?;
+            let left = left(wait, &began, "there is no room in the queue now", ErrorKind::Full)?;
             if beside {
                 let left = left.map_or(limits::LOOK_AGAIN, |left| left.min(limits::LOOK_AGAIN));
                 let room = self.outgoing.wait_for_room(left);
@@ -126,11 +129,13 @@ impl Post {
 
     /// Takes the next message.
     pub fn get(&self, wait: Wait) -> Result<Parcel, Error> {
-        let began = Instant::now();
+        let began = LazyCell::new(Instant::now);
+        let mut bytes = scratch::take();
         loop {
-            let popped = self.backlog.pop(|tag| self.receive_beside(tag), deadline(wait, began));
+            let popped =
+                self.backlog.pop(&mut bytes, |tag| self.receive_beside(tag), || deadline(wait, *began));
             match popped.map_err(|error| Error::os("cannot get a message from a queue", error))? {
-                Popped::Frame(bytes, beside) => {
+                Popped::Frame(beside) => {
                     self.backlog.pass_on();
                     let Beside { handles, spilled } =
                         beside.unwrap_or(Beside { handles: Vec::new(), spilled: None });
@@ -143,7 +148,7 @@ impl Post {
                 }
                 Popped::Empty => {}
             }
-            let left = left(wait, began, Error::new(ErrorKind::Empty, "there is no message now"))?;
+            let left = left(wait, &began, "there is no message now", ErrorKind::Empty)?;
             self.backlog.wait_for_message(left);
         }
     }
@@ -185,9 +190,9 @@ fn deadline(wait: Wait, began: Instant) -> Option<Instant> {
 }
 
 /// How long the wait goes on.
-fn left(wait: Wait, began: Instant, not_now: Error) -> Result<Option<Duration>, Error> {
+fn left(wait: Wait, began: &Instant, not_now: &str, kind: ErrorKind) -> Result<Option<Duration>, Error> {
     match wait {
-        Wait::No => Err(not_now),
+        Wait::No => Err(Error::new(kind, not_now)),
         Wait::Forever => Ok(None),
         Wait::AtMost(timeout) => match timeout.saturating_sub(began.elapsed()) {
             Duration::ZERO => Err(Error::new(

@@ -24,6 +24,12 @@ use std::time::{Duration, Instant};
 /// Looks before the first sleep.
 const LOOKS: u32 = 200;
 
+/// More looks, with others let onto the processor.
+const YIELDS: u32 = 10;
+
+/// How long the first sleep of the impatient lasts.
+const SOON: Duration = Duration::from_micros(200);
+
 const ASLEEP: u32 = 1;
 
 /// The word. All-zero bytes are a valid one.
@@ -40,7 +46,25 @@ impl Crowd {
     ///
     /// # Blocking and death
     /// Whoever makes it ready and is killed before it wakes anybody delays this by [`LOOK_AGAIN`].
-    pub fn wait(&self, timeout: Option<Duration>, mut is_ready: impl FnMut() -> bool) -> bool {
+    pub fn wait(&self, timeout: Option<Duration>, is_ready: impl FnMut() -> bool) -> bool {
+        self.wait_looking(timeout, LOOK_AGAIN, is_ready)
+    }
+
+    /// As [`wait`](Self::wait), for those whom [`wake_one_if`](Self::wake_one_if) may let sleep: looks again by itself,
+    /// first after [`SOON`], then each time after as long as it has slept so far.
+    ///
+    /// # Blocking and death
+    /// As [`wait`](Self::wait).
+    pub fn wait_impatiently(&self, timeout: Option<Duration>, is_ready: impl FnMut() -> bool) -> bool {
+        self.wait_looking(timeout, SOON, is_ready)
+    }
+
+    fn wait_looking(
+        &self,
+        timeout: Option<Duration>,
+        mut nap: Duration,
+        mut is_ready: impl FnMut() -> bool,
+    ) -> bool {
         if is_ready() {
             return true;
         }
@@ -48,11 +72,11 @@ impl Crowd {
             return false;
         }
         let began = Instant::now();
-        for _ in 0..if cfg!(loom) { 0 } else { LOOKS } {
+        for look in 0..if cfg!(loom) { 0 } else { LOOKS + YIELDS } {
             if is_ready() {
                 return true;
             }
-            std::hint::spin_loop();
+            if look < LOOKS { std::hint::spin_loop() } else { std::thread::yield_now() }
         }
         loop {
             // PAIR: `take_sleeper` looks at the bit after its fence: it sees the bit, or we see what it changed.
@@ -65,7 +89,8 @@ impl Crowd {
             if left.is_zero() {
                 return false;
             }
-            self.sleep(seen, left.min(LOOK_AGAIN));
+            self.sleep(seen, left.min(nap));
+            nap = (2 * nap).min(LOOK_AGAIN);
         }
     }
 
@@ -74,6 +99,17 @@ impl Crowd {
     pub fn wake_one(&self) {
         if self.take_sleeper() {
             self.wake(1);
+        }
+    }
+
+    /// After a change: wakes one sleeper if there may be one and it is worth it. Who is let sleep must be one of those that
+    /// [wait impatiently](Self::wait_impatiently).
+    #[inline]
+    pub fn wake_one_if(&self, is_worth_it: impl FnOnce() -> bool) {
+        // PAIR: the fence in `wait_looking`.
+        fence(SeqCst);
+        if self.word.load(Relaxed) & ASLEEP != 0 && is_worth_it() {
+            self.wake_one();
         }
     }
 
@@ -86,7 +122,7 @@ impl Crowd {
 
     #[inline]
     fn take_sleeper(&self) -> bool {
-        // PAIR: the fence in `wait`.
+        // PAIR: the fence in `wait_looking`.
         fence(SeqCst);
         let mut seen = self.word.load(Relaxed);
         while seen & ASLEEP != 0 {

@@ -20,6 +20,7 @@
 
 #![allow(unsafe_code)] // a mapping's bytes seen as the header; the contracts of the robust locks
 
+use super::held::Held;
 use super::layout::Line;
 use crate::raw::atomic::{
     AtomicU32, AtomicU64,
@@ -27,7 +28,7 @@ use crate::raw::atomic::{
 };
 use crate::raw::crowd::Crowd;
 use crate::sys::memory::{Access, Mapping, Memory};
-use crate::sys::robust::{Attempt, Robust, Taken};
+use crate::sys::robust::Robust;
 use crate::sys::{BorrowedHandle, Handle};
 use std::fmt;
 use std::io;
@@ -38,6 +39,10 @@ const UNIT: usize = 16;
 
 /// A ring from this size on gives its pages back behind the head.
 const SPARSE_BYTES: usize = 16 << 20;
+
+/// While the ring is more than half full, one consumer wakes a producer so often at most: each one woken puts one message
+/// and sleeps again.
+const WAKE_EVERY_MICROS: u64 = 100;
 
 /// So many bytes at once. The ring keeps two of them free, so that nobody writes where pages are given back. A frame is at
 /// most half as long.
@@ -74,6 +79,9 @@ pub struct Backlog {
     memory: Memory,
     mapping: Mapping,
     shape: Shape,
+    /// When this process last woke a producer, in microseconds since `made`.
+    woke: AtomicU64,
+    made: Instant,
 }
 
 /// The numbers that every process must know.
@@ -101,8 +109,8 @@ pub enum Pushed {
 /// How a get ended.
 #[derive(Debug)]
 pub enum Popped<B> {
-    /// A message.
-    Frame(Vec<u8>, Option<B>),
+    /// A message, and what came beside it.
+    Frame(Option<B>),
     /// None, or the lock is held until after the deadline.
     Empty,
     /// None, and none will come.
@@ -141,7 +149,7 @@ impl Backlog {
 
     fn map(memory: Memory, shape: Shape) -> io::Result<Self> {
         let mapping = Mapping::map(&memory, Access::ReadWrite)?;
-        Ok(Self { memory, mapping, shape })
+        Ok(Self { memory, mapping, shape, woke: AtomicU64::new(0), made: Instant::now() })
     }
 
     /// The handle, to be sent.
@@ -165,7 +173,7 @@ impl Backlog {
         &self,
         bytes: &[u8],
         bundle: Option<impl FnOnce(u64) -> io::Result<()>>,
-        deadline: Option<Instant>,
+        deadline: impl FnOnce() -> Option<Instant>,
     ) -> io::Result<Pushed> {
         let header = self.header();
         let Some(lock) = Held::take(&header.producers, deadline)? else { return Ok(Pushed::NoRoom) };
@@ -212,12 +220,13 @@ impl Backlog {
         })
     }
 
-    /// Takes the next message. `bundle` receives what travels beside it, by its tag; `None` when that was lost with a
-    /// consumer that was killed, and then the message is skipped.
+    /// Takes the next message, into `bytes`. `bundle` receives what travels beside it, by its tag; `None` when that was
+    /// lost with a consumer that was killed, and then the message is skipped.
     pub fn pop<B>(
         &self,
+        bytes: &mut Vec<u8>,
         mut bundle: impl FnMut(u64) -> io::Result<Option<B>>,
-        deadline: Option<Instant>,
+        deadline: impl FnOnce() -> Option<Instant>,
     ) -> io::Result<Popped<B>> {
         let header = self.header();
         let Some(_lock) = Held::take(&header.consumers, deadline)? else { return Ok(Popped::Empty) };
@@ -234,9 +243,9 @@ impl Backlog {
                 return Ok(if state == OPEN { Popped::Empty } else { Popped::Closed });
             }
             let start = self.offset(head.units);
-            let mut frame = Vec::with_capacity(UNIT);
-            self.read(start, UNIT, &mut frame)?;
-            let (len, flags, tag) = read_frame(&frame);
+            bytes.clear();
+            self.read(start, UNIT, bytes)?;
+            let (len, flags, tag) = read_frame(bytes);
             let units = units_of(len as usize);
             if units > tail.units.wrapping_sub(head.units) {
                 return Err(io::Error::new(
@@ -244,27 +253,44 @@ impl Backlog {
                     "the queue's memory was written over",
                 ));
             }
-            let mut bytes = Vec::new();
-            self.read(start + UNIT, len as usize, &mut bytes)?;
+            bytes.clear();
+            self.read(start + UNIT, len as usize, bytes)?;
             let beside = if flags & BUNDLED == 0 { None } else { Some(bundle(tag)?) };
             let next = head.after(units);
             // PAIR: `push` acquires it before it writes where this message was. This store takes the message.
             header.head.store(next.word(), Release);
             self.discard(head.units, next.units);
-            header.room.wake_one();
+            header.room.wake_one_if(|| self.is_worth_a_wake(tail, next));
             match beside {
-                None => return Ok(Popped::Frame(bytes, None)),
-                Some(Some(beside)) => return Ok(Popped::Frame(bytes, Some(beside))),
+                None => return Ok(Popped::Frame(None)),
+                Some(Some(beside)) => return Ok(Popped::Frame(Some(beside))),
                 // Nobody will say that it was worked on.
                 Some(None) => drop(self.task_done()),
             }
         }
     }
 
+    /// Whether a consumer that left these marks wakes a producer now. Those that it lets sleep look again by themselves,
+    /// soon: see [`Crowd::wait_impatiently`].
+    fn is_worth_a_wake(&self, tail: Mark, head: Mark) -> bool {
+        let items = tail.items.wrapping_sub(head.items);
+        let bytes = tail.units.wrapping_sub(head.units) as usize * UNIT;
+        if items <= self.shape.items / 2 && bytes <= self.shape.ring_bytes as usize / 2 {
+            return true;
+        }
+        let now = self.made.elapsed().as_micros() as u64;
+        // PAIR: none, a wake-up too many or a little too late does no harm.
+        let due = now.saturating_sub(self.woke.load(Relaxed)) >= WAKE_EVERY_MICROS;
+        if due {
+            self.woke.store(now, Relaxed);
+        }
+        due
+    }
+
     /// Waits until a put may succeed; whether it may.
     pub fn wait_for_room(&self, len: usize, timeout: Option<std::time::Duration>) -> bool {
         let header = self.header();
-        header.room.wait(timeout, || {
+        header.room.wait_impatiently(timeout, || {
             // PAIR: hints; `push` looks again under the lock.
             let (tail, head) = (Mark::of(header.tail.load(Acquire)), Mark::of(header.head.load(Acquire)));
             header.state.load(Relaxed) != OPEN || self.has_room(tail, head, units_of(len))
@@ -312,7 +338,7 @@ impl Backlog {
     pub fn close(&self, at_once: bool) -> io::Result<()> {
         let header = self.header();
         {
-            let _lock = Held::take(&header.producers, None)?;
+            let _lock = Held::take(&header.producers, || None)?;
             let state = if at_once { CLOSED } else { DRAINING };
             // PAIR: `push` looks under this lock; `pop` acquires it, and with it every tail before.
             if header.state.load(Relaxed) < state {
@@ -443,38 +469,6 @@ impl Mark {
 
     fn after(self, units: u32) -> Self {
         Self { items: self.items.wrapping_add(1), units: self.units.wrapping_add(units) }
-    }
-}
-
-/// One of the two locks, held.
-struct Held<'a>(&'a Robust);
-
-impl<'a> Held<'a> {
-    /// Waits for the lock; `None` if somebody holds it until after the deadline.
-    fn take(lock: &'a Robust, deadline: Option<Instant>) -> io::Result<Option<Self>> {
-        let attempt = match deadline {
-            None => lock.lock()?,
-            Some(deadline) => lock.lock_until(deadline)?,
-        };
-        match attempt {
-            Attempt::Busy => Ok(None),
-            Attempt::Mine => Err(io::Error::other("a signal handler used a queue that it interrupted")),
-            Attempt::Taken(Taken::Clean) => Ok(Some(Self(lock))),
-            Attempt::Taken(Taken::OwnerDied) => {
-                let held = Self(lock);
-                // SAFETY: duty: held by this thread: the line above. What it protects is in order at every instant: one
-                // store each commits.
-                unsafe { lock.mark_consistent()? };
-                Ok(Some(held))
-            }
-        }
-    }
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        // SAFETY: duty: held by this thread: `take` got it, and a `Held` stays in the function that took it.
-        unsafe { self.0.unlock() };
     }
 }
 

@@ -3,12 +3,13 @@ use super::*;
 type NoBundle = fn(u64) -> io::Result<()>;
 
 fn push(backlog: &Backlog, bytes: &[u8]) -> Pushed {
-    backlog.push(bytes, None::<NoBundle>, None).expect("a put")
+    backlog.push(bytes, None::<NoBundle>, || None).expect("a put")
 }
 
 fn pop(backlog: &Backlog) -> Option<Vec<u8>> {
-    match backlog.pop(|_| Ok(Some(())), None).expect("a get") {
-        Popped::Frame(bytes, _) => Some(bytes),
+    let mut bytes = Vec::new();
+    match backlog.pop(&mut bytes, |_| Ok(Some(())), || None).expect("a get") {
+        Popped::Frame(_) => Some(bytes),
         Popped::Empty | Popped::Closed => None,
     }
 }
@@ -59,10 +60,11 @@ fn a_large_ring_gives_its_pages_back() {
 #[test]
 fn a_message_without_its_bundle_is_skipped() {
     let backlog = Backlog::create(Shape { items: 100, ring_bytes: 4096 }).unwrap();
-    backlog.push(b"lost", Some(|_| Ok(())), None).unwrap();
-    backlog.push(b"here", Some(|_| Ok(())), None).unwrap();
-    let popped = backlog.pop(|tag| Ok((tag == 2).then_some(tag)), None).unwrap();
-    assert!(matches!(popped, Popped::Frame(bytes, Some(2)) if bytes == b"here"));
+    backlog.push(b"lost", Some(|_| Ok(())), || None).unwrap();
+    backlog.push(b"here", Some(|_| Ok(())), || None).unwrap();
+    let mut bytes = Vec::new();
+    let popped = backlog.pop(&mut bytes, |tag| Ok((tag == 2).then_some(tag)), || None).unwrap();
+    assert!(matches!(popped, Popped::Frame(Some(2)) if bytes == b"here"));
     assert!(!backlog.is_finished());
     assert!(backlog.task_done());
     assert!(backlog.is_finished());

@@ -15,6 +15,7 @@
 
 pub mod backlog;
 pub mod block;
+mod held;
 pub mod layout;
 pub mod recorder;
 pub mod region;

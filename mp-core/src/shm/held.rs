@@ -1,0 +1,62 @@
+//! A lock between processes that is held for a copy, over what is in order at every instant: one store commits a change. So
+//! when its holder is killed, the next one goes on as if nothing had happened.
+
+#![allow(unsafe_code)] // the contracts of the robust lock
+
+use crate::sys::robust::{Attempt, Robust, Taken};
+use std::io;
+use std::time::Instant;
+
+/// Looks at a lock before the first sleep: half of them closely, half of them with others let in.
+const LOOKS: u32 = 40;
+
+fn relax(look: u32) {
+    if look >= LOOKS / 2 {
+        return std::thread::yield_now();
+    }
+    for _ in 0..20 {
+        std::hint::spin_loop();
+    }
+}
+
+/// A lock, held by this thread.
+pub struct Held<'a>(&'a Robust);
+
+impl<'a> Held<'a> {
+    /// Waits for the lock; `None` if somebody holds it until after the deadline.
+    pub fn take(lock: &'a Robust, deadline: impl FnOnce() -> Option<Instant>) -> io::Result<Option<Self>> {
+        let mut attempt = lock.try_lock()?;
+        // It is held for a copy: to sleep takes longer, and whoever gives it back would have to wake us.
+        for look in 0..LOOKS {
+            if attempt != Attempt::Busy {
+                break;
+            }
+            relax(look);
+            attempt = lock.try_lock()?;
+        }
+        if attempt == Attempt::Busy {
+            attempt = match deadline() {
+                None => lock.lock()?,
+                Some(deadline) => lock.lock_until(deadline)?,
+            };
+        }
+        match attempt {
+            Attempt::Busy => Ok(None),
+            Attempt::Mine => Err(io::Error::other("a signal handler used a queue that it interrupted")),
+            Attempt::Taken(Taken::Clean) => Ok(Some(Self(lock))),
+            Attempt::Taken(Taken::OwnerDied) => {
+                let held = Self(lock);
+                // SAFETY: duty: held by this thread: the line above.
+                unsafe { lock.mark_consistent()? };
+                Ok(Some(held))
+            }
+        }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        // SAFETY: duty: held by this thread: `take` got it, and a `Held` stays in the function that took it.
+        unsafe { self.0.unlock() };
+    }
+}

@@ -120,6 +120,16 @@ fn workers_that_never_reach_the_entry_are_an_error_that_says_so() {
 }
 
 #[test]
+fn the_last_words_of_a_process_that_ends_in_order_are_heard_once() {
+    scenario(|| {
+        let output = run(&mut program(&["say much"]));
+        let expected: String = (0..100).map(|number| format!("task on stderr: number {number}\n")).collect();
+        assert_eq!(err(&output), expected);
+        assert!(output.status.success());
+    });
+}
+
+#[test]
 fn the_entry_stands_above_or_below_the_attribute_of_a_runtime() {
     scenario(|| {
         for program in [env!("CARGO_BIN_EXE_entry_above"), env!("CARGO_BIN_EXE_entry_below")] {

@@ -6,8 +6,9 @@ use crate::sys::{self, Handle};
 use crate::transport::berth::{Mail, Told};
 use crate::transport::control::Inbox;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// What the threads need.
 pub struct Watched {
@@ -31,6 +32,7 @@ pub fn start(watched: Watched) -> io::Result<()> {
     let others = usize::from(stderr.is_some());
     if let Some((pipe, real)) = stderr {
         // A thread of its own: where stderr leads to may stand still, and the parent's death must be noticed all the same.
+        sys::process::on_exit(let_pass)?;
         spawn("mp-stderr", move || pass_on(&pipe, &real, &recorder))?;
     }
     spawn("mp-watch", move || watch(&parent, &mail, inbox, others))?;
@@ -61,6 +63,24 @@ fn watch(parent: &Handle, mail: &Mail, mut inbox: Inbox, others: usize) {
     }
 }
 
+/// Held while a piece of stderr is taken, written and noted as passed on.
+static PASSING: Mutex<()> = Mutex::new(());
+
+/// How long the end of this process waits for a piece that is being passed on: where stderr leads to may stand still.
+const PASS_WITHIN: Duration = Duration::from_millis(200);
+
+/// At an orderly exit: lets the piece that is under way arrive, and keeps the next one where the parent finds it. Without
+/// this the parent passes on once more what the exit came upon.
+extern "C" fn let_pass() {
+    let began = Instant::now();
+    while began.elapsed() < PASS_WITHIN {
+        if let Ok(passing) = PASSING.try_lock() {
+            return std::mem::forget(passing);
+        }
+        thread::sleep(Duration::from_micros(100));
+    }
+}
+
 /// Moves what is written to stderr to where it belongs, and keeps its end for a death report, until nobody can write
 /// there any more.
 fn pass_on(pipe: &Handle, real: &Handle, recorder: &WorkerRecorder) {
@@ -68,6 +88,7 @@ fn pass_on(pipe: &Handle, real: &Handle, recorder: &WorkerRecorder) {
     while open {
         // An interrupted wait looks for nothing.
         let _ = sys::poller::ready(sys::borrow(pipe), None);
+        let _passing = PASSING.lock();
         let bytes = recorder.take_stderr(|room| match sys::pipe::read_now(sys::borrow(pipe), room) {
             Ok(Available::Bytes(count)) => count,
             Ok(Available::End) | Err(_) => {

@@ -44,6 +44,11 @@ fn main() -> Result<(), mp::Error> {
             Pool::new(1)?.apply(say, ("one",))?;
             mp::spawn(say, ("two",))?.join()?;
         }
+        "say much" => {
+            for number in 0..100 {
+                mp::spawn(say, (&format!("number {number}"),))?.join()?;
+            }
+        }
         "processors" => {
             let pool = Pool::new(2)?;
             println!("{} {}", mp::cpu_count(), pool.apply(processors, ())?);

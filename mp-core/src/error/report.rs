@@ -134,7 +134,7 @@ impl fmt::Display for WorkerLost {
         if let Some(panic) = &self.last_panic {
             write!(f, "; it {panic}")?;
         }
-        let tail = self.stderr_tail.trim_end();
+        let tail = self.stderr_tail.trim();
         if !tail.is_empty() {
             write!(f, "; its last words on stderr:\n{tail}")?;
         }

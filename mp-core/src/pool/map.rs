@@ -361,24 +361,19 @@ const CLOCK_EVERY: usize = 8;
 /// Items of the input that could not be encoded have no number in the job.
 #[derive(Default)]
 pub struct Numbers {
-    skipped: Vec<u64>,
+    /// For each item that was skipped: how many items of the job come before it.
+    before: Vec<u64>,
 }
 
 impl Numbers {
-    /// This item of the input is not in the job.
+    /// This item of the input is not in the job. They come in order.
     pub fn skip(&mut self, number: u64) {
-        self.skipped.push(number);
+        self.before.push(number - self.before.len() as u64);
     }
 
     /// The number in the input of an item of the job.
     pub fn of(&self, item: u64) -> u64 {
-        let mut number = item;
-        for &skipped in &self.skipped {
-            if skipped <= number {
-                number += 1;
-            }
-        }
-        number
+        item + self.before.partition_point(|&before| before <= item) as u64
     }
 }
 
@@ -409,4 +404,26 @@ fn put<T>(values: &mut Vec<Option<T>>, item: u64, value: T) {
 fn lost_track(task: &'static Entry) -> Error {
     never!("an item ended without an outcome");
     Error::new(ErrorKind::Closed, "the pool lost track of this item; this is a bug of mp").for_task(task.name)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_of_the_job_are_numbered_as_in_the_input() {
+        for skipped in [&[][..], &[0], &[0, 1, 2], &[3, 4, 9], &[0, 5, 6, 7, 19]] {
+            let mut numbers = Numbers::default();
+            let mut in_the_job = Vec::new();
+            for number in 0..20 {
+                if skipped.contains(&number) {
+                    numbers.skip(number);
+                } else {
+                    in_the_job.push(number);
+                }
+            }
+            let named: Vec<u64> = (0..in_the_job.len() as u64).map(|item| numbers.of(item)).collect();
+            assert_eq!(named, in_the_job, "{skipped:?}");
+        }
+    }
 }

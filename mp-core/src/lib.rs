@@ -78,5 +78,6 @@ pub use process::current::{
 };
 pub use process::handle::JoinHandle;
 pub use process::output::Output;
+pub use process::sentinel::Sentinel;
 pub use shm::shareable::Shareable;
 pub use task::arguments::{Arg, Args, Task};

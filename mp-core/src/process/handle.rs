@@ -11,6 +11,7 @@ use super::children;
 use super::current::ProcessInfo;
 use super::launch::Launched;
 use super::obituary::{self, Remains};
+use super::sentinel::Sentinel;
 use crate::clock::Time;
 use crate::error::{Error, ErrorKind, ExitStatus, Failure};
 use crate::ids::CallSeq;
@@ -45,7 +46,7 @@ pub struct Running {
     daemon: bool,
     detached: AtomicBool,
     task: &'static Entry,
-    sentinel: Handle,
+    sentinel: Sentinel,
     state: Mutex<State>,
 }
 
@@ -65,7 +66,7 @@ impl Running {
         task: &'static Entry,
         launched: Launched,
     ) -> std::io::Result<Arc<Self>> {
-        let sentinel = sys::duplicate(launched.child.handle())?;
+        let sentinel = Sentinel::new(sys::duplicate(launched.child.handle())?);
         let state = State::Alive {
             started: Time::now(),
             oom_kills: sys::memory::oom_kills(),
@@ -89,7 +90,7 @@ impl Running {
     }
 
     pub(super) fn sentinel(&self) -> BorrowedHandle<'_> {
-        sys::borrow(&self.sentinel)
+        self.sentinel.handle()
     }
 
     /// Reaps it if it is dead.
@@ -291,8 +292,8 @@ impl<R> JoinHandle<R> {
     }
 
     /// A handle that is readable from the end of the process on, to be waited for together with others.
-    pub fn sentinel(&self) -> BorrowedHandle<'_> {
-        self.running.sentinel()
+    pub fn sentinel(&self) -> Sentinel {
+        self.running.sentinel.clone()
     }
 
     /// Lets the process outlive this one, and forgets it.

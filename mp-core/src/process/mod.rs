@@ -5,6 +5,7 @@
 //!   launch    socket, region, stderr pipe ─► exec of this same binary ─► Init ─► Launched { child, lane, .. }
 //!   builder   Process::new(task, args)..start(), spawn(task, args)
 //!   handle    JoinHandle: the result, or how the process died
+//!   sentinel  becomes readable when it ends; travels
 //!   obituary  what can be said about a dead child: WorkerLost
 //!   current   who am I: worker(), current_process(), parent_process(), cpu_count()
 //!   children  who lives: active_children(), waiting at exit, reaping what was dropped
@@ -18,3 +19,4 @@ pub mod handle;
 pub mod launch;
 pub mod obituary;
 pub mod output;
+pub mod sentinel;

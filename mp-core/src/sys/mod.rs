@@ -27,10 +27,14 @@ mod unix;
 mod windows;
 
 #[cfg(unix)]
+pub(crate) use unix::lends_kernel_handle;
+#[cfg(unix)]
 pub use unix::{
     AsKernelHandle, BorrowedHandle, Handle, bell, borrow, cpu, duplicate, entry, fault, futex, interrupt,
     life, look, memory, packet, pipe, poller, process, robust, socket,
 };
+#[cfg(windows)]
+pub(crate) use windows::lends_kernel_handle;
 #[cfg(windows)]
 pub use windows::{
     AsKernelHandle, BorrowedHandle, Handle, bell, borrow, cpu, duplicate, entry, fault, futex, interrupt,

@@ -18,6 +18,12 @@ fn answer(gate: mp::Receiver<()>) -> u8 {
     7
 }
 
+#[mp::task]
+fn wait_for_the_end(process: mp::Sentinel) -> mp::Sentinel {
+    wait_any(&[&process], None).expect("a wait");
+    process
+}
+
 #[test]
 fn positions_of_everything_that_is_ready() {
     scenario(|| {
@@ -72,10 +78,13 @@ fn calls_and_sentinels() {
         let child = mp::spawn(answer, (mp::pipe().unwrap().1,)).unwrap();
         let silent = Queue::<u8>::bounded(1).unwrap();
         assert_eq!(wait_any(&[&silent, &child.sentinel()], None).unwrap(), [1], "its gate is gone");
+        let sentinel = child.sentinel();
         assert!(child.join().is_err());
         assert_eq!(wait_any(&[&silent, &call], Some(Duration::ZERO)).unwrap(), []);
         gate.send(()).unwrap();
         assert_eq!(wait_any(&[&silent, &call], None).unwrap(), [1]);
         assert_eq!(call.wait().unwrap(), 7);
+        let back = pool.apply(wait_for_the_end, (sentinel,)).unwrap();
+        assert_eq!(wait_any(&[&silent, &back], None).unwrap(), [1], "it came back, and still says so");
     });
 }

@@ -23,3 +23,22 @@ pub use std::os::fd::AsFd as AsKernelHandle;
 pub fn look(thing: &impl AsKernelHandle) -> BorrowedHandle<'_> {
     thing.as_fd()
 }
+
+/// Gives a type with a `handle()` the traits that other libraries ask for.
+macro_rules! lends_kernel_handle {
+    ($owner:ty) => {
+        impl std::os::fd::AsFd for $owner {
+            fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+                self.handle()
+            }
+        }
+
+        impl std::os::fd::AsRawFd for $owner {
+            fn as_raw_fd(&self) -> std::os::fd::RawFd {
+                std::os::fd::AsRawFd::as_raw_fd(&self.handle())
+            }
+        }
+    };
+}
+
+pub(crate) use lends_kernel_handle;

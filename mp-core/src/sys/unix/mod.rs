@@ -33,5 +33,6 @@ use elsewhere as platform;
 #[cfg(target_os = "linux")]
 use linux as platform;
 
+pub(crate) use handle::lends_kernel_handle;
 pub use handle::{AsKernelHandle, BorrowedHandle, Handle, borrow, duplicate, look};
 pub use platform::{bell, cpu, entry, fault, futex, life, memory, poller, process, robust};

@@ -21,5 +21,6 @@ pub mod socket;
 mod handle;
 mod unsupported;
 
+pub(crate) use handle::lends_kernel_handle;
 pub use handle::{AsKernelHandle, BorrowedHandle, Handle, borrow, duplicate, look};
 use unsupported::unsupported;

@@ -6,7 +6,7 @@ use loom::thread;
 /// loom finds a lost wake-up as a deadlock.
 #[test]
 fn loom_an_event_wakes_all_and_shows_what_was_done_before() {
-    loom::model(|| {
+    crate::raw::three_threads(|| {
         let shared = Arc::new((EventWord::default(), AtomicU32::new(0)));
         let waiters: Vec<_> = (0..2)
             .map(|_| {

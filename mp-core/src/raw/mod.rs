@@ -12,3 +12,12 @@ pub mod semaphore;
 pub mod sequence;
 pub mod sleep;
 pub mod word;
+
+/// Explores a model of three threads: every order with up to three preemptions. All of them take minutes, and few
+/// bugs of practice need more (Musuvathi and Qadeer, "Iterative context bounding", 2007).
+#[cfg(all(test, loom))]
+fn three_threads(model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(model);
+}

@@ -5,7 +5,7 @@ use loom::thread;
 /// loom finds a lost wake-up as a deadlock.
 #[test]
 fn loom_each_permit_is_taken_once_and_nobody_sleeps_on() {
-    loom::model(|| {
+    crate::raw::three_threads(|| {
         let semaphore = Arc::new(SemaphoreWords::default());
         let takers: Vec<_> = (0..2)
             .map(|_| {

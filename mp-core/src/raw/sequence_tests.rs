@@ -29,7 +29,7 @@ fn loom_a_notification_after_the_change_ends_the_wait() {
 
 #[test]
 fn loom_all_are_woken() {
-    loom::model(|| {
+    crate::raw::three_threads(|| {
         let shared = Arc::new((SequenceWords::default(), Mutex::new(false)));
         let waiter = |shared: &(SequenceWords, Mutex<bool>)| loop {
             let value = shared.1.lock().expect("no panic");

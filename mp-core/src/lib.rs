@@ -49,7 +49,8 @@ mod pool;
 mod process;
 mod protocol;
 mod raw;
-mod shm;
+mod shared;
+pub mod shm;
 mod sys;
 mod task;
 mod transport;
@@ -57,7 +58,7 @@ mod wire;
 mod worker;
 
 pub use error::{Error, ErrorKind, ExitStatus, PanicReport, WorkerLost};
-pub use mp_macros::{entry, task, task_of, tasks};
+pub use mp_macros::{Shareable, entry, task, task_of, tasks};
 pub use pool::{
     AsCompleted, Backend, Handle, Imap, ImapUnordered, MapHandle, Pool, PoolBuilder, Restart, TaskHandle,
     Waited, When, as_completed, wait,
@@ -69,4 +70,5 @@ pub use process::current::{
 };
 pub use process::handle::JoinHandle;
 pub use process::output::Output;
+pub use shared::shareable::Shareable;
 pub use task::arguments::{Arg, Args, Task};

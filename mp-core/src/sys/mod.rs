@@ -5,6 +5,7 @@
 //!  memory   sealed shared memory and its mappings          pipe     what a worker writes to stderr
 //!  futex    sleeping on a word in shared memory            cpu      where am I, how many are there
 //!  bell     a handle that becomes readable when rung       fault    crash notes from a signal handler
+//!  robust   a lock that is handed on when its holder dies     segment  bytes with a name or without
 //!  poller   sleeping on many handles                       interrupt  Ctrl-C in the parent
 //!  process  start, signal, reap a child                    entry    what a child does to itself first
 //! ```
@@ -27,10 +28,10 @@ mod windows;
 #[cfg(unix)]
 pub use unix::{
     BorrowedHandle, Handle, bell, borrow, cpu, duplicate, entry, fault, futex, interrupt, memory, pipe,
-    poller, process, socket,
+    poller, process, robust, segment, socket,
 };
 #[cfg(windows)]
 pub use windows::{
     BorrowedHandle, Handle, bell, borrow, cpu, duplicate, entry, fault, futex, interrupt, memory, pipe,
-    poller, process, socket,
+    poller, process, robust, segment, socket,
 };

@@ -33,4 +33,4 @@ use elsewhere as platform;
 use linux as platform;
 
 pub use handle::{BorrowedHandle, Handle, borrow, duplicate};
-pub use platform::{bell, cpu, entry, fault, futex, memory, poller, process};
+pub use platform::{bell, cpu, entry, fault, futex, memory, poller, process, robust, segment};

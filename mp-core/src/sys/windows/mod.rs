@@ -13,6 +13,8 @@ pub mod memory;
 pub mod pipe;
 pub mod poller;
 pub mod process;
+pub mod robust;
+pub mod segment;
 pub mod socket;
 
 mod handle;

@@ -11,6 +11,8 @@ pub mod futex;
 pub mod memory;
 pub mod poller;
 pub mod process;
+pub mod robust;
+pub mod segment;
 pub(super) mod socket_flags;
 
 mod unsupported;

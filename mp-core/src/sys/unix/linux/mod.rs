@@ -8,6 +8,8 @@ pub mod futex;
 pub mod memory;
 pub mod poller;
 pub mod process;
+pub mod robust;
+pub mod segment;
 
 mod arguments;
 mod descendants;

@@ -50,12 +50,13 @@ fn add(item: &ItemStruct, errors: &mut Errors) -> TokenStream {
         })
     });
     let gaps = fields.iter().enumerate().map(|(index, (field, declared))| {
-        let end = match index.checked_sub(1).and_then(|before| fields.get(before)) {
-            Some((before, Field { ty, .. })) => quote_spanned! {Span::mixed_site()=>
+        let before = index.checked_sub(1).and_then(|before| fields.get(before));
+        let end = before.map(|(before, Field { ty, .. })| {
+            quote_spanned! {Span::mixed_site()=>
                 ::core::mem::offset_of!(#name, #before) + ::core::mem::size_of::<#ty>()
-            },
-            None => quote_spanned!(Span::mixed_site()=> 0),
-        };
+            }
+        });
+        let end = end.unwrap_or_else(|| quote_spanned!(Span::mixed_site()=> 0));
         let message = format!("there is padding before the field `{field}`: {WAY_OUT}");
         let place = declared.ident.as_ref().map_or_else(|| declared.ty.span(), Ident::span);
         quote_spanned!(place.resolved_at(Span::mixed_site())=>

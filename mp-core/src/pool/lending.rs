@@ -3,8 +3,9 @@
 use super::verbs::Pool;
 use crate::error::{Error, ErrorKind};
 use crate::shared::shareable::Shareable;
-use crate::shared::vector::{ChunkMut, SharedVec};
-use crate::task::arguments::Task;
+use crate::shared::vector::{ChunkMut, Lent, SharedVec};
+use crate::task::arguments::{Arg, Task};
+use crate::wire::codec;
 use serde::de::DeserializeOwned;
 use std::cell::Cell;
 use std::num::NonZeroUsize;
@@ -90,4 +91,11 @@ fn has_ended(error: &Error) -> bool {
         error.kind(),
         ErrorKind::Panicked | ErrorKind::WorkerLost | ErrorKind::Encode | ErrorKind::Decode
     )
+}
+
+impl<T: Shareable> Arg<ChunkMut<'_, T>> for Lent<'_, T> {
+    fn write(&self, out: &mut Vec<u8>) -> Result<(), Error> {
+        codec::encode(self, out)
+            .map_err(|error| Error::argument_unencodable(std::any::type_name::<T>(), &error.to_string()))
+    }
 }

@@ -88,7 +88,7 @@ impl ShareableList {
 
     /// How many items there are.
     pub fn len(&self) -> Result<usize, Error> {
-        count(&*self.0.lock()?)
+        count(&self.0.lock()?)
     }
 
     /// Whether there are none.
@@ -127,6 +127,7 @@ impl ShareableList {
     }
 
     /// Goes through the items, as they are now.
+    #[allow(clippy::iter_not_returning_iterator, reason = "it can fail")]
     pub fn iter(&self) -> Result<std::vec::IntoIter<Item>, Error> {
         self.to_vec().map(IntoIterator::into_iter)
     }

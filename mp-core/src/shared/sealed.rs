@@ -36,12 +36,12 @@ use std::sync::Arc;
 pub struct Shared<S: Content + ?Sized>(Arc<Block<S::Element>>);
 
 /// What a [`Shared`] may hold: `[T]` for every [`Shareable`] type `T`.
-pub trait Content: sealed::Sealed {
+pub trait Content: closed::Sealed {
     /// The type of the elements.
     type Element: Shareable;
 }
 
-mod sealed {
+mod closed {
     /// Nobody else implements `Content`.
     pub trait Sealed {}
     impl<T: super::Shareable> Sealed for [T] {}

@@ -152,7 +152,7 @@ fn read<T: Shareable>(held: &Held<T>) -> T {
 
 fn write<T: Shareable>(held: &Held<T>, value: T) {
     let block = held.block();
-    let slot = block.header().slot.load(Acquire) + 1 & 1;
+    let slot = (block.header().slot.load(Acquire) & 1) ^ 1;
     // SAFETY: duty: in bounds: there are two elements. Nobody else reads or writes: the lock is held.
     unsafe { block.data().add(slot as usize).write(value) };
     // PAIR: `read` acquires, also in the process that gets the lock of one that was killed here.

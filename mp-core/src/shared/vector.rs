@@ -7,8 +7,7 @@ use super::sealed::Shared;
 use super::shareable::Shareable;
 use crate::error::Error;
 use crate::sys::memory::Access;
-use crate::task::arguments::Arg;
-use crate::wire::{codec, handles};
+use crate::wire::handles;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::marker::PhantomData;
@@ -150,13 +149,6 @@ impl<T: Shareable> Serialize for Lent<'_, T> {
         let place = handles::give(self.block.memory().handle()).map_err(serde::ser::Error::custom)?;
         let (from, to) = (self.range.start as u64, self.range.end as u64);
         (place, self.block.len() as u64, self.round, from, to).serialize(serializer)
-    }
-}
-
-impl<'c, T: Shareable> Arg<ChunkMut<'c, T>> for Lent<'_, T> {
-    fn write(&self, out: &mut Vec<u8>) -> Result<(), Error> {
-        codec::encode(self, out)
-            .map_err(|error| Error::argument_unencodable(std::any::type_name::<T>(), &error.to_string()))
     }
 }
 

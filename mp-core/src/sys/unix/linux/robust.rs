@@ -5,7 +5,7 @@
 use std::cell::UnsafeCell;
 use std::io;
 use std::mem::MaybeUninit;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A lock in shared memory. The kernel knows who holds it, so a holder that is killed at any instruction leaves it to the
 /// next one, who is told.
@@ -61,23 +61,23 @@ impl RobustMutex {
             // SAFETY: duty: an initialised mutex: `init`, by whoever made the memory, before it was shared.
             return outcome(unsafe { libc::pthread_mutex_lock(self.0.get()) });
         };
-        let first = self.try_lock()?;
         let deadline = Instant::now().checked_add(timeout);
-        let mut locked = first;
+        let mut locked = self.try_lock()?;
         while locked == Locked::TimedOut {
             let rest =
                 deadline.map_or(LOOK_AGAIN, |deadline| deadline.saturating_duration_since(Instant::now()));
             if rest.is_zero() {
                 break;
             }
-            let until = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
-            let nanoseconds = until.tv_nsec as u64 + rest.min(LOOK_AGAIN).as_nanos() as u64;
-            let mut until_c = MaybeUninit::<libc::timespec>::zeroed();
+            let until = SystemTime::now() + rest.min(LOOK_AGAIN);
+            let until = until.duration_since(UNIX_EPOCH).unwrap_or_default();
+            let mut time = MaybeUninit::<libc::timespec>::zeroed();
+            #[allow(clippy::cast_lossless, reason = "the type of the field differs between targets")]
             // SAFETY: duty: all-zero bytes are a `timespec`, and the pointers are to it and to an initialised mutex.
             locked = outcome(unsafe {
-                let time = until_c.assume_init_mut();
-                time.tv_sec = (until.tv_sec + (nanoseconds / 1_000_000_000) as i64) as _;
-                time.tv_nsec = (nanoseconds % 1_000_000_000) as _;
+                let time = time.assume_init_mut();
+                time.tv_sec = libc::time_t::try_from(until.as_secs()).unwrap_or(libc::time_t::MAX);
+                time.tv_nsec = until.subsec_nanos() as _;
                 libc::pthread_mutex_timedlock(self.0.get(), time)
             })?;
         }

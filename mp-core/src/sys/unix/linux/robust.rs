@@ -56,6 +56,7 @@ impl RobustMutex {
     ///
     /// # Blocking and death
     /// A holder that is killed hands it on.
+    #[allow(clippy::cast_lossless, reason = "the type of a `timespec`'s field differs between targets")]
     pub fn lock(&self, timeout: Option<Duration>) -> io::Result<Locked> {
         let Some(timeout) = timeout else {
             // SAFETY: duty: an initialised mutex: `init`, by whoever made the memory, before it was shared.
@@ -72,7 +73,6 @@ impl RobustMutex {
             let until = SystemTime::now() + rest.min(LOOK_AGAIN);
             let until = until.duration_since(UNIX_EPOCH).unwrap_or_default();
             let mut time = MaybeUninit::<libc::timespec>::zeroed();
-            #[allow(clippy::cast_lossless, reason = "the type of the field differs between targets")]
             // SAFETY: duty: all-zero bytes are a `timespec`, and the pointers are to it and to an initialised mutex.
             locked = outcome(unsafe {
                 let time = time.assume_init_mut();

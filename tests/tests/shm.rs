@@ -1,5 +1,8 @@
 //! Typed shared memory: what is read in place, lent, locked, and named.
 
+// Tasks may stop at the first thing that is not as it should be, and take what the test is about.
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
+
 mp::test_main!();
 
 #[path = "shm/bytes.rs"]

@@ -4,8 +4,8 @@
 use mp::shm::{Array, ShareableList, Value};
 
 #[mp::task]
-fn change(number: Value<f64>, numbers: Array<i32>) -> Result<(), String> {
-    number.set(3.141_592_7).map_err(|error| error.to_string())?;
+fn change(number: &Value<f64>, numbers: &Array<i32>) -> Result<(), String> {
+    number.set(2.5).map_err(|error| error.to_string())?;
     for number in numbers.lock().map_err(|error| error.to_string())?.iter_mut() {
         *number = -*number;
     }
@@ -13,7 +13,7 @@ fn change(number: Value<f64>, numbers: Array<i32>) -> Result<(), String> {
 }
 
 #[mp::task]
-fn square(list: ShareableList, from: usize, to: usize) -> Result<(), String> {
+fn square(list: &ShareableList, from: usize, to: usize) -> Result<(), String> {
     for index in from..to {
         if let Ok(Some(mp::shm::Item::Int(number))) = list.get(index) {
             list.set(index, number * number).map_err(|error| error.to_string())?;

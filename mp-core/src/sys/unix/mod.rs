@@ -34,4 +34,4 @@ use elsewhere as platform;
 use linux as platform;
 
 pub use handle::{AsKernelHandle, BorrowedHandle, Handle, borrow, duplicate, look};
-pub use platform::{bell, cpu, entry, fault, futex, life, memory, poller, process, robust};
+pub use platform::{bell, cpu, entry, fault, futex, life, memory, poller, process, robust, segment};

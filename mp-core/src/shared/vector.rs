@@ -16,7 +16,8 @@ use std::ops::{Deref, DerefMut, Range};
 /// A slice in shared memory with one owner, whose pieces
 /// [`Pool::chunks_mut`](crate::Pool::chunks_mut) lends to tasks: they work on it in place.
 ///
-/// It cannot be sent itself. [`into_shared`](Self::into_shared) makes it a [`Shared`] slice that can, without a copy.
+/// Sent as a value, it is like a [`Vec`]: who receives it owns a copy. [`into_shared`](Self::into_shared) makes it a
+/// [`Shared`] slice, which is sent without one.
 ///
 /// ```
 /// let mut squares = mp::shm::SharedVec::zeroed(4)?;
@@ -91,6 +92,20 @@ impl<T: Shareable> DerefMut for SharedVec<T> {
 impl<T: Shareable + fmt::Debug> fmt::Debug for SharedVec<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&**self, f)
+    }
+}
+
+impl<T: Shareable> Serialize for SharedVec<T> {
+    /// Sends a sealed copy: this one stays as it is, and whoever reads the message, how often ever, gets what it is now.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Shared::from_slice(self).map_err(serde::ser::Error::custom)?.serialize(serializer)
+    }
+}
+
+impl<'de, T: Shareable> Deserialize<'de> for SharedVec<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let sent = Shared::<[T]>::deserialize(deserializer)?;
+        Self::from_slice(&sent).map_err(serde::de::Error::custom)
     }
 }
 

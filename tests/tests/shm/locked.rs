@@ -1,5 +1,6 @@
 //! `Value`, `Array` and `Atomic`: changed by many, and by some that are killed.
 
+use crate::rounds;
 use mp::shm::{Array, Atomic, Value};
 use mp::{ErrorKind, Pool};
 use mp_tests::{Random, scenario, until};
@@ -141,9 +142,8 @@ fn count_for_ever(board: Board, runs: Atomic<AtomicBool>) {
 fn killed_holders_leave_no_lock_and_no_half_value() {
     scenario(|| {
         let mut random = Random::new();
-        let rounds: u64 = std::env::var("MP_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1);
         let board = Board::new();
-        for _ in 0..20 * rounds {
+        for _ in 0..rounds(20) {
             let runs = Atomic::new(AtomicBool::new(false)).unwrap();
             let victim = mp::Process::new(count_for_ever, (&board, &runs)).start().unwrap();
             until(|| runs.load(Ordering::Relaxed));

@@ -1,5 +1,6 @@
 //! `Shared` slices that are read in place, and `SharedVec` whose pieces are lent.
 
+use crate::rounds;
 use mp::shm::{ChunkMut, Shared, SharedVec};
 use mp::{Backend, ErrorKind, Pool};
 use mp_tests::{Random, lives, scenario, until};
@@ -9,10 +10,6 @@ const BACKENDS: [Backend; 3] = [Backend::Process, Backend::Thread, Backend::Inli
 
 fn pool(backend: Backend, workers: usize) -> Pool {
     Pool::builder().workers(workers).backend(backend).build().unwrap()
-}
-
-fn rounds(base: u64) -> u64 {
-    base * std::env::var("MP_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1)
 }
 
 #[mp::task]

@@ -108,11 +108,16 @@ impl<T> Elements<T> {
     /// The system's, or that another process still has it mapped for writing.
     pub fn seal(self) -> io::Result<Self> {
         self.header().kind.store(Kind::Sealed as u64, Relaxed);
-        let Self { memory, mapping, len, .. } = self;
-        drop(mapping);
+        let len = self.len;
+        let memory = self.unmapped();
         memory.seal_contents()?;
         let mapping = Mapping::map(&memory, Access::Sealed)?;
         Ok(Self { memory, mapping, len, element: PhantomData })
+    }
+
+    /// The memory, with the mapping gone.
+    fn unmapped(self) -> Memory {
+        self.memory
     }
 
     pub fn header(&self) -> &Header {

@@ -93,13 +93,17 @@ mod models {
         loom::model(|| {
             let copies = Arc::new(Copies::default());
             copies.write(1);
-            let writer = thread::spawn({
+            // The writer is this thread: loom goes back to where a load could have come before a store, not the other
+            // way round if the storing thread loads in between.
+            let successor = thread::spawn({
                 let copies = copies.clone();
-                move || copies.write(2)
+                move || {
+                    let found = copies.read();
+                    assert!(found == [1, 1] || found == [2, 2], "half of a change: {found:?}");
+                }
             });
-            let found = copies.read();
-            assert!(found == [1, 1] || found == [2, 2], "half of a change: {found:?}");
-            assert!(writer.join().is_ok());
+            copies.write(2);
+            assert!(successor.join().is_ok());
             assert_eq!(copies.read(), [2, 2]);
         });
     }

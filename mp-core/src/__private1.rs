@@ -1,6 +1,7 @@
 //! What the macros' expansions name. Not public: it changes without notice, and its number with it.
 
 pub use crate::error::Failure;
+pub use crate::shared::shareable::Shareable;
 pub use crate::task::arguments::{Proven, TaskInput, TaskOutput, proven};
 pub use crate::task::entry::{Entry, Invoke, Node, type_id_of};
 pub use crate::task::frame::{Arguments, Reply};

@@ -50,7 +50,8 @@ mod pool;
 mod process;
 mod protocol;
 mod raw;
-mod shm;
+mod shared;
+pub mod shm;
 #[cfg(doctest)]
 mod snippets;
 pub mod sync;
@@ -66,7 +67,7 @@ pub use channel::queue::{Messages, Queue, QueueBuilder, Shutdown};
 pub use channel::refusal::SendError;
 pub use channel::waiting::{Waitable, wait_any};
 pub use error::{Error, ErrorKind, ExitStatus, PanicReport, WorkerLost};
-pub use mp_macros::{entry, task, task_of, tasks};
+pub use mp_macros::{Shareable, entry, task, task_of, tasks};
 pub use pool::{
     AsCompleted, Backend, Handle, Imap, ImapUnordered, MapHandle, Pool, PoolBuilder, Restart, TaskHandle,
     Waited, When, as_completed, wait,
@@ -79,5 +80,5 @@ pub use process::current::{
 pub use process::handle::JoinHandle;
 pub use process::output::Output;
 pub use process::sentinel::Sentinel;
-pub use shm::shareable::Shareable;
+pub use shared::shareable::Shareable;
 pub use task::arguments::{Arg, Args, Task};

@@ -7,6 +7,7 @@
 //!
 //!  task     one function              tasks     the marked functions of an impl
 //!  task_of  a path, in an expression  entry     fn main
+//!  shareable  a struct
 //! ```
 //!
 //! Every step adds its mistakes to one `errors::Errors`; all are shown at once, on the tokens they are about, and the
@@ -18,6 +19,7 @@ mod entry;
 mod errors;
 mod expand;
 mod instances;
+mod shareable;
 mod signature;
 mod task;
 mod task_of;
@@ -131,6 +133,32 @@ pub fn tasks(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro]
 pub fn task_of(input: TokenStream) -> TokenStream {
     task_of::expand(input.into()).into()
+}
+
+/// Proves that a struct may live in shared memory, and implements `mp::Shareable` for it.
+///
+/// ```ignore (mp depends on this crate, so this crate cannot run examples of mp)
+/// #[derive(Clone, Copy, mp::Shareable)]
+/// #[repr(C)]
+/// struct Point {
+///     x: f64,
+///     y: f64,
+/// }
+/// ```
+///
+/// # Options
+///
+/// `#[mp(crate = my::mp)]` below the derive says where `mp` is, if it is not `::mp`.
+///
+/// # Errors
+///
+/// Does not compile, with a message for each: fields whose type cannot live there, padding before, between or after fields
+/// (put the widest fields first, or fill the gap with a field such as `_reserved: [u8; 4]`), a struct without `#[repr(C)]`
+/// or `#[repr(transparent)]`, without `Copy` (so one with `Drop`), without fields, or with generic parameters; enums and
+/// unions.
+#[proc_macro_derive(Shareable, attributes(mp))]
+pub fn shareable(item: TokenStream) -> TokenStream {
+    shareable::expand(item.into()).into()
 }
 
 /// Lets the program be its own worker: `mp::main!();` as an attribute.

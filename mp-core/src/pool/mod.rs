@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   pool, map, imap, handle    the verbs: encode on the caller's thread, submit, wait, decode on the caller's thread
+//!   lending                    tasks that work in place on pieces of the caller's memory
 //!   ticket                     one job as its owner holds it
 //!   shared                     the lock, who leads and who follows, the helper thread, Ctrl-C
 //!   core, actions, packing     events in, actions out: the only one who talks to scheduler, jobs and stations
@@ -18,6 +19,7 @@ mod handle;
 mod hands;
 mod imap;
 mod jobs;
+mod lending;
 mod map;
 mod packing;
 mod scheduler;

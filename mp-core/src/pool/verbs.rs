@@ -323,6 +323,10 @@ impl Pool {
         &self.shared.config.name
     }
 
+    pub(super) fn size(&self) -> usize {
+        self.shared.config.policy.workers.get()
+    }
+
     #[track_caller]
     fn submit<F, P, A>(&self, _task: F, args: &A) -> Result<TaskHandle<F::Output>, Error>
     where

@@ -2,15 +2,20 @@
 //!
 //! `atomic` is where atomics come from: std's or, in a model, loom's. `sleep` is the word one side sleeps on and the
 //! other one tests before it pays for a wake-up; `crowd` is one that many sleep on. `word` is a word for any number of
-//! sleepers, and below it is what the types of `sync` are made of.
+//! sleepers, and below it is what the types of `sync` are made of. `loan` counts who is inside a memory that is lent, and
+//! `turn` says which of two copies counts.
 
 pub mod atomic;
 pub mod barrier;
 pub mod crowd;
 pub mod event;
+#[allow(unsafe_code)] // the cell of a model
+pub mod loan;
 pub mod semaphore;
 pub mod sequence;
 pub mod sleep;
+#[allow(unsafe_code)] // the cell of a model
+pub mod turn;
 pub mod word;
 
 /// Explores a model of three threads: every order with up to three preemptions. All of them take minutes, and few

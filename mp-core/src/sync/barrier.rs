@@ -9,7 +9,7 @@
 use crate::error::{Error, ErrorKind};
 use crate::raw::barrier::{Arrival, BarrierWords, Broken, PARTIES_MAX};
 use crate::raw::word::Deadline;
-use crate::shm::block::{Block, Words};
+use crate::shared::block::{Block, Words};
 use crate::sys::life::{self, Life};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;

@@ -5,7 +5,7 @@
 use crate::error::Error;
 use crate::raw::event::EventWord;
 use crate::raw::word::Deadline;
-use crate::shm::block::{Block, Words};
+use crate::shared::block::{Block, Words};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;

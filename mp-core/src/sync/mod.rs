@@ -35,7 +35,7 @@
 //! ```text
 //!  Mutex, RLock, RwLock, OnceLock ─► lock ─► sys::robust      the kernel hands it on when a holder dies
 //!  Event, Semaphore, Condvar, Barrier ─► raw ─► sys::futex    no owner: who is killed leaves a whole word
-//!  all of them ─► shm::block                                  memory, mapping, travel
+//!  all of them ─► shared::block                               memory, mapping, travel
 //! ```
 
 mod barrier;

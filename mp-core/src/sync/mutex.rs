@@ -5,8 +5,8 @@
 use super::error::{LockError, OwnerDied, sealed};
 use super::lock::{LockWords, Patience};
 use crate::error::Error;
-use crate::shm::block::{Block, Words};
-use crate::shm::shareable::Shareable;
+use crate::shared::block::{Block, Words};
+use crate::shared::shareable::Shareable;
 use serde::{Deserialize, Serialize};
 use std::cell::UnsafeCell;
 use std::fmt;

@@ -5,7 +5,7 @@
 use super::error::{LockError, OwnerDied, sealed};
 use super::lock::{LockWords, Patience, Refusal};
 use crate::error::Error;
-use crate::shm::block::{Block, Words};
+use crate::shared::block::{Block, Words};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::marker::PhantomData;

@@ -18,8 +18,8 @@
 use super::error::{LockError, OwnerDied, sealed};
 use super::lock::{LockWords, Patience, Refusal};
 use crate::error::Error;
-use crate::shm::block::{Block, Words};
-use crate::shm::shareable::Shareable;
+use crate::shared::block::{Block, Words};
+use crate::shared::shareable::Shareable;
 use crate::sys::cpu;
 use serde::{Deserialize, Serialize};
 use std::cell::{Cell, UnsafeCell};

@@ -5,7 +5,7 @@
 use crate::error::{Error, ErrorKind};
 use crate::raw::semaphore::{PERMITS_MAX, SemaphoreWords};
 use crate::raw::word::Deadline;
-use crate::shm::block::{Block, Words};
+use crate::shared::block::{Block, Words};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};

@@ -69,6 +69,11 @@ pub fn last_refusal() -> Option<&'static str> {
     LAST.take()
 }
 
+/// A value that cannot be read here for a reason of its own.
+pub fn refuse(why: &'static str) -> NotHere {
+    NotHere::new(why)
+}
+
 /// For `Serialize`: puts a copy of the handle aside and returns its place.
 ///
 /// # Errors

@@ -7,4 +7,6 @@ pub enum Access {
     Read,
     /// Reading and writing.
     ReadWrite,
+    /// Reading memory that nobody can write any more.
+    Sealed,
 }

@@ -12,6 +12,8 @@ pub enum Access {
     Read,
     /// Reading and writing.
     ReadWrite,
+    /// Reading memory that nobody can write any more.
+    Sealed,
 }
 
 /// Anonymous memory (a section) that can be given to other processes by its handle.
@@ -39,6 +41,21 @@ impl Memory {
     /// Zeroed memory that cannot shrink but may [`grow`](Self::grow).
     pub fn create_growable(_: &str, _: usize) -> io::Result<Self> {
         Err(unsupported())
+    }
+
+    /// Zeroed memory that can neither shrink nor grow, and whose contents can be [sealed](Self::seal_contents).
+    pub fn create_sealable(_: &str, _: usize) -> io::Result<Self> {
+        Err(unsupported())
+    }
+
+    /// From now on nobody can write here, in no process.
+    pub fn seal_contents(&self) -> io::Result<()> {
+        Err(unsupported())
+    }
+
+    /// Whether nobody can write here any more.
+    pub fn is_content_sealed(&self) -> bool {
+        false
     }
 
     /// Takes a handle from another process that says it is memory of at least `len` bytes.

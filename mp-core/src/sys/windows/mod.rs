@@ -16,6 +16,7 @@ pub mod pipe;
 pub mod poller;
 pub mod process;
 pub mod robust;
+pub mod segment;
 pub mod socket;
 
 mod handle;

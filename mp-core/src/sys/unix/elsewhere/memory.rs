@@ -34,6 +34,21 @@ impl Memory {
         Err(unsupported())
     }
 
+    /// Zeroed memory that can neither shrink nor grow, and whose contents can be [sealed](Self::seal_contents).
+    pub fn create_sealable(_: &str, _: usize) -> io::Result<Self> {
+        Err(unsupported())
+    }
+
+    /// From now on nobody can write here, in no process.
+    pub fn seal_contents(&self) -> io::Result<()> {
+        Err(unsupported())
+    }
+
+    /// Whether nobody can write here any more.
+    pub fn is_content_sealed(&self) -> bool {
+        false
+    }
+
     /// Takes a handle from another process that says it is memory of at least `len` bytes.
     pub fn from_handle(_: Handle, _: usize) -> io::Result<Self> {
         Err(unsupported())

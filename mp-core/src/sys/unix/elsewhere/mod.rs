@@ -13,6 +13,7 @@ pub mod memory;
 pub mod poller;
 pub mod process;
 pub mod robust;
+pub mod segment;
 pub(super) mod socket_flags;
 
 mod unsupported;

@@ -48,6 +48,26 @@ impl Memory {
         Ok(Self { handle, len })
     }
 
+    /// Zeroed memory that can neither shrink nor grow, and whose contents can be [sealed](Self::seal_contents).
+    pub fn create_sealable(name: &str, len: usize) -> io::Result<Self> {
+        let memory = Self::create_growable(name, len)?;
+        fcntl_add_seals(&memory.handle, SealFlags::GROW)?;
+        Ok(memory)
+    }
+
+    /// From now on nobody can write here, in no process.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::ResourceBusy`] while a writable mapping exists.
+    pub fn seal_contents(&self) -> io::Result<()> {
+        Ok(fcntl_add_seals(&self.handle, SealFlags::WRITE | SealFlags::SEAL)?)
+    }
+
+    /// Whether nobody can write here any more.
+    pub fn is_content_sealed(&self) -> bool {
+        fcntl_get_seals(&self.handle).is_ok_and(|seals| seals.contains(SealFlags::WRITE))
+    }
+
     /// Takes a handle from another process that says it is memory of at least `len` bytes, and believes nothing: it
     /// must be such memory and be sealed against shrinking. The caller holds `len` against its limits.
     ///
@@ -110,15 +130,16 @@ unsafe impl Sync for Mapping {}
 impl Mapping {
     /// Maps all of `memory`. The mapping outlives the handle.
     pub fn map(memory: &Memory, access: Access) -> io::Result<Self> {
-        let protection = match access {
-            Access::Read => ProtFlags::READ,
-            Access::ReadWrite => ProtFlags::READ | ProtFlags::WRITE,
+        // Before Linux 6.7 the kernel refuses a shared mapping of sealed memory even for reading. A private one shows
+        // the same pages, since nobody writes.
+        let (protection, flags) = match access {
+            Access::Read => (ProtFlags::READ, MapFlags::SHARED),
+            Access::ReadWrite => (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED),
+            Access::Sealed => (ProtFlags::READ, MapFlags::PRIVATE),
         };
         // SAFETY: duty: replace no existing mapping: no address is given and MAP_FIXED is not set, so the kernel keeps
         // it. Duty: pages stay backed: the length is within a file sealed against shrinking, kept by `Memory`.
-        let start = unsafe {
-            mmap(std::ptr::null_mut(), memory.len, protection, MapFlags::SHARED, &memory.handle, 0)?
-        };
+        let start = unsafe { mmap(std::ptr::null_mut(), memory.len, protection, flags, &memory.handle, 0)? };
         let start = NonNull::new(start.cast()).ok_or_else(|| io::Error::other("mapped at address zero"))?;
         Ok(Self { start, len: memory.len, access })
     }
@@ -142,7 +163,7 @@ impl Mapping {
     /// # Errors
     /// [`io::ErrorKind::InvalidInput`] when they do not fit or the mapping is not writable.
     pub fn copy_in(&self, offset: usize, bytes: &[u8]) -> io::Result<()> {
-        if !self.holds(offset, bytes.len()) || self.access == Access::Read {
+        if !self.holds(offset, bytes.len()) || self.access != Access::ReadWrite {
             return Err(invalid("a copy into shared memory out of bounds"));
         }
         // SAFETY: duty: source and target are valid for the length and apart: the source is a live slice of ours, the

@@ -10,6 +10,7 @@ pub mod memory;
 pub mod poller;
 pub mod process;
 pub mod robust;
+pub mod segment;
 
 mod arguments;
 mod descendants;

@@ -5,8 +5,8 @@
 //!  Block ──►   ▲
 //!              └── another process: Block ─► Inner ─► its own descriptor and mapping of the same memory
 //! ```
-//! A block is a serde value: what travels is the descriptor. The stamp says what kind of object it is, so that a lock
-//! that is read as another type is refused instead of misunderstood. The memory is gone with the last handle, whatever
+//! A block is a serde value: what travels is the descriptor. The stamp says what kind of object of what type it is,
+//! so that a lock that is read as another one is refused instead of misunderstood. The memory is gone with the last handle, whatever
 //! killed its holders.
 
 #![allow(unsafe_code)] // a mapping's bytes seen as the object
@@ -124,7 +124,7 @@ impl<W: Words> Block<W> {
     }
 
     fn stamp() -> u64 {
-        const { u64::from_le_bytes(*b"mp\0\0\0\0\0\0") | (W::KIND as u64) << 16 | (size_of::<W>() as u64) << 24 }
+        fingerprint::<W>().wrapping_add(u64::from(W::KIND))
     }
 }
 
@@ -132,6 +132,14 @@ impl<W: Words> Block<W> {
 #[inline]
 fn stamped<W>(mapping: &Mapping) -> *mut Stamped<W> {
     mapping.ptr().cast()
+}
+
+/// Says in another process of the family, which runs the same program, whether it means the same type.
+pub fn fingerprint<T>() -> u64 {
+    let name = std::any::type_name::<T>().bytes();
+    let sizes = [size_of::<T>(), align_of::<T>()].map(|number| number as u8);
+    name.chain(sizes)
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 impl<W: Words> Deref for Block<W> {

@@ -1,0 +1,213 @@
+//! Many values under one lock.
+
+#![allow(unsafe_code)] // slices of a mapping
+
+use super::elements::{Elements, Kind};
+use super::lock::{Held, Locked, timed_out};
+use super::shareable::Shareable;
+use crate::error::{Error, ErrorKind};
+use crate::sys::memory::Access;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Values of fixed number that several processes read and change, one at a time.
+///
+/// Clones and copies in other processes are the same array. A process that is killed while it holds the lock hands it on;
+/// what it had changed stays, so the next one may find half of a change: [`ArrayGuard::owner_died`] and
+/// [`deaths`](Self::deaths) say so.
+///
+/// ```
+/// use mp::shm::Array;
+///
+/// #[mp::task]
+/// fn negate(numbers: Array<i32>) -> Result<(), String> {
+///     let mut numbers = numbers.lock().map_err(|error| error.to_string())?;
+///     numbers.iter_mut().for_each(|number| *number = -*number);
+///     Ok(())
+/// }
+///
+/// fn main() -> Result<(), mp::Error> {
+///     mp::main!();
+///     let numbers = Array::from_slice(&[1, 2, 3])?;
+///     let _ = mp::spawn(negate, (&numbers,))?.join()?;
+///     assert_eq!(numbers.to_vec()?, [-1, -2, -3]);
+///     assert_eq!(numbers.get(7)?, None);
+///     Ok(())
+/// }
+/// ```
+///
+/// # Errors
+/// Its methods fail with [`ErrorKind::Deadlock`] in a thread that has a [`lock`](Self::lock) on it.
+///
+/// # Blocking and death
+/// Its methods wait for the holder of the lock; one that is killed hands it on.
+pub struct Array<T: Shareable>(Arc<Elements<T>>);
+
+impl<T: Shareable> Array<T> {
+    /// `len` elements of which all bytes are zero.
+    ///
+    /// # Errors
+    /// If the system gives no memory.
+    pub fn zeroed(len: usize) -> Result<Self, Error> {
+        Ok(Self(Arc::new(Elements::create_locked(Kind::Array, len)?)))
+    }
+
+    /// A copy of `elements`.
+    ///
+    /// # Errors
+    /// If the system gives no memory.
+    pub fn from_slice(elements: &[T]) -> Result<Self, Error> {
+        let array = Self::zeroed(elements.len())?;
+        array.lock()?.copy_from_slice(elements);
+        Ok(array)
+    }
+
+    /// How many elements there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The element at `index`; `None` if there is none.
+    pub fn get(&self, index: usize) -> Result<Option<T>, Error> {
+        Ok(self.lock()?.get(index).copied())
+    }
+
+    /// Replaces the element at `index`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] if there is none.
+    pub fn set(&self, index: usize, value: T) -> Result<(), Error> {
+        match self.lock()?.get_mut(index) {
+            Some(place) => *place = value,
+            None => return Err(self.out_of_bounds(index, 1)),
+        }
+        Ok(())
+    }
+
+    /// All elements.
+    pub fn to_vec(&self) -> Result<Vec<T>, Error> {
+        Ok(self.lock()?.to_vec())
+    }
+
+    /// Copies the elements from `index` on to `target`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] if there are fewer than it takes.
+    pub fn copy_to(&self, index: usize, target: &mut [T]) -> Result<(), Error> {
+        let guard = self.lock()?;
+        let range = index..index.saturating_add(target.len());
+        target.copy_from_slice(guard.get(range).ok_or_else(|| self.out_of_bounds(index, target.len()))?);
+        Ok(())
+    }
+
+    /// Replaces the elements from `index` on by those of `source`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] if there is not so much room.
+    pub fn copy_from(&self, index: usize, source: &[T]) -> Result<(), Error> {
+        let mut guard = self.lock()?;
+        let range = index..index.saturating_add(source.len());
+        guard.get_mut(range).ok_or_else(|| self.out_of_bounds(index, source.len()))?.copy_from_slice(source);
+        Ok(())
+    }
+
+    /// Waits for the lock; the guard is the elements as a slice, in place.
+    ///
+    /// # Blocking and death
+    /// A holder that is killed hands the lock on.
+    pub fn lock(&self) -> Result<ArrayGuard<T>, Error> {
+        Held::wait(&self.0).map(ArrayGuard)
+    }
+
+    /// Waits for the lock, at most `timeout`. Zero looks once.
+    ///
+    /// # Errors
+    /// [`is_timeout`](Error::is_timeout) if somebody held it all the time.
+    ///
+    /// # Blocking and death
+    /// As [`lock`](Self::lock), and when the time is over.
+    pub fn lock_timeout(&self, timeout: Duration) -> Result<ArrayGuard<T>, Error> {
+        Held::take(&self.0, Some(timeout))?.map(ArrayGuard).ok_or_else(|| timed_out(timeout))
+    }
+
+    /// How many processes were killed while they held the lock, as far as the next holder has seen it.
+    pub fn deaths(&self) -> u64 {
+        self.0.line().deaths()
+    }
+
+    fn out_of_bounds(&self, index: usize, count: usize) -> Error {
+        let len = self.len();
+        Error::new(
+            ErrorKind::InvalidInput,
+            format!("{count} elements at index {index} are out of bounds of an array of {len}"),
+        )
+    }
+}
+
+/// The lock on an [`Array`], and its elements.
+pub struct ArrayGuard<T: Shareable>(Held<Arc<Elements<T>>>);
+
+impl<T: Shareable> ArrayGuard<T> {
+    /// Whether the holder before was killed, so that its change may be half done.
+    pub fn owner_died(&self) -> bool {
+        self.0.owner_died()
+    }
+}
+
+impl<T: Shareable> Deref for ArrayGuard<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        let elements = self.0.memory();
+        // SAFETY: duty: in bounds, aligned, alive, valid: `Elements::data` for `len` elements, kept by the guard. Duty:
+        // unchanging: elements are reached through guards only, and the lock lets there be one.
+        unsafe { std::slice::from_raw_parts(elements.data(), elements.len()) }
+    }
+}
+
+impl<T: Shareable> DerefMut for ArrayGuard<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        let elements = self.0.memory();
+        // SAFETY: as in `deref`, and the only guard is borrowed mutably.
+        unsafe { std::slice::from_raw_parts_mut(elements.data(), elements.len()) }
+    }
+}
+
+impl<T: Shareable> Clone for Array<T> {
+    /// The same array once more.
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T: Shareable> fmt::Debug for Array<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Array").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+impl<T: Shareable + fmt::Debug> fmt::Debug for ArrayGuard<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+impl<T: Shareable> Serialize for Array<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.write(serializer)
+    }
+}
+
+impl<'de, T: Shareable> Deserialize<'de> for Array<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(Arc::new(Elements::read(deserializer, Kind::Array, Access::ReadWrite)?)))
+    }
+}

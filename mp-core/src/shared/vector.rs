@@ -1,0 +1,260 @@
+//! Memory with one owner, who lends pieces of it.
+
+#![allow(unsafe_code)] // slices of a mapping
+
+use super::elements::{Elements, Kind};
+use super::sealed::Shared;
+use super::shareable::Shareable;
+use crate::error::Error;
+use crate::sys::memory::Access;
+use crate::wire::handles;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut, Range};
+
+/// A slice in shared memory with one owner, whose pieces
+/// [`Pool::chunks_mut`](crate::Pool::chunks_mut) lends to tasks: they work on it in place.
+///
+/// Sent as a value, it is like a [`Vec`]: who receives it owns a copy. [`into_shared`](Self::into_shared) makes it a
+/// [`Shared`] slice, which is sent without one.
+///
+/// ```
+/// let mut squares = mp::shm::SharedVec::zeroed(4)?;
+/// squares.iter_mut().zip(0_u32..).for_each(|(place, number)| *place = number * number);
+/// assert_eq!(*squares, [0, 1, 4, 9]);
+/// # Ok::<(), mp::Error>(())
+/// ```
+pub struct SharedVec<T: Shareable>(Elements<T>);
+
+impl<T: Shareable> SharedVec<T> {
+    /// `len` elements of which all bytes are zero. Pages that nobody touches cost nothing.
+    ///
+    /// # Errors
+    /// If the system gives no memory.
+    pub fn zeroed(len: usize) -> Result<Self, Error> {
+        Elements::create(Kind::Vector, len).map(Self)
+    }
+
+    /// A copy of `elements`.
+    ///
+    /// # Errors
+    /// If the system gives no memory.
+    pub fn from_slice(elements: &[T]) -> Result<Self, Error> {
+        let mut copy = Self::zeroed(elements.len())?;
+        copy.copy_from_slice(elements);
+        Ok(copy)
+    }
+
+    /// Gives up writing, so that every process can read in place.
+    ///
+    /// # Errors
+    /// If the system gives no memory: where a task did not give its piece back (it forgot it), the elements are copied.
+    pub fn into_shared(self) -> Result<Shared<[T]>, Error> {
+        let (memory, len) = (self.0.memory().handle(), self.0.len());
+        let spare =
+            crate::sys::duplicate(memory).map_err(|error| Error::os("cannot seal shared memory", error))?;
+        let mapped_elsewhere = match self.0.seal() {
+            Ok(sealed) => return Ok(Shared::new(sealed)),
+            Err(error) => error,
+        };
+        let again = Elements::<T>::attach(spare, Kind::Sealed, len as u64, Access::Read);
+        let Ok(again) = again else { return Err(Error::os("cannot seal shared memory", mapped_elsewhere)) };
+        let copy = Elements::create(Kind::Vector, len)?;
+        copy_elements(&again, &copy, 0..len);
+        copy.seal().map(Shared::new).map_err(|error| Error::os("cannot seal shared memory", error))
+    }
+
+    /// Starts lending pieces.
+    pub(crate) fn lend(&mut self) -> Lending<'_, T> {
+        let round = self.0.header().loans.open();
+        Lending { vector: self, round }
+    }
+}
+
+impl<T: Shareable> Deref for SharedVec<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        // SAFETY: duty: in bounds, aligned, alive, valid: as for `Shared`. Duty: unchanging: this is the owner, and no
+        // piece is lent: `Lending` borrows it mutably, and ends with nobody inside.
+        unsafe { std::slice::from_raw_parts(self.0.data(), self.0.len()) }
+    }
+}
+
+impl<T: Shareable> DerefMut for SharedVec<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: as in `deref`, and `self` is borrowed mutably: nobody else in this process reaches it.
+        unsafe { std::slice::from_raw_parts_mut(self.0.data(), self.0.len()) }
+    }
+}
+
+impl<T: Shareable + fmt::Debug> fmt::Debug for SharedVec<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+impl<T: Shareable> Serialize for SharedVec<T> {
+    /// Sends a sealed copy: this one stays as it is, and whoever reads the message, how often ever, gets what it is now.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Shared::from_slice(self).map_err(serde::ser::Error::custom)?.serialize(serializer)
+    }
+}
+
+impl<'de, T: Shareable> Deserialize<'de> for SharedVec<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let sent = Shared::<[T]>::deserialize(deserializer)?;
+        Self::from_slice(&sent).map_err(serde::de::Error::custom)
+    }
+}
+
+/// A round of lending.
+pub(crate) struct Lending<'v, T: Shareable> {
+    vector: &'v mut SharedVec<T>,
+    round: u32,
+}
+
+impl<T: Shareable> Lending<'_, T> {
+    /// The pieces of `size` elements; the last may be shorter. No two of them overlap.
+    pub(crate) fn chunks(&self, size: usize) -> impl Iterator<Item = Lent<'_, T>> {
+        let len = self.vector.0.len();
+        (0..len).step_by(size.max(1)).map(move |from| Lent {
+            elements: &self.vector.0,
+            round: self.round,
+            range: from..from.saturating_add(size).min(len),
+        })
+    }
+
+    /// Ends the round. `over` says of each chunk whether its call is known to have ended. If some are not and a borrower
+    /// may still be inside, the vector moves to other memory, in which the elements of those are zero.
+    pub(crate) fn finish(self, size: usize, over: impl Fn(usize) -> bool) -> Result<(), Error> {
+        let len = self.vector.0.len();
+        let inside = self.vector.0.header().loans.close();
+        let all_over = (0..len.div_ceil(size)).all(&over);
+        if inside == 0 || all_over {
+            return Ok(());
+        }
+        let moved = Elements::create(Kind::Vector, len);
+        let moved = match moved {
+            Ok(moved) => moved,
+            Err(error) => {
+                // Empty is the only thing it can safely be.
+                self.vector.0 = Elements::create(Kind::Vector, 0)?;
+                return Err(error);
+            }
+        };
+        for chunk in (0..len.div_ceil(size)).filter(|chunk| over(*chunk)) {
+            copy_elements(&self.vector.0, &moved, chunk * size..(chunk * size + size).min(len));
+        }
+        self.vector.0 = moved;
+        Ok(())
+    }
+}
+
+/// A piece on its way to a task, which sees it as [`ChunkMut`].
+pub struct Lent<'v, T: Shareable> {
+    elements: &'v Elements<T>,
+    round: u32,
+    range: Range<usize>,
+}
+
+impl<T: Shareable> Serialize for Lent<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let place = handles::give(self.elements.memory().handle()).map_err(serde::ser::Error::custom)?;
+        let (from, to) = (self.range.start as u64, self.range.end as u64);
+        (place, self.elements.len() as u64, self.round, from, to).serialize(serializer)
+    }
+}
+
+/// A piece of a [`SharedVec`] in a task that [`Pool::chunks_mut`](crate::Pool::chunks_mut) lent it to: a slice to work on
+/// in place.
+///
+/// Its lifetime is that of the call, so a task cannot keep it, and it is no serde value, so a task cannot pass it on.
+/// That is why it is a type of its own and not a `&mut [T]`.
+///
+/// ```
+/// #[mp::task]
+/// fn negate(mut chunk: mp::shm::ChunkMut<'_, i64>) {
+///     chunk.iter_mut().for_each(|number| *number = -*number);
+/// }
+///
+/// fn main() -> Result<(), mp::Error> {
+///     mp::main!();
+///     let mut numbers = mp::shm::SharedVec::from_slice(&[1, 2, 3])?;
+///     mp::Pool::new(2)?.chunks_mut(negate, &mut numbers, 2)?;
+///     assert_eq!(*numbers, [-1, -2, -3]);
+///     Ok(())
+/// }
+/// ```
+pub struct ChunkMut<'c, T: Shareable> {
+    elements: Elements<T>,
+    round: u32,
+    range: Range<usize>,
+    call: PhantomData<&'c mut [T]>,
+}
+
+impl<T: Shareable> ChunkMut<'_, T> {
+    /// The position of the first element in the whole vector.
+    pub fn start(&self) -> usize {
+        self.range.start
+    }
+}
+
+impl<T: Shareable> Deref for ChunkMut<'_, T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        // SAFETY: duty: in bounds: checked when it was decoded; aligned, alive, valid: as for `Shared`. Duty: unchanging:
+        // its lender lends each element once in a round, and touches nothing while somebody is inside.
+        unsafe { std::slice::from_raw_parts(self.elements.data().add(self.range.start), self.range.len()) }
+    }
+}
+
+impl<T: Shareable> DerefMut for ChunkMut<'_, T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: as in `deref`, and `self` is borrowed mutably.
+        unsafe {
+            std::slice::from_raw_parts_mut(self.elements.data().add(self.range.start), self.range.len())
+        }
+    }
+}
+
+impl<T: Shareable> Drop for ChunkMut<'_, T> {
+    fn drop(&mut self) {
+        self.elements.header().loans.leave(self.round);
+    }
+}
+
+impl<T: Shareable + fmt::Debug> fmt::Debug for ChunkMut<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+impl<'de, T: Shareable> Deserialize<'de> for ChunkMut<'de, T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let refuse = |why| serde::de::Error::custom(handles::refuse(why));
+        let (place, len, round, from, to) = <(u32, u64, u32, u64, u64)>::deserialize(deserializer)?;
+        let elements = Elements::attach_at::<D::Error>(place, Kind::Vector, len, Access::ReadWrite)?;
+        if from > to || to > len {
+            return Err(refuse("the piece of shared memory is out of bounds"));
+        }
+        if !elements.header().loans.enter(round) {
+            return Err(refuse("the loan of this piece of shared memory is over"));
+        }
+        Ok(Self { elements, round, range: from as usize..to as usize, call: PhantomData })
+    }
+}
+
+fn copy_elements<T: Shareable>(from: &Elements<T>, to: &Elements<T>, range: Range<usize>) {
+    if range.end > from.len().min(to.len()) {
+        crate::check::never!("a copy between vectors out of bounds");
+        return;
+    }
+    // SAFETY: duty: in bounds of both: the line above; apart: two memories. Nobody writes what is copied: these elements
+    // are not lent, by the callers.
+    unsafe {
+        std::ptr::copy_nonoverlapping(from.data().add(range.start), to.data().add(range.start), range.len());
+    }
+}

@@ -73,6 +73,9 @@ pub const WORKERS_MAX: usize = 4096;
 /// Work that a worker holds ahead: long against a refill (some 10 µs), short against what a person notices at the end.
 pub const CREDIT_TIME: Duration = Duration::from_micros(500);
 
+/// Work that takes less is not split among workers.
+pub const SHARE_TIME_MIN: Duration = Duration::from_micros(50);
+
 /// A front call that has run this long no longer belongs to the short ones that were put in one line with it.
 pub const STEAL_AFTER: Duration = Duration::from_millis(1);
 

@@ -88,7 +88,8 @@ impl Parcel {
     pub fn into_value<T: DeserializeOwned>(self) -> Result<T, Error> {
         self.must_be(Content::Value)?;
         let Self { bytes, handles, .. } = self;
-        let decoded = handles::providing(handles, || codec::decode(&bytes));
+        let decode = || codec::decode(&bytes);
+        let decoded = if handles.is_empty() { decode() } else { handles::providing(handles, decode) };
         scratch::keep(bytes);
         decoded.map_err(|reason| {
             let name = std::any::type_name::<T>();

@@ -1,7 +1,7 @@
 //! How many calls a worker may hold: enough to keep it busy until it can be refilled, and no more.
 
 use super::workers::Worker;
-use crate::limits::{CALLS_OUT_MAX, CREDIT_TIME, RATE_WINDOW, REFILL_AT_ONCE};
+use crate::limits::{CALLS_OUT_MAX, CREDIT_TIME, RATE_WINDOW, REFILL_AT_ONCE, SHARE_TIME_MIN};
 use std::num::NonZeroU64;
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ pub(super) struct Credit {
 impl Credit {
     /// The end of the line is shared: nobody takes more than half of an equal share of what waits.
     pub(super) fn new(waiting: u64, workers: u64, max_tasks: Option<NonZeroU64>) -> Self {
-        let out_max = (waiting / (2 * workers) + 1).min(CALLS_OUT_MAX);
+        let out_max = waiting / (2 * workers) + 1;
         Self { out_max, calls_max: max_tasks.map_or(u64::MAX, NonZeroU64::get) }
     }
 
@@ -70,7 +70,12 @@ impl Credit {
                 (nanos(CREDIT_TIME).saturating_sub(worker.backlog()) / each).max(2_u64.saturating_sub(out))
             }
         };
-        by_time.min(self.out_max.saturating_sub(out)).min(self.calls_max.saturating_sub(worker.numbered()))
+        // A hand-over costs about a microsecond, and a worker that runs dry two switches: what takes less than this is
+        // not worth sharing more finely.
+        let out_max = each.map_or(self.out_max, |each| self.out_max.max(nanos(SHARE_TIME_MIN) / each));
+        by_time
+            .min(out_max.min(CALLS_OUT_MAX).saturating_sub(out))
+            .min(self.calls_max.saturating_sub(worker.numbered()))
     }
 }
 

@@ -129,10 +129,11 @@ fn what_stands_behind_a_long_call_goes_to_an_idle_worker() {
         (0, submitted(A, 9), vec![dispatch(W0, A, 0..1, 1), dispatch(W1, A, 1..2, 1)]),
         (20, returned(W0), vec![complete(A, 0), dispatch(W0, A, 2..4, 2)]),
         (20, returned(W1), vec![complete(A, 1), dispatch(W1, A, 4..6, 2)]),
-        (40, returned(W1), vec![complete(A, 4)]),
-        (60, returned(W1), vec![complete(A, 5), dispatch(W1, A, 6..7, 4)]),
-        (80, returned(W1), vec![complete(A, 6), dispatch(W1, A, 7..8, 5)]),
-        (100, returned(W1), vec![complete(A, 7), dispatch(W1, A, 8..9, 6)]),
+        // Its share of what waits is less than two, and two are too little work to be split.
+        (40, returned(W1), vec![complete(A, 4), dispatch(W1, A, 6..7, 4)]),
+        (60, returned(W1), vec![complete(A, 5), dispatch(W1, A, 7..8, 5)]),
+        (80, returned(W1), vec![complete(A, 6), dispatch(W1, A, 8..9, 6)]),
+        (100, returned(W1), vec![complete(A, 7)]),
         (120, returned(W1), vec![complete(A, 8)]),
     ];
     let mut scheduler = check(policy(2), rows);

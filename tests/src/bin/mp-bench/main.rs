@@ -24,10 +24,13 @@ use std::process::ExitCode;
 /// What stands behind the slash: workers are this program, started again.
 const VARIANT: &str = "mp-process";
 
-/// What each workload returns: the benchmark stops at the first thing that is not as it should be.
-type Outcome = Result<(), Box<dyn Error>>;
+/// The benchmark stops at the first thing that is not as it should be.
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
-const WORKLOADS: &[(&str, fn(&str) -> Outcome)] = &[
+/// Measures and prints, under this variant's name.
+type Workload = fn(&str) -> Outcome;
+
+const WORKLOADS: &[(&str, Workload)] = &[
     ("w1", start::processes),
     ("w2", calls::round_trips),
     ("w3", calls::map),

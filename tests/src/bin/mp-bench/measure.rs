@@ -1,10 +1,9 @@
 //! Counting, timing and printing.
 
+use crate::Outcome;
 use std::hint::{black_box, spin_loop};
 use std::thread;
 use std::time::{Duration, Instant};
-
-use crate::Outcome;
 
 /// Prints one result.
 pub fn emit(metric: &str, variant: &str, value: f64, unit: &str) {
@@ -55,11 +54,7 @@ pub fn seconds<T>(work: impl FnOnce() -> T) -> (f64, T) {
 }
 
 /// Microseconds of each of `count` calls after `warm` calls without a clock, sorted.
-pub fn sample_us(
-    warm: usize,
-    count: usize,
-    mut call: impl FnMut() -> Outcome,
-) -> Result<Vec<f64>, Box<dyn std::error::Error>> {
+pub fn sample_us(warm: usize, count: usize, mut call: impl FnMut() -> Outcome) -> Outcome<Vec<f64>> {
     for _ in 0..warm {
         call()?;
     }
@@ -74,10 +69,7 @@ pub fn sample_us(
 }
 
 /// As [`sample_us`], with 200 µs of the caller's own work before each call, so that the worker has been idle.
-pub fn sample_gap_us(
-    count: usize,
-    mut call: impl FnMut() -> Outcome,
-) -> Result<Vec<f64>, Box<dyn std::error::Error>> {
+pub fn sample_gap_us(count: usize, mut call: impl FnMut() -> Outcome) -> Outcome<Vec<f64>> {
     let mut samples = Vec::with_capacity(count);
     for _ in 0..count {
         let gap = Instant::now();

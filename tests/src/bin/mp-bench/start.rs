@@ -68,7 +68,7 @@ pub fn pools(variant: &str) -> Outcome {
 }
 
 /// A sum over the mappings of a process, in KiB.
-fn memory(pid: u32, field: &str) -> Result<f64, Box<dyn std::error::Error>> {
+fn memory(pid: u32, field: &str) -> Outcome<f64> {
     let path = format!("/proc/{pid}/smaps_rollup");
     let text = fs::read_to_string(&path)?;
     let value = text.lines().find_map(|line| line.strip_prefix(field)?.split_whitespace().next());

@@ -45,7 +45,7 @@ impl Core {
     fn complete(&mut self, id: JobId, item: u64) {
         let Some(job) = self.jobs.get(id) else { return };
         match self.failure.take() {
-            None => job.arrive(item, Ok(&self.buffer), std::mem::take(&mut self.carried)),
+            None => job.arrive(item, Ok(&mut self.buffer), std::mem::take(&mut self.carried)),
             Some(failed) => {
                 let mut error = failed.into_error(&self.buffer, job.task.1);
                 if job.itemised {

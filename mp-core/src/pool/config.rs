@@ -15,6 +15,7 @@ use crate::sys::{self, BorrowedHandle};
 use crate::task::arguments::{Args, Task};
 use crate::task::registry;
 use crate::wire::handles::collecting;
+use crate::wire::outgoing::Outgoing;
 use std::ffi::OsStr;
 use std::fmt;
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -255,7 +256,7 @@ impl PoolCall {
     {
         let (slot, entry) = registry::find::<F>()?;
         let mut bytes = Vec::new();
-        let (written, handles) = collecting(|| args.write(&mut bytes));
+        let (written, handles) = collecting(|| args.write(&mut Outgoing::whole(&mut bytes)));
         written.map_err(|error| error.for_task(entry.name))?;
         let failed = |error| Error::os(format!("cannot store the arguments of `{}`", entry.name), error);
         let (arguments, slab) = if bytes.len() <= FIRST_ARGUMENTS_INLINE {

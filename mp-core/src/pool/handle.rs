@@ -1,7 +1,7 @@
 //! Handles of calls that go on by themselves.
 
 use super::jobs::Results;
-use super::ticket::{Ticket, decode, when_finished};
+use super::ticket::{Ticket, decode, decode_vec, when_finished};
 use crate::channel::waiting::{Arm, Armed};
 use crate::error::{Error, ErrorKind};
 use serde::de::DeserializeOwned;
@@ -170,7 +170,7 @@ impl<R: DeserializeOwned> TaskHandle<R> {
         let task = self.ticket.task();
         let handles = Results::handles_of(&mut results.handles, 0);
         match results.arrived.into_iter().next() {
-            Some((_, Ok(range))) => decode(&results.bytes[range], handles, task, None),
+            Some((_, Ok(_))) => decode_vec(results.bytes, handles, task),
             Some((_, Err(error))) => Err(*error),
             None => Err(already_taken(task)),
         }

@@ -10,6 +10,7 @@ use crate::shm::slab::Slab;
 use crate::sys::Handle;
 use crate::task::entry::Entry;
 use crate::task::registry::Slot;
+use crate::wire::outgoing::{Apart, Outgoing};
 use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
@@ -118,6 +119,9 @@ pub struct Results {
     /// The descriptors of those that have some.
     pub handles: HashMap<u64, Vec<Handle>>,
 }
+
+/// Longer results are not copied from the buffer that they were received in.
+const TAKEN_OVER_FROM: usize = 64 << 10;
 
 /// Where the bytes of a result lie, or why there are none.
 pub type Ending = Result<Range<usize>, Box<Error>>;
@@ -269,8 +273,8 @@ impl Job {
             && (self.live >= limits::BACKLOG_ITEMS || self.backlog_bytes >= limits::BACKLOG_BYTES)
     }
 
-    /// Keeps a result if anybody wants it. `write` appends its bytes.
-    pub fn arrive(&mut self, item: u64, ending: Result<&[u8], Box<Error>>, handles: Vec<Handle>) {
+    /// Keeps a result if anybody wants it. A long one leaves another buffer in the place of its own.
+    pub fn arrive(&mut self, item: u64, ending: Result<&mut Vec<u8>, Box<Error>>, handles: Vec<Handle>) {
         if !self.wanted {
             return;
         }
@@ -279,7 +283,11 @@ impl Job {
         }
         let ending = ending.map(|bytes| {
             let start = self.results.bytes.len();
-            self.results.bytes.extend_from_slice(bytes);
+            if start == 0 && bytes.len() > TAKEN_OVER_FROM {
+                std::mem::swap(&mut self.results.bytes, bytes);
+            } else {
+                self.results.bytes.extend_from_slice(bytes);
+            }
             start..self.results.bytes.len()
         });
         self.results.arrived.push((item, ending));
@@ -359,16 +367,22 @@ impl Portion {
         self
     }
 
-    /// Adds an item by letting `write` append its bytes.
-    pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<(), Error>) -> Result<(), Error> {
-        let Payload::Bytes(bytes) = &mut self.payload else { return Ok(()) };
+    /// Adds an item by letting `write` append its bytes; says which of them it left where they are.
+    pub fn push<'i>(
+        &mut self,
+        write: impl FnOnce(&mut Outgoing<'_, 'i>) -> Result<(), Error>,
+    ) -> Result<Apart<'i>, Error> {
+        let Payload::Bytes(bytes) = &mut self.payload else { return Ok(Apart::new()) };
         let before = bytes.len();
-        if let Err(error) = write(bytes) {
+        let mut outgoing = Outgoing::new(bytes);
+        let written = write(&mut outgoing);
+        let apart = outgoing.into_apart();
+        if let Err(error) = written {
             bytes.truncate(before);
             return Err(error);
         }
         self.ends.push(bytes.len());
-        Ok(())
+        Ok(apart)
     }
 
     /// Takes the last item back out, as bytes of its own.

@@ -6,6 +6,7 @@ use crate::shared::shareable::Shareable;
 use crate::shared::vector::{ChunkMut, Lent, SharedVec};
 use crate::task::arguments::{Arg, Task};
 use crate::wire::codec;
+use crate::wire::outgoing::Outgoing;
 use serde::de::DeserializeOwned;
 use std::cell::Cell;
 use std::num::NonZeroUsize;
@@ -95,8 +96,8 @@ fn has_ended(error: &Error) -> bool {
 
 #[diagnostic::do_not_recommend] // nobody can name it
 impl<T: Shareable> Arg<ChunkMut<'_, T>> for Lent<'_, T> {
-    fn write(&self, out: &mut Vec<u8>) -> Result<(), Error> {
-        codec::encode(self, out)
+    fn write<'a>(&'a self, out: &mut Outgoing<'_, 'a>) -> Result<(), Error> {
+        codec::encode(self, out.bytes())
             .map_err(|error| Error::argument_unencodable(std::any::type_name::<T>(), &error.to_string()))
     }
 }

@@ -11,6 +11,7 @@ use crate::clock::Time;
 use crate::error::{Error, ErrorKind};
 use crate::task::entry::Entry;
 use crate::task::registry::Slot;
+use crate::wire::outgoing::Outgoing;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +25,7 @@ pub struct Input<I: Iterator> {
 }
 
 /// Appends an encoded item.
-type Write<T> = fn(&T, &mut Vec<u8>) -> Result<(), Error>;
+type Write<T> = for<'a> fn(&'a T, &mut Outgoing<'_, 'a>) -> Result<(), Error>;
 
 type TaskRef = (Slot, &'static Entry);
 

@@ -13,6 +13,7 @@ use crate::task::entry::Entry;
 use crate::task::registry::Slot;
 use crate::wire::codec;
 use crate::wire::handles::{collecting, providing};
+use crate::wire::outgoing::{Apart, Outgoing, pieces};
 use serde::de::DeserializeOwned;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
@@ -257,14 +258,17 @@ impl<'a> Portions<'a> {
     }
 
     /// Encodes an item.
-    pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<(), Error>) -> Result<Encoded, Error> {
+    pub fn push<'i>(
+        &mut self,
+        write: impl FnOnce(&mut Outgoing<'_, 'i>) -> Result<(), Error>,
+    ) -> Result<Encoded, Error> {
         let (written, handles) = collecting(|| self.gathered.push(write));
-        written?;
-        if handles.is_empty() && !is_long(self.gathered.last_len()) {
+        let apart = written?;
+        if handles.is_empty() && apart.is_empty() && !is_long(self.gathered.last_len()) {
             return Ok(Encoded::Gathered);
         }
         let bytes = self.gathered.pop().unwrap_or_default();
-        portion_of(self.shared, bytes, handles).map(Encoded::Apart)
+        portion_of(self.shared, bytes, &apart, handles).map(Encoded::Apart)
     }
 
     /// How many items are gathered.
@@ -290,15 +294,44 @@ impl<'a> Portions<'a> {
 }
 
 /// One encoded item.
-pub fn portion_of(shared: &Shared, bytes: Vec<u8>, handles: Vec<Handle>) -> Result<Portion, Error> {
-    if !is_long(bytes.len()) {
+pub fn portion_of(
+    shared: &Shared,
+    bytes: Vec<u8>,
+    apart: &Apart<'_>,
+    handles: Vec<Handle>,
+) -> Result<Portion, Error> {
+    if apart.is_empty() && !is_long(bytes.len()) {
         return Ok(Portion::single(bytes).carrying(handles));
     }
-    let stored = shared.slabs.take(bytes.len()).and_then(|slab| slab.write(0, &bytes).map(|()| slab));
+    let len = pieces(&bytes, apart).map(<[u8]>::len).sum();
+    let stored = shared.slabs.take(len).and_then(|slab| {
+        let mut at = 0;
+        for piece in pieces(&bytes, apart) {
+            slab.write(at, piece)?;
+            at += piece.len();
+        }
+        Ok(slab)
+    });
     let slab = stored.map_err(|error| {
-        Error::os(format!("cannot store {} bytes of arguments in shared memory", bytes.len()), error)
+        Error::os(format!("cannot store {len} bytes of arguments in shared memory"), error)
     })?;
-    Ok(Portion::spilled(slab, bytes.len() as u64).carrying(handles))
+    Ok(Portion::spilled(slab, len as u64).carrying(handles))
+}
+
+/// The only result of a job as its owner wants it.
+pub fn decode_vec<R: DeserializeOwned>(
+    bytes: Vec<u8>,
+    handles: Vec<Handle>,
+    task: &'static str,
+) -> Result<R, Error> {
+    if !handles.is_empty() {
+        return decode(&bytes, handles, task, None);
+    }
+    codec::decode_vec(bytes).map_err(|error| undecodable::<R>(&error).for_task(task))
+}
+
+fn undecodable<R>(error: &codec::CodecError) -> Error {
+    Error::result_undecodable(std::any::type_name::<R>(), &error.to_string())
 }
 
 /// A result as its owner wants it.
@@ -311,7 +344,7 @@ pub fn decode<R: DeserializeOwned>(
     let decoded =
         if handles.is_empty() { codec::decode(bytes) } else { providing(handles, || codec::decode(bytes)) };
     decoded.map_err(|error| {
-        let error = Error::result_undecodable(std::any::type_name::<R>(), &error.to_string()).for_task(task);
+        let error = undecodable::<R>(&error).for_task(task);
         match item {
             Some(item) => error.on_item(item),
             None => error,

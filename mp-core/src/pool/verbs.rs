@@ -12,6 +12,7 @@ use crate::process::current::WorkerInfo;
 use crate::task::arguments::{Arg, Args, Task};
 use crate::task::registry;
 use crate::wire::handles::collecting;
+use crate::wire::outgoing::Outgoing;
 use serde::de::DeserializeOwned;
 use std::fmt;
 use std::sync::Arc;
@@ -335,9 +336,11 @@ impl Pool {
     {
         let (slot, entry) = registry::find::<F>()?;
         let mut bytes = Vec::new();
-        let (written, handles) = collecting(|| args.write(&mut bytes));
-        written.map_err(|error| error.for_task(entry.name))?;
-        let portion = portion_of(&self.shared, bytes, handles).map_err(|error| error.for_task(entry.name))?;
+        let mut outgoing = Outgoing::new(&mut bytes);
+        let (written, handles) = collecting(|| args.write(&mut outgoing));
+        let apart = outgoing.into_apart();
+        let portion = written.and_then(|()| portion_of(&self.shared, bytes, &apart, handles));
+        let portion = portion.map_err(|error| error.for_task(entry.name))?;
         Ok(TaskHandle::new(Ticket::submit(&self.shared, (slot, entry), SINGLE, Some(portion))))
     }
 

@@ -15,6 +15,7 @@ use crate::sys::bell::Bell;
 use crate::task::arguments::{Args, Task};
 use crate::task::registry;
 use crate::wire::handles::collecting;
+use crate::wire::outgoing::Outgoing;
 use std::ffi::OsStr;
 use std::fmt;
 use std::marker::PhantomData;
@@ -94,7 +95,7 @@ impl<R> Process<R> {
     {
         let call = registry::find::<F>().and_then(|(slot, task)| {
             let mut arguments = Vec::new();
-            let (written, handles) = collecting(|| args.write(&mut arguments));
+            let (written, handles) = collecting(|| args.write(&mut Outgoing::whole(&mut arguments)));
             written.map_err(|error| error.for_task(task.name))?;
             Ok(Call { slot, task, arguments, handles })
         });

@@ -1,7 +1,8 @@
 //! The traits that tie a function, its parameters and what a caller passes together at compile time.
 
 use crate::error::Error;
-use crate::wire::codec;
+use crate::wire::codec::{self, CodecError};
+use crate::wire::outgoing::Outgoing;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
@@ -32,7 +33,7 @@ pub trait Task<P>: Copy + 'static {
 pub trait Args<P> {
     /// Appends the encoded arguments to `out`.
     #[doc(hidden)]
-    fn write(&self, out: &mut Vec<u8>) -> Result<(), Error>;
+    fn write<'a>(&'a self, out: &mut Outgoing<'_, 'a>) -> Result<(), Error>;
 }
 
 /// What a caller may pass for a parameter of type `P`: a `P`, or an owned or borrowed form of it (`String` for `&str`,
@@ -45,7 +46,7 @@ pub trait Args<P> {
 pub trait Arg<P> {
     /// Appends the encoded argument to `out`.
     #[doc(hidden)]
-    fn write(&self, out: &mut Vec<u8>) -> Result<(), Error>;
+    fn write<'a>(&'a self, out: &mut Outgoing<'_, 'a>) -> Result<(), Error>;
 }
 
 /// A type that a task may take as a parameter.
@@ -80,9 +81,12 @@ impl<T: Serialize + DeserializeOwned> TaskInput for T {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> TaskOutput for T {}
 
-fn write<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
-    codec::encode(value, out)
-        .map_err(|error| Error::argument_unencodable(std::any::type_name::<T>(), &error.to_string()))
+fn write<'a, T: Serialize>(value: &'a T, out: &mut Outgoing<'_, 'a>) -> Result<(), Error> {
+    codec::encode_out(value, out).map_err(|error| unencodable::<T>(&error))
+}
+
+fn unencodable<T>(error: &CodecError) -> Error {
+    Error::argument_unencodable(std::any::type_name::<T>(), &error.to_string())
 }
 
 /// `impl Arg<$parameter> for $given`, where both have the same bytes on the wire.
@@ -90,7 +94,7 @@ macro_rules! same_on_the_wire {
     ($([$($generics:tt)*] $given:ty => $parameter:ty;)+) => {$(
         #[diagnostic::do_not_recommend]
         impl<$($generics)*> Arg<$parameter> for $given {
-            fn write(&self, out: &mut Vec<u8>) -> Result<(), Error> {
+            fn write<'out>(&'out self, out: &mut Outgoing<'_, 'out>) -> Result<(), Error> {
                 write(self, out)
             }
         }
@@ -127,8 +131,8 @@ macro_rules! arrays_as_slices {
     ($([$($generics:tt)*] $given:ty => $parameter:ty;)+) => {$(
         #[diagnostic::do_not_recommend]
         impl<$($generics)*> Arg<$parameter> for $given {
-            fn write(&self, out: &mut Vec<u8>) -> Result<(), Error> {
-                write::<&[T]>(&self.as_slice(), out)
+            fn write<'out>(&'out self, out: &mut Outgoing<'_, 'out>) -> Result<(), Error> {
+                codec::encode(&self.as_slice(), out.bytes()).map_err(|error| unencodable::<Self>(&error))
             }
         }
     )+};
@@ -151,7 +155,7 @@ macro_rules! for_parameters {
 
         impl<$($parameter, $given: Arg<$parameter>),*> Args<($($parameter,)*)> for ($($given,)*) {
             #[allow(unused_variables, clippy::unused_unit, reason = "the tuple of no arguments writes nothing")]
-            fn write(&self, out: &mut Vec<u8>) -> Result<(), Error> {
+            fn write<'out>(&'out self, out: &mut Outgoing<'_, 'out>) -> Result<(), Error> {
                 $(self.$index.write(out)?;)*
                 Ok(())
             }

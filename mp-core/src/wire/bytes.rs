@@ -32,12 +32,12 @@ pub fn is_vec<T>() -> bool {
     type_of::<T>() == TypeId::of::<Vec<u8>>()
 }
 
-/// `bytes` as a `T` if `T` is `Vec<u8>`.
-pub fn into<T>(bytes: &[u8]) -> Option<T> {
+/// `vec` as a `T` if `T` is `Vec<u8>`.
+pub fn into<T>(vec: Vec<u8>) -> Option<T> {
     if !is_vec::<T>() {
         return None;
     }
-    let vec = std::mem::ManuallyDrop::new(bytes.to_vec());
+    let vec = std::mem::ManuallyDrop::new(vec);
     // SAFETY: duty: the copy is of the type that it is: the comparison. Duty: one owner: the original is never dropped.
     Some(unsafe { std::mem::transmute_copy::<Vec<u8>, T>(&vec) })
 }
@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(of(&vec![1_i8]), None);
         assert_eq!(of(&"text"), None);
         assert_eq!(of(&[1_u8, 2]), None);
-        assert_eq!(into::<String>(b"x"), None);
-        assert_eq!(into::<Vec<u8>>(b"xy"), Some(b"xy".to_vec()));
+        assert_eq!(into::<String>(b"x".to_vec()), None);
+        assert_eq!(into::<Vec<u8>>(b"xy".to_vec()), Some(b"xy".to_vec()));
     }
 }

@@ -1,7 +1,10 @@
 //! The wire format: [postcard](https://docs.rs/postcard), behind these functions only.
 
 use super::bytes;
+use super::outgoing::Outgoing;
+use crate::check::never;
 use postcard::ser_flavors::Flavor;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -28,11 +31,19 @@ pub fn encode<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), CodecErr
     })
 }
 
+/// As [`encode`]; long runs of bytes may stay where they are.
+pub fn encode_out<'a, T: Serialize>(value: &'a T, out: &mut Outgoing<'_, 'a>) -> Result<(), CodecError> {
+    let Some(bytes) = bytes::of(value) else { return encode(value, out.bytes()) };
+    encode_length(bytes.len(), out.bytes());
+    out.run(bytes);
+    Ok(())
+}
+
 /// Reads a value from the front of `bytes` and says what is left.
 pub fn decode_front<'de, T: Deserialize<'de>>(input: &'de [u8]) -> Result<(T, &'de [u8]), CodecError> {
     if bytes::is_vec::<T>()
         && let Ok((content, rest)) = postcard::take_from_bytes::<&[u8]>(input)
-        && let Some(value) = bytes::into(content)
+        && let Some(value) = bytes::into(content.to_vec())
     {
         return Ok((value, rest));
     }
@@ -41,14 +52,18 @@ pub fn decode_front<'de, T: Deserialize<'de>>(input: &'de [u8]) -> Result<(T, &'
 
 /// What serde makes of a sequence of bytes one by one, all at once: postcard's length and the bytes.
 fn encode_bytes(bytes: &[u8], out: &mut Vec<u8>) {
-    let mut rest = bytes.len();
     out.reserve(bytes.len() + 10);
+    encode_length(bytes.len(), out);
+    out.extend_from_slice(bytes);
+}
+
+fn encode_length(len: usize, out: &mut Vec<u8>) {
+    let mut rest = len;
     while rest >= 0x80 {
         out.push(rest as u8 | 0x80);
         rest >>= 7;
     }
     out.push(rest as u8);
-    out.extend_from_slice(bytes);
 }
 
 /// Reads a value that fills `bytes` to the last byte.
@@ -56,6 +71,22 @@ pub fn decode<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, CodecErro
     let (value, rest) = decode_front(bytes)?;
     refuse_rest(rest)?;
     Ok(value)
+}
+
+/// As [`decode`]; the vector becomes the value if it can.
+pub fn decode_vec<T: DeserializeOwned>(mut input: Vec<u8>) -> Result<T, CodecError> {
+    if bytes::is_vec::<T>()
+        && let Ok((content, [])) = postcard::take_from_bytes::<&[u8]>(&input)
+    {
+        let head = input.len() - content.len();
+        input.drain(..head);
+        if let Some(value) = bytes::into(input) {
+            return Ok(value);
+        }
+        never!("a vector of bytes that is none");
+        return Err(CodecError("this is a bug of mp".into()));
+    }
+    decode(&input)
 }
 
 /// Bytes that nobody read mean that the two sides disagree about the type.
@@ -110,6 +141,11 @@ mod tests {
             encode(&bytes, &mut at_once).unwrap();
             assert_eq!(at_once, postcard::to_allocvec(&bytes).unwrap(), "{len} bytes");
             assert_eq!(decode::<Vec<u8>>(&at_once).unwrap(), bytes);
+            assert_eq!(decode_vec::<Vec<u8>>(at_once.clone()).unwrap(), bytes);
+            assert_eq!(
+                decode_vec::<(u8, Vec<u8>)>([&[9], at_once.as_slice()].concat()).unwrap(),
+                (9, bytes.clone())
+            );
             assert_eq!(decode::<&[u8]>(&at_once).unwrap(), bytes);
         }
     }
@@ -118,5 +154,7 @@ mod tests {
     fn what_is_left_over_is_refused() {
         assert!(decode::<u8>(&[1, 2]).unwrap_err().to_string().contains("1 bytes"));
         assert!(decode::<Vec<u8>>(&[3, 1, 2]).is_err());
+        assert!(decode_vec::<Vec<u8>>(vec![3, 1, 2]).is_err());
+        assert!(decode_vec::<Vec<u8>>(vec![1, 2, 3]).unwrap_err().to_string().contains("1 bytes"));
     }
 }

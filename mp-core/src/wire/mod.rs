@@ -3,3 +3,4 @@
 mod bytes;
 pub mod codec;
 pub mod handles;
+pub mod outgoing;

@@ -229,8 +229,8 @@ impl Desk {
         if matches!(self.role, Role::Process) {
             exit(code);
         }
-        // One large result must not make this worker large for ever.
-        if self.result.capacity() > RESULT_BYTES_KEPT {
+        // One large result must not make this worker large for ever; one after the other may.
+        if self.result.capacity() > RESULT_BYTES_KEPT.max(2 * self.result.len()) {
             self.result = Vec::new();
         }
         Ok(())

@@ -1,0 +1,85 @@
+//! Encoded arguments on their way out. Long runs of bytes stay with the caller until they are copied to where the worker reads
+//! them: a copy in between costs more than all the rest, for the pages it touches first.
+
+use crate::limits;
+
+/// Runs of bytes and the places where they belong among the bytes that were written.
+pub type Apart<'a> = Vec<(usize, &'a [u8])>;
+
+/// Where arguments are written. `'a` is how long the caller's own bytes stay.
+#[derive(Debug)]
+pub struct Outgoing<'o, 'a> {
+    bytes: &'o mut Vec<u8>,
+    start: usize,
+    apart: Apart<'a>,
+    apart_from: usize,
+}
+
+impl<'o, 'a> Outgoing<'o, 'a> {
+    /// Appends to `bytes` all but long runs.
+    pub fn new(bytes: &'o mut Vec<u8>) -> Self {
+        Self { start: bytes.len(), bytes, apart: Vec::new(), apart_from: limits::INLINE_BYTES_MAX }
+    }
+
+    /// Appends everything to `bytes`.
+    pub fn whole(bytes: &'o mut Vec<u8>) -> Self {
+        Self { apart_from: usize::MAX, ..Self::new(bytes) }
+    }
+
+    /// Where what cannot be a run is appended.
+    pub fn bytes(&mut self) -> &mut Vec<u8> {
+        self.bytes
+    }
+
+    /// Appends a run.
+    pub fn run(&mut self, run: &'a [u8]) {
+        if run.len() < self.apart_from {
+            self.bytes.extend_from_slice(run);
+        } else {
+            self.apart.push((self.bytes.len() - self.start, run));
+        }
+    }
+
+    /// The runs that were not appended; their places count from where this began to write.
+    pub fn into_apart(self) -> Apart<'a> {
+        self.apart
+    }
+}
+
+/// What was written and what was not, in order.
+pub fn pieces<'p>(bytes: &'p [u8], apart: &'p Apart<'_>) -> impl Iterator<Item = &'p [u8]> {
+    let mut from = 0;
+    let runs = apart.iter().flat_map(move |&(place, run)| {
+        let before = &bytes[from..place];
+        from = place;
+        [before, run]
+    });
+    let last = apart.last().map_or(0, |&(place, _)| place);
+    runs.chain([&bytes[last..]])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_runs_stay_apart_and_come_in_their_place() {
+        let long = vec![7; limits::INLINE_BYTES_MAX];
+        let mut bytes = b"before".to_vec();
+        let mut out = Outgoing::new(&mut bytes);
+        out.run(b"a");
+        out.run(&long);
+        out.run(&long);
+        out.bytes().push(b'b');
+        let apart = out.into_apart();
+        assert_eq!((bytes.as_slice(), apart.len()), (&b"beforeab"[..], 2));
+        let all: Vec<u8> = pieces(&bytes[6..], &apart).flatten().copied().collect();
+        assert_eq!(all, [b"a", long.as_slice(), &long, b"b"].concat());
+
+        let mut bytes = Vec::new();
+        let mut out = Outgoing::whole(&mut bytes);
+        out.run(&long);
+        assert!(out.into_apart().is_empty());
+        assert_eq!(bytes, long);
+    }
+}

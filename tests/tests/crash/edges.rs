@@ -156,7 +156,7 @@ fn a_worker_killed_while_idle_costs_no_item() {
                 &[Signal::TERM],
                 &[Signal::SEGV],
                 &[Signal::ABORT],
-                &[Signal::HUP],
+                &[Signal::USR1],
                 &[Signal::STOP, Signal::KILL],
             ] {
                 let victim = pool.workers()[0].pid;

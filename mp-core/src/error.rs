@@ -4,9 +4,11 @@
 //! panicked or died, a report with everything that is known.
 
 mod report;
+mod travel;
 
 pub use report::{ExitStatus, PanicReport, WorkerLost};
 
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
@@ -15,7 +17,8 @@ use std::sync::Arc;
 /// Why something of `mp` failed: see [`Error::kind`] for the kind, and [`Error::panic`] and [`Error::worker_lost`]
 /// for the reports.
 ///
-/// The text says what failed, on what, why, and what to do about it where that is known.
+/// The text says what failed, on what, why, and what to do about it where that is known. It can travel: a task may return
+/// `Result<T, mp::Error>`.
 ///
 /// ```
 /// let error = mp::Pool::new(0).unwrap_err();
@@ -26,7 +29,7 @@ use std::sync::Arc;
 pub struct Error(Box<Inner>);
 
 /// What kind of ending an [`Error`] stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The task panicked; see [`Error::panic`].

@@ -6,12 +6,7 @@ fn cell(row: u64, column: u64) -> u64 {
 }
 
 #[mp::task]
-fn row(row: u64) -> Result<Vec<u64>, String> {
-    // What the error tells is about this process and its workers, so its text is what travels.
-    row_of_cells(row).map_err(|error| error.to_string())
-}
-
-fn row_of_cells(row: u64) -> Result<Vec<u64>, mp::Error> {
+fn row(row: u64) -> Result<Vec<u64>, mp::Error> {
     let pool = mp::Pool::new(2)?;
     pool.starmap(cell, (1..=10).map(|column| (row, column)))
 }

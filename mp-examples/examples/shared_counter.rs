@@ -8,24 +8,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const TIMES: u64 = 20_000;
 
 #[mp::task]
-fn wrong(counter: &Value<u64>) -> Result<(), String> {
+fn wrong(counter: &Value<u64>) -> Result<(), mp::Error> {
     for _ in 0..TIMES {
-        let count = counter.get().map_err(|error| error.to_string())?;
-        counter.set(count + 1).map_err(|error| error.to_string())?;
+        let count = counter.get()?;
+        counter.set(count + 1)?;
     }
     Ok(())
 }
 
 #[mp::task]
-fn right(counter: &Value<u64>, fast: &Atomic<AtomicU64>) -> Result<(), String> {
+fn right(counter: &Value<u64>, fast: &Atomic<AtomicU64>) -> Result<(), mp::Error> {
     for _ in 0..TIMES {
-        counter.update(|count| count + 1).map_err(|error| error.to_string())?;
+        counter.update(|count| count + 1)?;
         fast.fetch_add(1, Ordering::Relaxed);
     }
     Ok(())
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), mp::Error> {
     mp::main!();
     let pool = mp::Pool::new(4)?;
     let (racy, counter) = (Value::new(0)?, Value::new(0)?);

@@ -4,25 +4,25 @@
 use mp::shm::{Array, ShareableList, Value};
 
 #[mp::task]
-fn change(number: &Value<f64>, numbers: &Array<i32>) -> Result<(), String> {
-    number.set(2.5).map_err(|error| error.to_string())?;
-    for number in numbers.lock().map_err(|error| error.to_string())?.iter_mut() {
+fn change(number: &Value<f64>, numbers: &Array<i32>) -> Result<(), mp::Error> {
+    number.set(2.5)?;
+    for number in numbers.lock()?.iter_mut() {
         *number = -*number;
     }
     Ok(())
 }
 
 #[mp::task]
-fn square(list: &ShareableList, from: usize, to: usize) -> Result<(), String> {
+fn square(list: &ShareableList, from: usize, to: usize) -> Result<(), mp::Error> {
     for index in from..to {
         if let Ok(Some(mp::shm::Item::Int(number))) = list.get(index) {
-            list.set(index, number * number).map_err(|error| error.to_string())?;
+            list.set(index, number * number)?;
         }
     }
     Ok(())
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), mp::Error> {
     mp::main!();
     let number = Value::new(0.0)?;
     let numbers = Array::from_slice(&(0..10).collect::<Vec<i32>>())?;

@@ -1,11 +1,12 @@
 //! What is known about a panic and about a death.
 
 use crate::sys;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
 /// A panic of a task, as the worker saw it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PanicReport {
     /// The panic's message, or a remark that its payload was not text.
@@ -24,7 +25,7 @@ pub struct PanicReport {
 }
 
 /// The death of a worker: what the parent could find out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct WorkerLost {
     /// The process that died.

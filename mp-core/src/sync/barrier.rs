@@ -37,8 +37,8 @@ const MEMBERS: usize = 448;
 ///
 /// ```
 /// #[mp::task]
-/// fn party(barrier: mp::sync::Barrier) -> Result<u32, String> {
-///     barrier.wait().map_err(|error| error.to_string())
+/// fn party(barrier: mp::sync::Barrier) -> Result<u32, mp::Error> {
+///     barrier.wait()
 /// }
 ///
 /// fn main() -> Result<(), mp::Error> {
@@ -46,7 +46,7 @@ const MEMBERS: usize = 448;
 ///     let barrier = mp::sync::Barrier::new(2)?;
 ///     let other = mp::spawn(party, (barrier.clone(),))?;
 ///     let mine = barrier.wait()?;
-///     assert_eq!(Ok(1 - mine), other.join()?);
+///     assert_eq!(1 - mine, other.join()??);
 ///     Ok(())
 /// }
 /// ```

@@ -218,6 +218,28 @@ fn a_task_may_have_a_pool_of_its_own() {
     });
 }
 
+#[mp::task]
+fn a_pool_that_fails(panics: bool) -> Result<(), mp::Error> {
+    if panics { Pool::new(1)?.apply(panic_now, ()) } else { Pool::new(0).map(drop) }
+}
+
+#[mp::task]
+fn panic_now() {
+    panic!("below")
+}
+
+#[test]
+fn a_task_may_return_the_errors_of_mp() {
+    scenario(|| {
+        let pool = Pool::new(1).unwrap();
+        let refused = pool.apply(a_pool_that_fails, (false,)).unwrap().unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::InvalidInput);
+        let panicked = pool.apply(a_pool_that_fails, (true,)).unwrap().unwrap_err();
+        assert_eq!(panicked.panic().unwrap().message, "below");
+        assert!(panicked.task_name().unwrap().ends_with("panic_now"), "{panicked}");
+    });
+}
+
 #[test]
 fn the_depth_of_nested_pools_has_a_limit() {
     scenario(|| {

@@ -11,6 +11,9 @@ use crate::raw::barrier::{Arrival, BarrierWords, Broken, PARTIES_MAX};
 use crate::raw::word::Deadline;
 use crate::shared::block::{Block, Words};
 use crate::sys::life::{self, Life};
+use crate::task::arguments::Task;
+use crate::task::registry::{self, Slot};
+use crate::task::run::{Runner, run};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::sync::atomic::{
@@ -63,6 +66,8 @@ struct Member {
 struct Places {
     words: BarrierWords,
     parties: AtomicU32,
+    /// The slot of the action's task, and one more; 0 for none.
+    action: AtomicU32,
     members: [AtomicU64; MEMBERS],
 }
 
@@ -89,6 +94,35 @@ impl Barrier {
         Ok(Self::of(block))
     }
 
+    /// A new barrier for this many parties; the last one to come runs `action`, a task without parameters, before anybody
+    /// goes on.
+    ///
+    /// ```
+    /// #[mp::task]
+    /// fn say() {
+    ///     println!("all are here");
+    /// }
+    ///
+    /// fn main() -> Result<(), mp::Error> {
+    ///     mp::main!();
+    ///     let barrier = mp::sync::Barrier::with_action(1, say)?;
+    ///     assert_eq!(barrier.wait()?, 0);
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); of kind [`NotATask`](ErrorKind::NotATask) for a function without the attribute. When the
+    /// action panics, its party gets an error with the report and the barrier is broken.
+    #[track_caller]
+    pub fn with_action<F: Task<(), Output = ()>>(parties: u32, _action: F) -> Result<Self, Error> {
+        let (Slot(slot), _) = registry::find::<F>()?;
+        let barrier = Self::new(parties)?;
+        // PAIR: `action`; written before the handle is sent, which orders it.
+        barrier.0.block.action.store(slot + 1, Relaxed);
+        Ok(barrier)
+    }
+
     /// Waits until all parties have come; returns a number from 0 to one less than there are parties, another one to each.
     ///
     /// # Errors
@@ -97,7 +131,7 @@ impl Barrier {
     /// # Blocking and death
     /// Until all have come or the barrier breaks; see [the type](Self#death).
     pub fn wait(&self) -> Result<u32, Error> {
-        self.meet(None, Deadline::NEVER)
+        self.meet_and_act(Deadline::NEVER)
     }
 
     /// Waits until all parties have come, for at most `timeout`. When it passes, the barrier breaks, for everybody.
@@ -108,7 +142,7 @@ impl Barrier {
     /// # Blocking and death
     /// As [`wait`](Self::wait), with an end.
     pub fn wait_timeout(&self, timeout: Duration) -> Result<u32, Error> {
-        self.meet(None, Deadline::after(timeout))
+        self.meet_and_act(Deadline::after(timeout))
     }
 
     /// Waits until all parties have come, and if this party is the last one runs `action` before anybody goes on. (All
@@ -128,6 +162,7 @@ impl Barrier {
             if let Some(action) = action.take() {
                 action();
             }
+            Ok(())
         };
         self.meet(Some(&mut run), Deadline::NEVER)
     }
@@ -169,7 +204,29 @@ impl Barrier {
         Self(Arc::new(Member { block, listed: OnceLock::new() }))
     }
 
-    fn meet(&self, action: Option<&mut dyn FnMut()>, deadline: Deadline) -> Result<u32, Error> {
+    /// With the action that the barrier was made with, if it was made with one.
+    fn meet_and_act(&self, deadline: Deadline) -> Result<u32, Error> {
+        // PAIR: `with_action`.
+        let Some(slot) = self.0.block.action.load(Relaxed).checked_sub(1) else {
+            return self.meet(None, deadline);
+        };
+        let runner = Runner { pid: std::process::id(), worker: None, on_panic: None };
+        let mut act = || {
+            let entry = registry::registry().get(Slot(slot));
+            let entry =
+                entry.ok_or_else(|| Error::new(ErrorKind::Registry, "the barrier's action is gone"))?;
+            let done = run(entry, &[], Vec::new(), &mut Vec::new(), runner);
+            done.map(drop).map_err(|failure| Error::of_failure(failure, entry.name))
+        };
+        self.meet(Some(&mut act), deadline)
+    }
+
+    fn meet(
+        &self,
+        action: Option<&mut dyn FnMut() -> Result<(), Error>>,
+        deadline: Deadline,
+    ) -> Result<u32, Error> {
+        let mut failed = None;
         self.0.listed.get_or_init(|| self.0.block.list());
         let words = &self.0.block.words;
         let met =
@@ -180,18 +237,19 @@ impl Barrier {
                 }
                 Arrival::Acts { round, index } => {
                     let acting = Acting { words, round };
-                    if let Some(action) = action {
-                        action();
+                    if let Some(action) = action
+                        && let Err(error) = action()
+                    {
+                        failed = Some(error);
+                        return Err(Broken);
                     }
                     std::mem::forget(acting);
                     words.end_action(round).map(|()| index)
                 }
             });
         met.map_err(|Broken| {
-            Error::new(
-                ErrorKind::BrokenBarrier,
-                "the barrier is broken: not everybody came (see Barrier::reset)",
-            )
+            let text = "the barrier is broken: not everybody came (see Barrier::reset)";
+            failed.take().unwrap_or_else(|| Error::new(ErrorKind::BrokenBarrier, text))
         })
     }
 }

@@ -145,3 +145,47 @@ fn a_barrier_breaks_and_can_be_reset() {
         assert_eq!(one_waits(&barrier, || assert_eq!(barrier.wait().unwrap(), 1)), Ok(0));
     });
 }
+
+/// How often this process has acted.
+static ACTED: AtomicU32 = AtomicU32::new(0);
+
+#[mp::task]
+fn act() {
+    ACTED.fetch_add(1, Ordering::SeqCst);
+}
+
+#[mp::task]
+fn act_and_fail() {
+    panic!("no action");
+}
+
+/// Waits so often; says how often this process has acted.
+#[mp::task]
+fn meet(barrier: Barrier, rounds: u32) -> Result<u32, mp::Error> {
+    for _ in 0..rounds {
+        barrier.wait()?;
+    }
+    Ok(ACTED.load(Ordering::SeqCst))
+}
+
+#[test]
+fn the_action_of_a_barrier_runs_once_a_round_in_the_process_that_comes_last() {
+    scenario(|| {
+        let barrier = Barrier::with_action(3, act).unwrap();
+        let others = [0; 2].map(|_| mp::spawn(meet, (barrier.clone(), 100)).unwrap());
+        let mut acted = meet(barrier.clone(), 100).unwrap();
+        for other in others {
+            acted += other.join().unwrap().unwrap();
+        }
+        assert_eq!(acted, 100);
+
+        let barrier = Barrier::with_action(2, act_and_fail).unwrap();
+        let other = mp::spawn(meet, (barrier.clone(), 1)).unwrap();
+        let mut kinds = [barrier.wait(), other.join().unwrap()].map(|met| met.unwrap_err().kind());
+        kinds.sort_by_key(|kind| *kind != ErrorKind::Panicked);
+        assert_eq!(kinds, [ErrorKind::Panicked, ErrorKind::BrokenBarrier]);
+
+        let refused = Barrier::with_action(2, || ()).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::NotATask);
+    });
+}

@@ -54,13 +54,30 @@ fn watch(parent: &Handle, mail: &Mail, mut inbox: Inbox, others: usize) {
             match mail.file_next(&mut inbox) {
                 Ok(Told::Nothing) => {}
                 Ok(Told::Detach) => return sys::entry::outlive_parent(),
+                Err(error) if is_lost(&error) => return watch_by_number(others),
                 // The parent closed its end, or says things that we do not understand: there is nobody to work for.
                 Err(_) => end(others),
             }
         } else if ready[0] {
-            end(others);
+            return watch_by_number(others);
         }
     }
+}
+
+/// Whether our own end of the channel is not what it was.
+fn is_lost(error: &io::Error) -> bool {
+    error.raw_os_error().is_some() && error.kind() != io::ErrorKind::ConnectionReset
+}
+
+/// How often the parent's number is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// The parent is gone, or the task has closed our descriptors under us: the system knows.
+fn watch_by_number(others: usize) {
+    while !sys::entry::is_orphaned() {
+        thread::sleep(LOOK_EVERY);
+    }
+    end(others)
 }
 
 /// Held while a piece of stderr is taken, written and noted as passed on.

@@ -49,6 +49,11 @@ pub fn heed_parents_death(_: u32) -> io::Result<()> {
 /// This process goes on without its parent.
 pub fn outlive_parent() {}
 
+/// Whether the parent is gone.
+pub fn is_orphaned() -> bool {
+    false
+}
+
 /// Has all other threads stand still.
 pub fn hold_other_threads(_: usize) {}
 

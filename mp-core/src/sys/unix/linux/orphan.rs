@@ -122,9 +122,11 @@ fn wake_up(thread: libc::pid_t) {
 }
 
 fn is_ending() -> bool {
-    if ENDING.load(Relaxed) {
-        return true;
-    }
+    ENDING.load(Relaxed) || is_orphaned()
+}
+
+/// Whether the parent that was named to [`heed_parents_death`] is gone.
+pub fn is_orphaned() -> bool {
     let parent = PARENT.load(Relaxed);
     // A process gets its new parent before it gets the signal.
     let now = getppid().map_or(NOBODY, |pid| pid.as_raw_nonzero().get().cast_unsigned());

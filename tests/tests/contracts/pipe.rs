@@ -137,7 +137,7 @@ fn a_full_pipe_says_so_and_goes_on_after_a_receive(parties: &Parties) {
 #[mp::task]
 fn answer(office: Duplex<String, u64>) -> u64 {
     let mut requests = 0;
-    for number in office.iter() {
+    for number in &office {
         office.send(format!("{} squared", number.unwrap())).unwrap();
         requests += 1;
     }
@@ -182,7 +182,7 @@ fn bytes_arrive_as_they_were_sent(parties: &Parties) {
     let (here, there) = mp::duplex::<(), ()>().unwrap();
     let party = parties.start(give_bytes_back, (there,));
     for len in [0, 1, 1000, 65_536, 65_537, 1 << 20] {
-        let bytes: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
+        let bytes: Vec<u8> = (0..=250).cycle().take(len).collect();
         here.send_bytes(&bytes).unwrap();
         assert!(here.recv_bytes().unwrap() == bytes, "{len}");
     }

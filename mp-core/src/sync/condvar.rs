@@ -154,7 +154,8 @@ impl Condvar {
         self.notify(1);
     }
 
-    /// Wakes `count` of those who wait, or all if they are fewer.
+    /// Wakes `count` of those who are asleep, or all if they are fewer. Who has given the lock back and is not asleep yet
+    /// goes on too: look at what you wait for again, as always.
     pub fn notify(&self, count: u32) {
         if count > 0 {
             self.block.0.notify(count);

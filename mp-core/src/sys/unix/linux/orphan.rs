@@ -17,8 +17,13 @@ use std::io;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
 
-/// The parent whose death ends this process, or [`NOBODY`].
-static PARENT: AtomicU32 = AtomicU32::new(NOBODY);
+/// The parent whose death ends this process.
+///
+/// | value | by | goes to | when |
+/// |---|---|---|---|
+/// | [`UNKNOWN`] | [`heed_parents_death`] | a number | tasks are about to run |
+/// | any | [`outlive_parent`] | [`NOBODY`] | the parent has let go of this process |
+static PARENT: AtomicU32 = AtomicU32::new(UNKNOWN);
 
 /// The watch thread ends this process.
 static ENDING: AtomicBool = AtomicBool::new(false);
@@ -27,7 +32,10 @@ static ENDING: AtomicBool = AtomicBool::new(false);
 static STANDING: AtomicUsize = AtomicUsize::new(0);
 
 /// No process has this number.
-const NOBODY: u32 = 0;
+const UNKNOWN: u32 = 0;
+
+/// Nor this one.
+const NOBODY: u32 = u32::MAX;
 
 /// How often a thread that stands still looks around.
 const LOOK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
@@ -54,7 +62,8 @@ pub fn die_with_parent() -> io::Result<()> {
 /// From here on this thread, and those that it starts, stand still when `parent` is dead, until the watch thread has
 /// ended this process or called [`outlive_parent`].
 pub fn heed_parents_death(parent: u32) -> io::Result<()> {
-    PARENT.store(parent, Relaxed);
+    // The watch thread may already have heard that it is nobody.
+    let _ = PARENT.compare_exchange(UNKNOWN, parent, Relaxed, Relaxed);
     mask_wake_up(libc::SIG_UNBLOCK)?;
     // It may have died before the kernel was asked for a signal.
     stand_while_ending();
@@ -82,10 +91,7 @@ pub fn hold_other_threads(spared: usize) {
             return;
         }
         for thread in others {
-            // SAFETY: duty: none, the call takes numbers; a thread that is gone makes it fail.
-            unsafe {
-                libc::syscall(libc::SYS_tgkill, getpid().as_raw_nonzero().get(), thread, libc::SIGCONT)
-            };
+            wake_up(thread);
         }
         let _ = rustix::thread::nanosleep(&LOOK_EVERY);
     }
@@ -129,8 +135,8 @@ fn is_ending() -> bool {
 pub fn is_orphaned() -> bool {
     let parent = PARENT.load(Relaxed);
     // A process gets its new parent before it gets the signal.
-    let now = getppid().map_or(NOBODY, |pid| pid.as_raw_nonzero().get().cast_unsigned());
-    parent != NOBODY && parent != now
+    let now = getppid().map_or(UNKNOWN, |pid| pid.as_raw_nonzero().get().cast_unsigned());
+    parent != UNKNOWN && parent != NOBODY && parent != now
 }
 
 fn mask_wake_up(how: libc::c_int) -> io::Result<()> {

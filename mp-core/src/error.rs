@@ -88,7 +88,7 @@ pub enum ErrorKind {
 
 /// How a call ended on a worker when it did not return a value. Made in the worker, sent back, and turned into an
 /// [`Error`] in the caller.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Failure {
     /// The function panicked.
     Panicked(PanicReport),

@@ -195,7 +195,7 @@ impl ProcessStation {
                 }
                 Ok(Some(ToParent::InitializerFailed(message))) => {
                     let task = "the initializer";
-                    return Some(Said::InitializerFailed(Error::of_failure(message.into(), task)));
+                    return Some(Said::InitializerFailed(Error::of_failure(message, task)));
                 }
                 Ok(Some(ToParent::Hello { magic, version, fingerprint, pid: _ })) => {
                     if magic == MAGIC && version == VERSION && fingerprint == registry().fingerprint() {

@@ -15,7 +15,6 @@ use super::sentinel::Sentinel;
 use crate::clock::Time;
 use crate::error::{Error, ErrorKind, ExitStatus, Failure};
 use crate::ids::CallSeq;
-use crate::protocol::control::FailureMessage;
 use crate::sys::process::{Ended, Signal};
 use crate::sys::{self, BorrowedHandle, Handle};
 use crate::task::entry::Entry;
@@ -208,8 +207,8 @@ fn drain_stderr(launched: &Launched) {
 
 /// The failure in a `FAIL` frame.
 pub fn failure(bytes: &[u8], task: &'static Entry) -> Error {
-    match codec::decode::<FailureMessage>(bytes) {
-        Ok(message) => Error::of_failure(Failure::from(message), task.name),
+    match codec::decode::<Failure>(bytes) {
+        Ok(failure) => Error::of_failure(failure, task.name),
         Err(error) => Error::result_undecodable("mp::Failure", &error.to_string()).for_task(task.name),
     }
 }

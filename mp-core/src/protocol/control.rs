@@ -1,6 +1,6 @@
 //! The messages of the control socket.
 
-use crate::error::{Failure, PanicReport};
+use crate::error::Failure;
 use serde::{Deserialize, Serialize};
 
 /// Says that a hello comes from a worker of ours.
@@ -35,7 +35,7 @@ pub enum ToParent {
     /// The initializer is done; calls are taken.
     Ready,
     /// The initializer failed.
-    InitializerFailed(FailureMessage),
+    InitializerFailed(Failure),
     /// The slab in which this worker's large results lie from now on; one descriptor.
     Slab { id: u64 },
     /// The descriptors of a call's result.
@@ -95,52 +95,4 @@ pub enum FirstArguments {
     Inline(Vec<u8>),
     /// In the slab whose descriptor is the next one behind those of `Init`, so many bytes of it.
     Attached { len: u64 },
-}
-
-/// A [`Failure`] on the wire.
-#[derive(Debug, Serialize, Deserialize)]
-pub enum FailureMessage {
-    /// The function panicked.
-    Panicked {
-        message: String,
-        location: Option<String>,
-        backtrace: Option<String>,
-        task: String,
-        pid: u32,
-        worker: Option<u32>,
-    },
-    /// An argument could not be decoded.
-    ArgumentUndecodable { type_name: String, reason: String },
-    /// The result could not be encoded.
-    ResultUnencodable { type_name: String, reason: String },
-}
-
-impl From<Failure> for FailureMessage {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Panicked(PanicReport { message, location, backtrace, task, pid, worker }) => {
-                Self::Panicked { message, location, backtrace, task, pid, worker }
-            }
-            Failure::ArgumentUndecodable { type_name, reason } => {
-                Self::ArgumentUndecodable { type_name, reason }
-            }
-            Failure::ResultUnencodable { type_name, reason } => Self::ResultUnencodable { type_name, reason },
-        }
-    }
-}
-
-impl From<FailureMessage> for Failure {
-    fn from(message: FailureMessage) -> Self {
-        match message {
-            FailureMessage::Panicked { message, location, backtrace, task, pid, worker } => {
-                Self::Panicked(PanicReport { message, location, backtrace, task, pid, worker })
-            }
-            FailureMessage::ArgumentUndecodable { type_name, reason } => {
-                Self::ArgumentUndecodable { type_name, reason }
-            }
-            FailureMessage::ResultUnencodable { type_name, reason } => {
-                Self::ResultUnencodable { type_name, reason }
-            }
-        }
-    }
 }

@@ -5,7 +5,7 @@
 //!                                                      | more items: (length: u32, bytes) each
 //! QUIT  nothing
 //! DONE  seq                                  the result's bytes
-//! FAIL  seq                                  postcard(FailureMessage)
+//! FAIL  seq                                  postcard(Failure)
 //! SKIPPED seq                                nothing: calls from `seq` to the end of the revoked range did not run
 //! ```
 //!

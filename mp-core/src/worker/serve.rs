@@ -6,9 +6,7 @@ use crate::error::{Failure, PanicReport};
 use crate::ids::CallSeq;
 use crate::process::current::{self, Identity, WorkerInfo};
 use crate::process::gate;
-use crate::protocol::control::{
-    FailureMessage, FirstArguments, FirstCall, Init, MAGIC, Role, ToParent, ToWorker, VERSION,
-};
+use crate::protocol::control::{FirstArguments, FirstCall, Init, MAGIC, Role, ToParent, ToWorker, VERSION};
 use crate::protocol::frame::{CARRIES, SPILLED, Spilled, items, request, response, take_u32};
 use crate::shm::recorder::WorkerRecorder;
 use crate::shm::region::Region;
@@ -168,7 +166,7 @@ impl Desk {
         if let Role::Pool { initializer: Some(call), .. } = &self.role
             && let Err(failure) = first_call(call, attached, self.runner)
         {
-            let _ = self.mail.send(&ToParent::InitializerFailed(failure.into()), &[]);
+            let _ = self.mail.send(&ToParent::InitializerFailed(failure), &[]);
             exit(PANICKED);
         }
         // If the parent is gone, the watch thread ends this process any moment, unless it was detached.
@@ -220,7 +218,7 @@ impl Desk {
                 0
             }
             Err(failure) => {
-                encode_failure(failure, &mut self.result);
+                encode_failure(&failure, &mut self.result);
                 self.berth.respond(response::FAIL, seq, &self.result)?;
                 PANICKED
             }
@@ -344,9 +342,9 @@ fn first_call(call: &FirstCall, attached: &mut Vec<Handle>, runner: Runner) -> R
     }
 }
 
-fn encode_failure(failure: Failure, out: &mut Vec<u8>) {
+fn encode_failure(failure: &Failure, out: &mut Vec<u8>) {
     out.clear();
-    if codec::encode(&FailureMessage::from(failure), out).is_err() {
+    if codec::encode(failure, out).is_err() {
         never!("a failure message is made of strings and numbers");
     }
 }

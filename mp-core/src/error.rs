@@ -50,7 +50,7 @@ pub enum ErrorKind {
     Interrupted,
     /// Workers died too fast without finishing anything; the pool gave up. [`Error::worker_lost`] is the last death.
     CrashLoop,
-    /// The pool's initializer failed; the pool gave up.
+    /// The pool's initializer failed and the pool gave up, or what a fork server was to preload failed.
     InitializerFailed,
     /// The function is not annotated with `#[mp::task]`.
     NotATask,
@@ -260,6 +260,16 @@ impl Error {
         self.0.message =
             format!("the pool's initializer `{task}` failed, so the pool has ended: {}", self.0.message);
         self.0.task = Some(task.into());
+        self
+    }
+
+    /// The same failure seen as that of a task that a fork server was to run first.
+    pub(crate) fn into_preload_failure(mut self, task: &'static str) -> Self {
+        self.0.kind = ErrorKind::InitializerFailed;
+        self.0.message = format!(
+            "the fork server cannot start, because its preloaded task `{task}` failed: {}",
+            self.0.message
+        );
         self
     }
 

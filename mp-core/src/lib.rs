@@ -78,7 +78,9 @@ pub use process::current::{
     parent_process, worker,
 };
 pub use process::handle::JoinHandle;
+pub use process::method::{Context, StartMethod, set_executable};
 pub use process::output::Output;
 pub use process::sentinel::Sentinel;
 pub use shared::shareable::Shareable;
+pub use sys::fork::Fork;
 pub use task::arguments::{Arg, Args, Task};

@@ -1,8 +1,8 @@
 //! What the scheduler decided, done: results filed, items handed over, workers started and ended.
 
-use super::config::{Backend, PoolCall};
+use super::config::Backend;
 use super::core::{Core, Errand, death_key, socket_key};
-use super::hands::Hands;
+use super::hands::{Hands, OwnCall};
 use super::jobs::{Job, Waiter};
 use super::packing::{give, hand_over};
 use super::scheduler::{Action, Event, Phase, Why};
@@ -13,6 +13,7 @@ use crate::ids::{CallSeq, JobId, WorkerId};
 use crate::process::children;
 use crate::process::current::WorkerInfo;
 use crate::process::launch::launch;
+use crate::process::start_call::StartCall;
 use crate::protocol::control::Role;
 use std::ops::Range;
 use std::thread;
@@ -195,7 +196,7 @@ impl Core {
                 let attached: Vec<_> = [&config.initializer, &config.finalizer]
                     .into_iter()
                     .flatten()
-                    .flat_map(PoolCall::attached)
+                    .flat_map(StartCall::attached)
                     .collect();
                 let launched =
                     launch(&name, role, config.cpus_each, &config.surroundings, &self.bell, &attached)?;
@@ -214,13 +215,12 @@ impl Core {
                     name: name.clone(),
                     pool: config.name.clone(),
                 };
-                let own = |call: &PoolCall| call.own.copy();
                 let hands = Hands::new(
                     info,
                     config.id,
                     self.bell.clone(),
-                    config.initializer.as_ref().map(own),
-                    config.finalizer.as_ref().map(own),
+                    config.initializer.as_ref().map(OwnCall::of),
+                    config.finalizer.as_ref().map(OwnCall::of),
                 );
                 self.settling += 1;
                 if config.backend == Backend::Thread {

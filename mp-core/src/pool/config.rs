@@ -1,21 +1,16 @@
 //! What a pool is built with.
 
 use super::Pool;
-use super::hands::OwnCall;
 use super::scheduler::{Policy, Restart};
 use crate::error::{Error, ErrorKind};
 use crate::limits;
 use crate::process::current::cpu_count;
 use crate::process::launch::Surroundings;
+use crate::process::method::{Context, Start, StartMethod};
 use crate::process::output::Output;
+use crate::process::start_call::StartCall;
 use crate::process::{children, gate};
-use crate::protocol::control::{FirstArguments, FirstCall};
-use crate::shm::slab::Slab;
-use crate::sys::{self, BorrowedHandle};
 use crate::task::arguments::{Args, Task};
-use crate::task::registry;
-use crate::wire::handles::collecting;
-use crate::wire::outgoing::Outgoing;
 use std::ffi::OsStr;
 use std::fmt;
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -56,8 +51,8 @@ pub enum Backend {
 pub struct PoolBuilder {
     workers: Option<usize>,
     name: Option<String>,
-    initializer: Option<Result<PoolCall, Error>>,
-    finalizer: Option<Result<PoolCall, Error>>,
+    initializer: Option<Result<StartCall, Error>>,
+    finalizer: Option<Result<StartCall, Error>>,
     max_tasks_per_worker: Option<u64>,
     restart: Option<Restart>,
     grace: Option<Duration>,
@@ -71,21 +66,11 @@ pub struct Config {
     pub name: String,
     pub backend: Backend,
     pub policy: Policy,
-    pub initializer: Option<PoolCall>,
-    pub finalizer: Option<PoolCall>,
+    pub initializer: Option<StartCall>,
+    pub finalizer: Option<StartCall>,
     pub surroundings: Surroundings,
     /// How many of our processors each worker may count as its own.
     pub cpus_each: usize,
-}
-
-/// An initializer or finalizer.
-pub struct PoolCall {
-    /// The call, for workers that live in this process.
-    pub own: OwnCall,
-    /// What travels to each worker.
-    pub message: FirstCall,
-    /// Where long arguments lie.
-    pub slab: Option<Slab>,
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "a call takes its arguments, as a function does")]
@@ -112,7 +97,7 @@ impl PoolBuilder {
         F: Task<P>,
         A: Args<P>,
     {
-        self.initializer = Some(PoolCall::new::<F, P, A>(&args));
+        self.initializer = Some(StartCall::new::<F, P, A>(&args));
         self
     }
 
@@ -123,7 +108,7 @@ impl PoolBuilder {
         F: Task<P>,
         A: Args<P>,
     {
-        self.finalizer = Some(PoolCall::new::<F, P, A>(&args));
+        self.finalizer = Some(StartCall::new::<F, P, A>(&args));
         self
     }
 
@@ -161,6 +146,18 @@ impl PoolBuilder {
     /// The directory in which the workers start.
     pub fn current_dir(mut self, directory: impl AsRef<Path>) -> Self {
         self.surroundings.current_dir = Some(directory.as_ref().into());
+        self
+    }
+
+    /// How the workers are started; without this by [`StartMethod::Spawn`].
+    pub fn start_method(mut self, method: StartMethod) -> Self {
+        self.surroundings.start = Start::of(method);
+        self
+    }
+
+    /// The context in which the workers are started, as [`Context::pool_builder`].
+    pub fn context(mut self, context: &Context) -> Self {
+        self.surroundings.start = context.start();
         self
     }
 
@@ -241,39 +238,6 @@ impl PoolBuilder {
         })
     }
 }
-
-impl PoolCall {
-    /// What goes with the message, in the order in which the worker takes it.
-    pub fn attached(&self) -> impl Iterator<Item = BorrowedHandle<'_>> {
-        self.slab.iter().map(Slab::handle).chain(self.own.handles.iter().map(sys::borrow))
-    }
-
-    #[track_caller]
-    fn new<F, P, A>(args: &A) -> Result<Self, Error>
-    where
-        F: Task<P>,
-        A: Args<P>,
-    {
-        let (slot, entry) = registry::find::<F>()?;
-        let mut bytes = Vec::new();
-        let (written, handles) = collecting(|| args.write(&mut Outgoing::whole(&mut bytes)));
-        written.map_err(|error| error.for_task(entry.name))?;
-        let failed = |error| Error::os(format!("cannot store the arguments of `{}`", entry.name), error);
-        let (arguments, slab) = if bytes.len() <= FIRST_ARGUMENTS_INLINE {
-            (FirstArguments::Inline(bytes.clone()), None)
-        } else {
-            let slab = Slab::create(bytes.len()).map_err(failed)?;
-            slab.write(0, &bytes).map_err(failed)?;
-            (FirstArguments::Attached { len: bytes.len() as u64 }, Some(slab))
-        };
-        let message = FirstCall { slot: slot.0, arguments, handles: handles.len() as u32 };
-        Ok(Self { own: OwnCall { entry, arguments: bytes, handles }, message, slab })
-    }
-}
-
-/// Longer arguments of an initializer travel in shared memory, in bytes: a socket takes this much at once even from a
-/// parent whose child does not read yet.
-const FIRST_ARGUMENTS_INLINE: usize = 16 << 10;
 
 fn invalid(what: String) -> Error {
     Error::new(ErrorKind::InvalidInput, what)

@@ -280,7 +280,7 @@ impl Core {
                 self.feed(Event::Ready { worker });
             }
             Said::InitializerFailed(error) => {
-                let task = self.config.initializer.as_ref().map_or("of nobody", |call| call.own.entry.name);
+                let task = self.config.initializer.as_ref().map_or("of nobody", |call| call.entry.name);
                 self.initializer_error = Some(error.into_initializer_failure(task));
                 self.feed(Event::InitializerFailed { worker });
             }

@@ -9,6 +9,7 @@ use super::station::{Failed, Said};
 use crate::error::Failure;
 use crate::ids::CallSeq;
 use crate::process::current::{WorkerInfo, as_worker};
+use crate::process::start_call::StartCall;
 use crate::sys::bell::Bell;
 use crate::sys::{self, Handle};
 use crate::task::entry::Entry;
@@ -69,11 +70,20 @@ pub fn is_inside(pool: u64) -> bool {
 }
 
 impl OwnCall {
-    /// The same call once more. A descriptor that cannot be copied is missing when the arguments are decoded.
-    pub fn copy(&self) -> Self {
-        let handles = self.handles.iter().map_while(|handle| sys::duplicate(sys::borrow(handle)).ok());
-        Self { entry: self.entry, arguments: self.arguments.clone(), handles: handles.collect() }
+    /// The call that goes with the start of a worker.
+    pub fn of(call: &StartCall) -> Self {
+        Self { entry: call.entry, arguments: call.arguments.clone(), handles: copies(&call.handles) }
     }
+
+    /// The same call once more.
+    fn copy(&self) -> Self {
+        Self { entry: self.entry, arguments: self.arguments.clone(), handles: copies(&self.handles) }
+    }
+}
+
+/// A descriptor that cannot be copied is missing when the arguments are decoded.
+fn copies(handles: &[Handle]) -> Vec<Handle> {
+    handles.iter().map_while(|handle| sys::duplicate(sys::borrow(handle)).ok()).collect()
 }
 
 impl Hands {

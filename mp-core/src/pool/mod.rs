@@ -3,6 +3,7 @@
 //! ```text
 //!   pool, map, imap, handle    the verbs: encode on the caller's thread, submit, wait, decode on the caller's thread
 //!   lending                    tasks that work in place on pieces of the caller's memory
+//!   config, context            what a pool is built with
 //!   ticket                     one job as its owner holds it
 //!   shared                     the lock, who leads and who follows, the helper thread, Ctrl-C
 //!   core, actions, packing     events in, actions out: the only one who talks to scheduler, jobs and stations
@@ -14,6 +15,7 @@
 mod actions;
 mod completion;
 mod config;
+mod context;
 mod core;
 mod handle;
 mod hands;

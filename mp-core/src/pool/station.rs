@@ -6,6 +6,7 @@ use crate::error::WorkerLost;
 use crate::error::{Error, Failure};
 use crate::ids::CallSeq;
 use crate::process::children::Listed;
+use crate::process::fork_server::ANOTHER_PROGRAM;
 use crate::process::handle::{NEVER_BEGAN, failure};
 use crate::process::launch::Launched;
 use crate::process::obituary::{self, Remains};
@@ -202,11 +203,12 @@ impl ProcessStation {
                         self.greeted = true;
                         return Some(Said::Greeted);
                     }
-                    self.give_up(
-                        "it is another program than its parent: the binary was replaced while it runs, or built with \
-                         another version of mp; restart the program"
-                            .into(),
-                    );
+                    self.give_up(ANOTHER_PROGRAM.into());
+                }
+                Ok(Some(
+                    ToParent::PreloadFailed { .. } | ToParent::Forked { .. } | ToParent::NotForked { .. },
+                )) => {
+                    self.give_up(out_of_turn("what only a fork server says"));
                 }
                 Err(violation) => self.give_up(violation.0),
             }

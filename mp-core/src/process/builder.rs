@@ -4,6 +4,7 @@ use super::children;
 use super::current;
 use super::handle::{JoinHandle, Running};
 use super::launch::{Surroundings, launch};
+use super::method::{Context, Start, StartMethod};
 use super::output::Output;
 use crate::error::{Error, ErrorKind};
 use crate::ids::CallSeq;
@@ -130,6 +131,18 @@ impl<R> Process<R> {
     /// The directory in which the process starts.
     pub fn current_dir(mut self, directory: impl AsRef<Path>) -> Self {
         self.surroundings.current_dir = Some(directory.as_ref().into());
+        self
+    }
+
+    /// How the process is started; without this by [`StartMethod::Spawn`].
+    pub fn start_method(mut self, method: StartMethod) -> Self {
+        self.surroundings.start = Start::of(method);
+        self
+    }
+
+    /// The context in which the process is started, as [`Context::process`].
+    pub fn context(mut self, context: &Context) -> Self {
+        self.surroundings.start = context.start();
         self
     }
 

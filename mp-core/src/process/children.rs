@@ -3,6 +3,7 @@
 
 use super::current::{ProcessInfo, identity};
 use super::handle::Running;
+use super::own::Own;
 use crate::sys;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
@@ -19,12 +20,22 @@ enum Child {
     Dropped(Arc<Running>),
 }
 
-static CHILDREN: Mutex<Vec<Child>> = Mutex::new(Vec::new());
-static REAPING: AtomicBool = AtomicBool::new(false);
+static CHILDREN: Own<Children> = Own::new();
+
+#[derive(Default)]
+struct Children {
+    list: Mutex<Vec<Child>>,
+    /// A thread reaps those that nobody holds a handle of.
+    reaping: AtomicBool,
+}
+
+fn ours() -> &'static Children {
+    CHILDREN.get().unwrap_or_else(|| CHILDREN.get_or_set(Children::default()))
+}
 
 fn children() -> MutexGuard<'static, Vec<Child>> {
     // Nothing that panics runs under this lock.
-    CHILDREN.lock().unwrap_or_else(PoisonError::into_inner)
+    ours().list.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The number of the next child along the ancestry: `1`, or `2:1` for the first child of `process-2`.
@@ -79,7 +90,7 @@ pub fn adopt(process: Arc<Running>) {
     children.retain(|child| !matches!(child, Child::Process(weak) if weak.as_ptr() == Arc::as_ptr(&process)));
     children.push(Child::Dropped(process));
     drop(children);
-    if !REAPING.swap(true, Ordering::AcqRel) {
+    if !ours().reaping.swap(true, Ordering::AcqRel) {
         // Without a thread for it, the zombie stays until this process ends; nothing else is lost.
         let _ = thread::Builder::new().name("mp-reaper".into()).stack_size(64 << 10).spawn(reap);
     }
@@ -98,10 +109,10 @@ fn reap() {
                 .collect()
         };
         if dropped.is_empty() {
-            REAPING.store(false, Ordering::Release);
+            ours().reaping.store(false, Ordering::Release);
             // One that was adopted between the look and the store is taken up here.
             let late = children().iter().any(|child| matches!(child, Child::Dropped(_)));
-            if !late || REAPING.swap(true, Ordering::AcqRel) {
+            if !late || ours().reaping.swap(true, Ordering::AcqRel) {
                 return;
             }
             continue;

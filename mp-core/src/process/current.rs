@@ -1,11 +1,11 @@
 //! Who this process is, and who its relatives are.
 
 use super::children;
+use super::own::Own;
 use crate::sys;
 use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;
-use std::sync::OnceLock;
 
 /// A process of the family.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,8 +54,8 @@ pub struct Identity {
     pub cpus: Option<usize>,
 }
 
-static IDENTITY: OnceLock<Identity> = OnceLock::new();
-static WORKER: OnceLock<WorkerInfo> = OnceLock::new();
+static IDENTITY: Own<Identity> = Own::new();
+static WORKER: Own<WorkerInfo> = Own::new();
 
 thread_local! {
     static THREAD_WORKER: RefCell<Option<WorkerInfo>> = const { RefCell::new(None) };
@@ -63,9 +63,11 @@ thread_local! {
 
 /// Sets the identity of a worker process, once, before anything asks for it.
 pub fn assume(identity: Identity, worker: Option<WorkerInfo>) {
-    let _ = IDENTITY.set(identity);
+    // What a thread of the original was, if this process is a copy.
+    THREAD_WORKER.take();
+    IDENTITY.get_or_set(identity);
     if let Some(worker) = worker {
-        let _ = WORKER.set(worker);
+        WORKER.get_or_set(worker);
     }
 }
 
@@ -83,7 +85,9 @@ pub fn as_worker<T>(worker: &WorkerInfo, f: impl FnOnce() -> T) -> T {
 
 /// Who this process is.
 pub fn identity() -> &'static Identity {
-    IDENTITY.get_or_init(|| Identity { name: "main".into(), parent: None, depth: 0, cpus: None })
+    IDENTITY.get().unwrap_or_else(|| {
+        IDENTITY.get_or_set(Identity { name: "main".into(), parent: None, depth: 0, cpus: None })
+    })
 }
 
 /// Whether this code runs in a worker process.

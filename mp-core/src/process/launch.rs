@@ -2,21 +2,20 @@
 
 use super::current::{self, Identity};
 use super::gate;
+use super::method::Start;
 use super::output::Output;
+use super::own::Own;
 use crate::error::Error;
 use crate::protocol::control::{Init, Role, ToWorker};
 use crate::shm::region::Region;
 use crate::sys::bell::Bell;
-use crate::sys::process::{Child, Spawn};
-use crate::sys::socket::Socket;
+use crate::sys::process::Child;
 use crate::sys::{self, BorrowedHandle, Handle};
 use crate::transport::control;
 use crate::transport::lane::Lane;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
-use std::process::Stdio;
-use std::sync::OnceLock;
 
 /// What can be chosen about a child's surroundings.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +28,8 @@ pub struct Surroundings {
     pub stdout: Output,
     /// Where stderr goes.
     pub stderr: Output,
+    /// How it is started.
+    pub start: Start,
 }
 
 /// A process that has been started and told what it is; it has not answered yet.
@@ -53,35 +54,11 @@ pub fn launch(
     attached: &[BorrowedHandle<'_>],
 ) -> Result<Launched, Error> {
     gate::check()?;
-    start(name, role, cpus, surroundings, bell, attached)
-        .map_err(|error| Error::os(format!("cannot start the process \"{name}\""), error))
-}
-
-fn start(
-    name: &str,
-    role: Role,
-    cpus: usize,
-    surroundings: &Surroundings,
-    bell: &Bell,
-    attached: &[BorrowedHandle<'_>],
-) -> io::Result<Launched> {
-    let (ours, theirs) = Socket::pair()?;
-    ours.set_nonblocking(true)?;
-    let region = Region::create(name)?;
-    let tee = Tee::new(&surroundings.stderr)?;
-    let stderr = match &tee {
-        Some(tee) => Stdio::from(tee.write.try_clone()?),
-        None => surroundings.stderr.stdio()?,
-    };
-    let child = sys::process::spawn(Spawn {
-        args: std::env::args_os().collect(),
-        marker: gate::MARKER,
-        env: surroundings.env.clone(),
-        current_dir: surroundings.current_dir.clone(),
-        stdin: theirs,
-        stdout: surroundings.stdout.stdio()?,
-        stderr,
-    })?;
+    let refused = |error| Error::os(format!("cannot start the process \"{name}\""), error);
+    let region = Region::create(name).map_err(refused)?;
+    let tee = Tee::new(&surroundings.stderr).map_err(refused)?;
+    let (child, ours) = surroundings.start.begin(name, surroundings, tee.as_ref().map(|tee| &tee.write))?;
+    ours.set_nonblocking(true).map_err(refused)?;
     let Identity { name: parent, depth, .. } = current::identity();
     let init = ToWorker::Init(Box::new(Init {
         name: name.into(),
@@ -91,7 +68,7 @@ fn start(
         tee: tee.is_some(),
         role,
     }));
-    let liveness = liveness()?;
+    let liveness = liveness().map_err(refused)?;
     let mut handles = vec![sys::borrow(liveness), region.handle(), bell.handle()];
     if let Some(tee) = &tee {
         handles.extend([sys::borrow(&tee.read), sys::borrow(&tee.real)]);
@@ -99,7 +76,7 @@ fn start(
     handles.extend(attached);
     // A child that has died already cannot be told; its death is noticed and reported like any other.
     match control::send(&ours, &init, &handles) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(refused(error)),
         Ok(()) | Err(_) => {}
     }
     let lane = Lane::new(ours, region);
@@ -129,10 +106,9 @@ impl Tee {
 
 /// A handle by which children see that this process is gone.
 fn liveness() -> io::Result<&'static Handle> {
-    static LIVENESS: OnceLock<Handle> = OnceLock::new();
-    if let Some(handle) = LIVENESS.get() {
-        return Ok(handle);
+    static LIVENESS: Own<Handle> = Own::new();
+    match LIVENESS.get() {
+        Some(handle) => Ok(handle),
+        None => Ok(LIVENESS.get_or_set(sys::process::parent_handle()?)),
     }
-    let handle = sys::process::parent_handle()?;
-    Ok(LIVENESS.get_or_init(|| handle))
 }

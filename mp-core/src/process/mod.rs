@@ -2,7 +2,11 @@
 //!
 //! ```text
 //!   gate      may this program start workers at all?
-//!   launch    socket, region, stderr pipe ─► exec of this same binary ─► Init ─► Launched { child, lane, .. }
+//!   method    StartMethod, Context: exec of this same binary, or a copy of a process
+//!   fork_server   the process that makes copies
+//!   launch    region, stderr pipe ─► method ─► Init ─► Launched { child, lane, .. }
+//!   start_call    a call that goes with the first message
+//!   own       what a copy of this process does not take over
 //!   builder   Process::new(task, args)..start(), spawn(task, args)
 //!   handle    JoinHandle: the result, or how the process died
 //!   sentinel  becomes readable when it ends; travels
@@ -14,9 +18,13 @@
 pub mod builder;
 pub mod children;
 pub mod current;
+pub mod fork_server;
 pub mod gate;
 pub mod handle;
 pub mod launch;
+pub mod method;
 pub mod obituary;
 pub mod output;
+pub mod own;
 pub mod sentinel;
+pub mod start_call;

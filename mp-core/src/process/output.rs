@@ -1,6 +1,6 @@
 //! Where a child's stdout and stderr go.
 
-use crate::sys::Handle;
+use crate::sys::{self, Handle};
 use std::fs::File;
 use std::io::{self, PipeWriter};
 use std::process::Stdio;
@@ -46,6 +46,15 @@ impl Output {
             Self::Inherit => Stdio::inherit(),
             Self::Null => Stdio::null(),
             Self::To(handle) => Stdio::from(handle.try_clone()?),
+        })
+    }
+
+    /// The same for a child that is a copy of a process; `inherited` is where ours goes.
+    pub(crate) fn handle(&self, inherited: impl FnOnce() -> Option<Handle>) -> io::Result<Option<Handle>> {
+        Ok(match self {
+            Self::Inherit => inherited(),
+            Self::Null => Some(sys::pipe::null()?),
+            Self::To(handle) => Some(handle.try_clone()?),
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::error::Failure;
 use serde::{Deserialize, Serialize};
+use std::ffi::OsString;
 
 /// Says that a hello comes from a worker of ours.
 pub const MAGIC: u32 = 0x6d70_7731;
@@ -25,6 +26,11 @@ pub enum ToWorker {
     Handles { call: u64 },
     /// Live on when the parent ends.
     Detach,
+    /// The first message to a fork server; its descriptors are those of the calls.
+    Host(Box<Host>),
+    /// To a fork server: make a copy of yourself. Its descriptors: the copy's end of its control channel, and its stdout and
+    /// stderr, as far as there are any.
+    Fork(Box<Fork>),
 }
 
 /// From worker to parent.
@@ -40,6 +46,12 @@ pub enum ToParent {
     Slab { id: u64 },
     /// The descriptors of a call's result.
     Handles { call: u64 },
+    /// Of what a fork server was to run first, this failed.
+    PreloadFailed { index: u32, failure: Failure },
+    /// The number of the copy that the fork server has made.
+    Forked { pid: u32 },
+    /// Why it has made none.
+    NotForked { why: String },
 }
 
 /// Everything a worker must know.
@@ -57,6 +69,32 @@ pub struct Init {
     pub tee: bool,
     /// What this process is for.
     pub role: Role,
+}
+
+/// Everything a fork server must know.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Host {
+    /// This process's name along its ancestry.
+    pub name: String,
+    /// The parent's process id and name.
+    pub parent: (u32, String),
+    /// How many processes deep this one is.
+    pub depth: u32,
+    /// How many processors this process may count as its own.
+    pub cpus: u32,
+    /// Run before the first copy is made.
+    pub preload: Vec<FirstCall>,
+}
+
+/// What the copy of a fork server is to find.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Fork {
+    /// Changes to the environment: a value to set or, with `None`, a name to remove.
+    pub env: Vec<(OsString, Option<OsString>)>,
+    /// The directory to be in; `None` for the fork server's.
+    pub current_dir: Option<OsString>,
+    /// Whether its descriptors for stdout and stderr came along.
+    pub streams: (bool, bool),
 }
 
 /// What a worker process is for.

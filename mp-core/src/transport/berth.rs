@@ -87,7 +87,8 @@ impl Mail {
                 news.handles.insert(call, handles);
             }
             ToWorker::Detach => return Ok(Told::Detach),
-            ToWorker::Init(_) => return Err(io::Error::other("a second init message")),
+            ToWorker::Init(_) | ToWorker::Host(_) => return Err(io::Error::other("a second first message")),
+            ToWorker::Fork(_) => return Err(io::Error::other("this process makes no copies")),
         }
         drop(news);
         self.arrived.notify_all();

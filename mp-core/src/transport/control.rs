@@ -47,6 +47,15 @@ pub fn send<T: Serialize>(socket: &Socket, message: &T, handles: &[BorrowedHandl
     Ok(())
 }
 
+/// The message that is there to be read, which stays there. It must have come as a whole, and without descriptors.
+pub fn look<T: DeserializeOwned>(socket: &Socket) -> io::Result<T> {
+    let mut bytes = [0; 256];
+    let count = socket.peek(&mut bytes)?;
+    let frame = bytes[..count].split_first_chunk::<4>().ok_or(io::ErrorKind::UnexpectedEof)?;
+    let body = frame.1.get(..u32::from_le_bytes(*frame.0) as usize).ok_or(io::ErrorKind::UnexpectedEof)?;
+    codec::decode(body).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
+}
+
 /// Puts messages together out of what the socket gives. It reads exactly up to the end of a message, so the
 /// descriptors that come with it are that message's.
 #[derive(Debug, Default)]

@@ -291,7 +291,7 @@ impl Lane {
                     | ToParent::Hello { .. }
                     | ToParent::Ready,
                 ) => {}
-                Some(ToParent::InitializerFailed(_)) | None => {
+                Some(_) | None => {
                     return Err(Violation::new("a result in a slab that was never sent"));
                 }
             }

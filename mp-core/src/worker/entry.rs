@@ -6,7 +6,7 @@ use crate::sys;
 
 /// Behind `mp::main!()` and `#[mp::entry]`: returns in the parent, serves and never returns in a worker.
 pub fn main() {
-    gate::open();
+    gate::open(serve::serve_on);
     if sys::entry::is_worker(gate::MARKER) {
         serve::serve();
     }

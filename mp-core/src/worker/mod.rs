@@ -3,6 +3,7 @@
 //! ```text
 //!   entry   main!() or test_main!() ─► is there a marker on argv? ─► serve, never return
 //!   serve   channel on fd 0 ─► Hello ─► Init ─► initializer ─► Ready ─► take ─► find ─► run ─► publish ─► .. ─► QUIT
+//!   host    .. or, for a fork server: Hello ─► Host ─► preload ─► Ready ─► Fork ─► a copy, which starts over at Hello
 //!   watch   a thread: parent gone ─► end this process and all it started; messages; stderr
 //! ```
 //!
@@ -10,5 +11,6 @@
 //! overflow the stack, print, change signal handlers, start threads and processes of its own.
 
 pub mod entry;
+mod host;
 mod serve;
 mod watch;

@@ -1,11 +1,13 @@
 //! Take, find, run, publish: what a worker process does with its life.
 
+use super::host::Host;
 use super::watch::{self, Watched};
 use crate::check::never;
 use crate::error::{Failure, PanicReport};
 use crate::ids::CallSeq;
 use crate::process::current::{self, Identity, WorkerInfo};
 use crate::process::gate;
+use crate::process::own::Own;
 use crate::protocol::control::{FirstArguments, FirstCall, Init, MAGIC, Role, ToParent, ToWorker, VERSION};
 use crate::protocol::frame::{CARRIES, SPILLED, Spilled, items, request, response, take_u32};
 use crate::shm::recorder::WorkerRecorder;
@@ -13,6 +15,7 @@ use crate::shm::region::Region;
 use crate::shm::ring::{Consumer, FrameHead, Trusted};
 use crate::shm::slab::AttachedSlab;
 use crate::sys::bell::Bell;
+use crate::sys::socket::Socket;
 use crate::sys::{self, Handle};
 use crate::task::entry::Entry;
 use crate::task::registry::{Slot, registry};
@@ -22,7 +25,7 @@ use crate::transport::control::Inbox;
 use crate::wire::codec;
 use std::io;
 use std::process::exit;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// Exit code of a worker that was started by hand, or whose parent is not what it should be (`EX_USAGE`).
 const NOT_FOR_PEOPLE: i32 = 64;
@@ -31,13 +34,13 @@ const NOT_FOR_PEOPLE: i32 = 64;
 const BROKEN: i32 = 71;
 
 /// Exit code of a process whose task panicked: what a Rust program ends with.
-const PANICKED: i32 = 101;
+pub const PANICKED: i32 = 101;
 
 /// Serves this process's parent until it says quit.
 pub fn serve() -> ! {
-    match Worker::start() {
-        Ok(worker) => worker.live(),
-        Err(Trouble::ByHand(error)) => complain(
+    let channel = match sys::entry::take_channel() {
+        Ok(channel) => channel,
+        Err(error) => complain(
             &format!(
                 "this program was started with {}, which it uses to start workers of itself ({error}); leave the \
                  argument away",
@@ -45,13 +48,64 @@ pub fn serve() -> ! {
             ),
             NOT_FOR_PEOPLE,
         ),
-        Err(Trouble::Os(what, error)) => complain(&format!("a worker process {what}: {error}"), BROKEN),
+    };
+    // The marker only disturbs tasks that look at their arguments; it is no reason not to work.
+    let _ = sys::entry::hide_marker(gate::MARKER);
+    serve_on(channel)
+}
+
+/// The same in a process whose control channel is known.
+pub fn serve_on(mut channel: Socket) -> ! {
+    loop {
+        match start(channel) {
+            Ok(Started::Worker(worker)) => worker.live(),
+            Ok(Started::Host(host)) => channel = host.live(),
+            Err(Trouble(what, error)) => complain(&format!("a worker process {what}: {error}"), BROKEN),
+        }
     }
 }
 
-enum Trouble {
-    ByHand(io::Error),
-    Os(&'static str, io::Error),
+/// What a process has turned out to be.
+enum Started {
+    Worker(Box<Worker>),
+    Host(Host),
+}
+
+/// What went wrong before anybody could be told.
+pub struct Trouble(pub &'static str, pub io::Error);
+
+/// Greets the parent, and becomes what it says.
+fn start(channel: Socket) -> Result<Started, Trouble> {
+    let os = |what| move |error| Trouble(what, error);
+    sys::entry::ignore_sigpipe().map_err(os("cannot ignore SIGPIPE"))?;
+    sys::entry::die_with_parent().map_err(os("cannot ask for its parent's death"))?;
+    let mail = Mail::new(channel);
+    let hello = ToParent::Hello {
+        magic: MAGIC,
+        version: VERSION,
+        pid: std::process::id(),
+        fingerprint: registry().fingerprint(),
+    };
+    match mail.send(&hello, &[]) {
+        // A parent that is gone may have detached this process: its orders wait in the socket.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            return Err(Trouble("cannot greet its parent", error));
+        }
+        Ok(()) | Err(_) => {}
+    }
+    let mut inbox = Inbox::default();
+    match mail.receive(&mut inbox).map_err(os("did not get its orders"))? {
+        Some((ToWorker::Init(init), handles)) => {
+            Worker::start(mail, inbox, *init, handles).map(Box::new).map(Started::Worker)
+        }
+        Some((ToWorker::Host(orders), handles)) => {
+            Host::start(mail, inbox, *orders, handles).map(Started::Host)
+        }
+        Some(_) | None => Err(Trouble(
+            "did not get its orders",
+            io::Error::other("the first message is not a first message"),
+        )),
+    }
 }
 
 /// What is asked, and who answers.
@@ -83,34 +137,13 @@ enum Next {
 
 impl Worker {
     /// Becomes a worker: everything up to the initializer.
-    fn start() -> Result<Self, Trouble> {
-        let socket = sys::entry::take_channel().map_err(Trouble::ByHand)?;
-        let os = |what| move |error| Trouble::Os(what, error);
-        // The marker only disturbs tasks that look at their arguments; it is no reason not to work.
-        let _ = sys::entry::hide_marker(gate::MARKER);
-        sys::entry::ignore_sigpipe().map_err(os("cannot ignore SIGPIPE"))?;
-        sys::entry::die_with_parent().map_err(os("cannot ask for its parent's death"))?;
-        let mail = Mail::new(socket);
-        let hello = ToParent::Hello {
-            magic: MAGIC,
-            version: VERSION,
-            pid: std::process::id(),
-            fingerprint: registry().fingerprint(),
-        };
-        match mail.send(&hello, &[]) {
-            // A parent that is gone may have detached this process: its orders wait in the socket.
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                return Err(Trouble::Os("cannot greet its parent", error));
-            }
-            Ok(()) | Err(_) => {}
-        }
-        let mut inbox = Inbox::default();
-        let (init, handles) = receive_init(&mail, &mut inbox).map_err(os("did not get its orders"))?;
+    fn start(mail: Arc<Mail>, inbox: Inbox, init: Init, handles: Vec<Handle>) -> Result<Self, Trouble> {
+        let os = |what| move |error| Trouble(what, error);
         let Parts { parent, region, bell, stderr, attached } =
             Parts::of(handles, init.tee).map_err(os("got bad orders"))?;
         let end = region.into_worker();
         let recorder = end.recorder.clone();
-        let _ = RECORDER.set(recorder.clone());
+        RECORDER.get_or_set(recorder.clone());
         let worker = assume(&init);
         let interrupt =
             if worker.is_some() { sys::entry::ignore_interrupt() } else { sys::entry::heed_interrupt() };
@@ -285,13 +318,6 @@ impl Parts {
     }
 }
 
-fn receive_init(mail: &Mail, inbox: &mut Inbox) -> io::Result<(Box<Init>, Vec<Handle>)> {
-    match mail.receive(inbox)? {
-        Some((ToWorker::Init(init), handles)) => Ok((init, handles)),
-        Some(_) | None => Err(io::Error::other("the first message is not an init message")),
-    }
-}
-
 /// Takes on the identity that the parent gives; the place in the pool, if there is one.
 fn assume(init: &Init) -> Option<u32> {
     let pid = std::process::id();
@@ -316,7 +342,7 @@ fn assume(init: &Init) -> Option<u32> {
 }
 
 /// Runs the initializer or the finalizer. The descriptors of long arguments come in the order of the calls.
-fn first_call(call: &FirstCall, attached: &mut Vec<Handle>, runner: Runner) -> Result<(), Failure> {
+pub fn first_call(call: &FirstCall, attached: &mut Vec<Handle>, runner: Runner) -> Result<(), Failure> {
     let broken = |reason: String| Failure::ArgumentUndecodable { type_name: "mp::FirstCall".into(), reason };
     let entry =
         registry().get(Slot(call.slot)).ok_or_else(|| broken(format!("no task in slot {}", call.slot)))?;
@@ -349,13 +375,13 @@ fn encode_failure(failure: &Failure, out: &mut Vec<u8>) {
     }
 }
 
-fn complain(what: &str, code: i32) -> ! {
+pub fn complain(what: &str, code: i32) -> ! {
     sys::pipe::write_stderr(format!("mp: {what}\n").as_bytes());
     exit(code)
 }
 
 /// The recorder of this process, for the panic hook.
-static RECORDER: OnceLock<WorkerRecorder> = OnceLock::new();
+static RECORDER: Own<WorkerRecorder> = Own::new();
 
 /// Keeps the panic where the parent finds it if this process aborts now.
 fn note_panic(report: &PanicReport) {

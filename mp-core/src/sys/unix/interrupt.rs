@@ -87,6 +87,19 @@ pub fn done() {
     SERVING.store(false, Release);
 }
 
+/// A copy of a process has nobody who waits: the bells are its original's.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "nobody makes copies until there is a port"))]
+pub(super) fn forget() {
+    BUSY.store(0, SeqCst);
+    for place in &BELLS {
+        place.store(FREE, SeqCst);
+    }
+    USED.store(0, SeqCst);
+    RINGING.store(0, SeqCst);
+    // PAIR: `on_interrupt` swaps it.
+    SERVING.store(false, Release);
+}
+
 impl WatchGuard {
     /// Says whether somebody is waiting for work to end, which is what a first Ctrl-C interrupts.
     pub fn busy(&self, busy: bool) {

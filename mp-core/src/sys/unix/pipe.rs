@@ -60,6 +60,16 @@ pub fn stderr() -> Option<Handle> {
     io::stderr().as_fd().try_clone_to_owned().ok()
 }
 
+/// This process's stdout, kept open by the caller; `None` if it is closed.
+pub fn stdout() -> Option<Handle> {
+    io::stdout().as_fd().try_clone_to_owned().ok()
+}
+
+/// Where everything that is written is lost, and nothing is to be read.
+pub fn null() -> io::Result<Handle> {
+    Ok(std::fs::File::options().read(true).write(true).open("/dev/null")?.into())
+}
+
 /// Writes to `handle` until all is written, waiting where need be; what cannot be written is lost.
 pub fn write_all(handle: BorrowedHandle<'_>, mut bytes: &[u8]) {
     while !bytes.is_empty() {

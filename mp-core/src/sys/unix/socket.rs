@@ -4,8 +4,8 @@ use super::platform::socket_flags::{CLOSE_ON_EXEC_RECEIVED, NO_SIGNAL, close_on_
 use super::{BorrowedHandle, Handle};
 use rustix::io::Errno;
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    recvmsg, sendmsg,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, recv, recvmsg, sendmsg,
 };
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -84,6 +84,16 @@ impl Socket {
             match sendmsg(&self.0, bytes, &mut control, NO_SIGNAL) {
                 Err(Errno::INTR) => {}
                 done => return Ok(done?),
+            }
+        }
+    }
+
+    /// What there is to receive, without receiving it. Zero means that the peer is gone and everything it sent was read.
+    pub fn peek(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match recv(&self.0, &mut *bytes, RecvFlags::PEEK) {
+                Err(Errno::INTR) => {}
+                done => return Ok(done?.0),
             }
         }
     }

@@ -37,6 +37,16 @@ pub fn stderr() -> Option<Handle> {
     None
 }
 
+/// This process's stdout, kept open by the caller; `None` if it is closed.
+pub fn stdout() -> Option<Handle> {
+    None
+}
+
+/// Where everything that is written is lost, and nothing is to be read.
+pub fn null() -> io::Result<Handle> {
+    Err(unsupported())
+}
+
 /// Writes to `handle` until all is written; what cannot be written is lost.
 pub fn write_all(_: BorrowedHandle<'_>, _: &[u8]) {}
 

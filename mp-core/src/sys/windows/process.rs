@@ -12,6 +12,8 @@ use std::time::Duration;
 /// A copy of this program to start.
 #[derive(Debug)]
 pub struct Spawn {
+    /// The file to run; `None` for the program that runs now.
+    pub program: Option<PathBuf>,
     /// What the child sees as its arguments, the program's name first.
     pub args: Vec<OsString>,
     /// One more argument at the end: by it the child knows what it is.
@@ -81,6 +83,11 @@ pub fn signal_name(_: i32) -> &'static str {
 
 /// Starts a copy of this program.
 pub fn spawn(_: Spawn) -> io::Result<Child> {
+    Err(unsupported())
+}
+
+/// A child that a copy of this program has made for us.
+pub fn adopt(_: u32) -> io::Result<Child> {
     Err(unsupported())
 }
 

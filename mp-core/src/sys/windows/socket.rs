@@ -52,6 +52,11 @@ impl Socket {
         Err(unsupported())
     }
 
+    /// What there is to receive, without receiving it.
+    pub fn peek(&self, _: &mut [u8]) -> io::Result<usize> {
+        Err(unsupported())
+    }
+
     /// Receives what is there and appends the handles that came along. Zero means that the peer is gone.
     pub fn receive(&self, _: &mut [u8], _: &mut Vec<Handle>) -> io::Result<usize> {
         Err(unsupported())

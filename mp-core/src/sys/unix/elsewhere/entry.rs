@@ -41,6 +41,11 @@ pub fn die_with_parent() -> io::Result<()> {
     Err(unsupported())
 }
 
+/// Ends this process when `parent` is dead.
+pub fn end_with_parent(_: u32) -> io::Result<()> {
+    Err(unsupported())
+}
+
 /// Has this thread stand still when `parent` is dead.
 pub fn heed_parents_death(_: u32) -> io::Result<()> {
     Err(unsupported())

@@ -13,6 +13,8 @@ pub use super::ending::{Ended, Status, signal_name};
 /// A copy of this program to start.
 #[derive(Debug)]
 pub struct Spawn {
+    /// The file to run; `None` for the program that runs now.
+    pub program: Option<PathBuf>,
     /// What the child sees as its arguments, the program's name first.
     pub args: Vec<OsString>,
     /// One more argument at the end: by it the child knows what it is.
@@ -50,6 +52,11 @@ pub enum Signal {
 
 /// Starts a copy of this program.
 pub fn spawn(_: Spawn) -> io::Result<Child> {
+    Err(unsupported())
+}
+
+/// A child that a copy of this program has made for us.
+pub fn adopt(_: u32) -> io::Result<Child> {
     Err(unsupported())
 }
 

@@ -13,7 +13,7 @@ use std::io;
 
 pub use super::descendants::{kill_descendants, kill_own_group_and_exit};
 pub use super::orphan::{
-    die_with_parent, heed_parents_death, hold_other_threads, is_orphaned, outlive_parent,
+    die_with_parent, end_with_parent, heed_parents_death, hold_other_threads, is_orphaned, outlive_parent,
 };
 
 /// Whether this process was started with `marker` as its last argument. Works before `main`.

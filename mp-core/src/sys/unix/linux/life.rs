@@ -1,6 +1,7 @@
 //! Whether a process that is no child of ours lives.
 
-use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// One life of a process: its number, and the time it was started, so that the number's next owner is another one. Not
 /// zero.
@@ -12,8 +13,22 @@ const START_BITS: u32 = 42;
 
 /// This process; `None` if the system does not tell.
 pub fn this_life() -> Option<Life> {
-    static LIFE: OnceLock<Option<Life>> = OnceLock::new();
-    *LIFE.get_or_init(|| look(std::process::id()))
+    match THIS.load(Relaxed) {
+        0 => {
+            let life = look(std::process::id())?;
+            THIS.store(life.0, Relaxed);
+            Some(life)
+        }
+        known => Some(Life(known)),
+    }
+}
+
+/// The life of this process, or 0 while nobody has asked.
+static THIS: AtomicU64 = AtomicU64::new(0);
+
+/// A copy of a process has a life of its own.
+pub(super) fn forget() {
+    THIS.store(0, Relaxed);
 }
 
 /// Whether the process lives. A zombie does not.

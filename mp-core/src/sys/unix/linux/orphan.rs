@@ -11,6 +11,7 @@
 #![allow(unsafe_code)] // a signal handler, the signal mask of a thread, and a signal for one thread
 
 use super::super::disposition;
+use super::descendants::kill_own_group_and_exit;
 use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
 use rustix::thread::{Timespec, gettid};
 use std::io;
@@ -23,6 +24,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
 /// |---|---|---|---|
 /// | [`UNKNOWN`] | [`heed_parents_death`] | a number | tasks are about to run |
 /// | any | [`outlive_parent`] | [`NOBODY`] | the parent has let go of this process |
+/// | any | [`forget`] | [`UNKNOWN`] | this process is a fresh copy of the one that was named |
 static PARENT: AtomicU32 = AtomicU32::new(UNKNOWN);
 
 /// The watch thread ends this process.
@@ -57,6 +59,26 @@ pub fn die_with_parent() -> io::Result<()> {
     unsafe { disposition::handle(libc::SIGCONT, on_wake_up)? };
     mask_wake_up(libc::SIG_BLOCK)?;
     Ok(set_parent_process_death_signal(Some(Signal::CONT))?)
+}
+
+/// Has the kernel wake this process up when its parent dies, and ends it and its process group then. For a process with
+/// one thread, which nobody watches over: the handler does it.
+pub fn end_with_parent(parent: u32) -> io::Result<()> {
+    PARENT.store(parent, Relaxed);
+    // SAFETY: duty: an async-signal-safe handler: see `end_if_orphaned`.
+    unsafe { disposition::handle(libc::SIGCONT, on_orphaned)? };
+    set_parent_process_death_signal(Some(Signal::CONT))?;
+    mask_wake_up(libc::SIG_UNBLOCK)?;
+    // It may have died before the kernel was asked for a signal.
+    end_if_orphaned();
+    Ok(())
+}
+
+/// A copy of a process has yet to be told whose death ends it.
+pub(super) fn forget() {
+    PARENT.store(UNKNOWN, Relaxed);
+    ENDING.store(false, Relaxed);
+    STANDING.store(0, Relaxed);
 }
 
 /// From here on this thread, and those that it starts, stand still when `parent` is dead, until the watch thread has
@@ -94,6 +116,17 @@ pub fn hold_other_threads(spared: usize) {
             wake_up(thread);
         }
         let _ = rustix::thread::nanosleep(&LOOK_EVERY);
+    }
+}
+
+extern "C" fn on_orphaned(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    end_if_orphaned();
+}
+
+/// Atomics and system calls: async-signal-safe.
+fn end_if_orphaned() {
+    if is_orphaned() {
+        kill_own_group_and_exit();
     }
 }
 

@@ -32,6 +32,8 @@ const OURSELVES: &str = "/proc/self/exe";
 /// A copy of this program to start.
 #[derive(Debug)]
 pub struct Spawn {
+    /// The file to run; `None` for the program that runs now.
+    pub program: Option<PathBuf>,
     /// What the child sees as its arguments, the program's name first.
     pub args: Vec<OsString>,
     /// One more argument at the end: by it the child knows what it is.
@@ -57,6 +59,8 @@ pub struct Child {
     handle: Handle,
     /// The most memory this process had used when the child was started.
     parents_peak: u64,
+    /// Whose child it is: a copy of that process has no children.
+    parent: Pid,
     /// Set once the child is reaped. Held while the group is signalled, so that nobody reaps in between.
     ended: Mutex<Option<Ended>>,
 }
@@ -81,7 +85,7 @@ pub enum Signal {
 pub fn spawn(spawn: Spawn) -> io::Result<Child> {
     // Nothing here may make std leave posix_spawn (pre_exec, uid, gid, groups): it forks then, which takes time in
     // proportion to our memory. What a child must do to itself it does in `entry`.
-    let mut command = Command::new(OURSELVES);
+    let mut command = Command::new(spawn.program.as_deref().unwrap_or(OURSELVES.as_ref()));
     let mut args = spawn.args.into_iter();
     if let Some(name) = args.next() {
         command.arg0(name);
@@ -98,20 +102,32 @@ pub fn spawn(spawn: Spawn) -> io::Result<Child> {
     }
     command.stdin(spawn.stdin.into_stdio()).stdout(spawn.stdout).stderr(spawn.stderr).process_group(0);
     let mut started = command.spawn()?;
-    let pid = Pid::from_raw(started.id().cast_signed())
-        .ok_or_else(|| io::Error::other("a child without a number"))?;
     // The number is the child's until it is reaped, so this cannot open a stranger.
+    let (pid, handle) = open(started.id()).inspect_err(|_| {
+        // std's own handle knows that it has not reaped yet.
+        let _ = started.kill();
+        let _ = started.wait();
+    })?;
+    Ok(Child { pid, handle, parents_peak: own_peak_rss(), parent: getpid(), ended: Mutex::new(None) })
+}
+
+/// A child that a copy of this program has made for us, or that is a copy itself.
+///
+/// # Errors
+/// When `pid` is no child of this process.
+pub fn adopt(pid: u32) -> io::Result<Child> {
+    let (pid, handle) = open(pid)?;
+    wait_for(&handle, libc::WNOWAIT)?;
+    Ok(Child { pid, handle, parents_peak: 0, parent: getpid(), ended: Mutex::new(None) })
+}
+
+fn open(pid: u32) -> io::Result<(Pid, Handle)> {
+    let pid = Pid::from_raw(pid.cast_signed());
+    let pid = pid.ok_or_else(|| io::Error::other("a child without a number"))?;
     match pidfd_open(pid, PidfdFlags::empty()) {
-        Ok(handle) => Ok(Child { pid, handle, parents_peak: own_peak_rss(), ended: Mutex::new(None) }),
-        Err(error) => {
-            // std's own handle knows that it has not reaped yet.
-            let _ = started.kill();
-            let _ = started.wait();
-            Err(match error {
-                Errno::NOSYS => io::Error::new(io::ErrorKind::Unsupported, "this kernel has no pidfd_open"),
-                other => other.into(),
-            })
-        }
+        Ok(handle) => Ok((pid, handle)),
+        Err(Errno::NOSYS) => Err(io::Error::new(io::ErrorKind::Unsupported, "this kernel has no pidfd_open")),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -192,7 +208,7 @@ impl Drop for Child {
     /// # Blocking and death
     /// Waits until the kernel has taken the killed child apart.
     fn drop(&mut self) {
-        if self.lock().is_none() {
+        if self.parent == getpid() && self.lock().is_none() {
             // Two ways, for a child that has left its group or has not yet joined it.
             let _ = self.kill_group();
             let _ = self.signal(Signal::Kill);

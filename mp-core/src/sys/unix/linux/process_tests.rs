@@ -18,6 +18,7 @@ fn start(what: &str) -> (Child, Socket) {
     let (ours, theirs) = Socket::pair().expect("a socket pair");
     let name = format!("{}::child", module_path!().split_once("::").expect("a module").1);
     let spawned = spawn(Spawn {
+        program: None,
         args: ["arg zero", &name, "--exact", "--nocapture", "--test-threads=1"].map(OsString::from).to_vec(),
         marker: MARKER,
         env: vec![("MP_TEST_CHILD".into(), Some(what.into())), ("MP_TEST_REMOVED".into(), None)],

@@ -1,0 +1,329 @@
+//! The parent's side of a fork server: a process of this program that copies itself on request.
+//!
+//! ```text
+//!  no server ──(a process is asked for)──► exec, hello, preload, ready ──► serves
+//!      ▲                                                                      │ its death is found at the next request,
+//!      └──────────────────────────────────────────────────────────────────────┘ or in the middle of it
+//! ```
+//!
+//! The copies are children of this process and not of the server's, so nothing that happens to the server concerns them:
+//! their deaths, statuses and watches are those of spawned processes.
+
+use super::current::{self, Identity};
+use super::launch::Surroundings;
+use super::method::{executable, streams};
+use super::start_call::StartCall;
+use super::{children, gate};
+use crate::error::{Error, ErrorKind, ExitStatus};
+use crate::limits;
+use crate::protocol::control::{Fork, Host, MAGIC, ToParent, ToWorker, VERSION};
+use crate::sys::process::{Child, Spawn};
+use crate::sys::socket::Socket;
+use crate::sys::{self, BorrowedHandle, Handle};
+use crate::task::registry::registry;
+use crate::transport::control::{self, Inbox};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// A fork server that runs when it is needed. Dropping it ends it, and none of the processes that it has made.
+#[derive(Debug, Default)]
+pub struct ForkServer {
+    preload: Vec<Arc<StartCall>>,
+    /// Why it cannot be used.
+    broken: Option<Error>,
+    running: Mutex<Option<Running>>,
+}
+
+/// A server that has said that it is ready.
+#[derive(Debug)]
+struct Running {
+    child: Child,
+    line: Line,
+    /// Whose server it is: a copy of that process must not use it.
+    parent: u32,
+    /// What it has for an environment.
+    env: BTreeMap<OsString, OsString>,
+    /// The directory it is in.
+    directory: Option<PathBuf>,
+}
+
+/// The way to a server.
+#[derive(Debug)]
+struct Line {
+    socket: Socket,
+    inbox: Inbox,
+}
+
+/// How a request failed.
+enum Trouble {
+    /// The server is of no use any more, or never was: this is why, unless another one does better.
+    Lost(Error),
+    /// It answers, and another one would say the same.
+    Refused(Error),
+}
+
+impl ForkServer {
+    /// One that says what is wrong when it is used.
+    pub fn broken(why: Error) -> Self {
+        Self { broken: Some(why), ..Self::default() }
+    }
+
+    /// One that runs this, too.
+    pub fn with_preload(&self, call: Result<StartCall, Error>) -> Self {
+        let mut preload = self.preload.clone();
+        let mut broken = self.broken.clone();
+        match call {
+            Ok(call) => preload.push(Arc::new(call)),
+            Err(error) => broken = broken.or(Some(error)),
+        }
+        Self { preload, broken, running: Mutex::default() }
+    }
+
+    /// Has a process made; our end of its control channel.
+    pub fn fork(
+        &self,
+        name: &str,
+        surroundings: &Surroundings,
+        stderr: Option<&Handle>,
+    ) -> Result<(Child, Socket), Error> {
+        if let Some(why) = &self.broken {
+            return Err(why.clone());
+        }
+        let mut running = self.running();
+        let mut last = None;
+        for _ in 0..ATTEMPTS {
+            let ready = match running.take() {
+                // It may have died since; the request tells.
+                Some(server) if server.parent == std::process::id() => server,
+                Some(stranger) => {
+                    // Its socket and memory are ours to forget, its life is not ours to end.
+                    std::mem::forget(stranger);
+                    self.start()?
+                }
+                None => self.start()?,
+            };
+            let server = running.insert(ready);
+            match server.fork(name, surroundings, stderr) {
+                Ok(made) => return Ok(made),
+                Err(Trouble::Refused(why)) => return Err(why),
+                Err(Trouble::Lost(why)) => {
+                    *running = None;
+                    last = Some(why);
+                }
+            }
+        }
+        Err(last.unwrap_or_else(|| Error::new(ErrorKind::Os, "the fork server was not asked")))
+    }
+
+    fn running(&self) -> MutexGuard<'_, Option<Running>> {
+        // Each state is written in one assignment.
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts a server and waits until it has run what it is to run first.
+    fn start(&self) -> Result<Running, Error> {
+        let refused = |error| Error::os("cannot start the fork server", error);
+        let name = children::next_name("forkserver");
+        let (ours, theirs) = Socket::pair().map_err(refused)?;
+        let env = std::env::vars_os().collect();
+        let directory = std::env::current_dir().ok();
+        let child = sys::process::spawn(Spawn {
+            program: executable(),
+            args: std::env::args_os().collect(),
+            marker: gate::MARKER,
+            env: Vec::new(),
+            current_dir: None,
+            stdin: theirs,
+            stdout: Stdio::inherit(),
+            stderr: Stdio::inherit(),
+        });
+        let child = child.map_err(refused)?;
+        ours.set_nonblocking(true).map_err(refused)?;
+        let Identity { name: parent, depth, .. } = current::identity();
+        let host = ToWorker::Host(Box::new(Host {
+            name,
+            parent: (std::process::id(), parent.clone()),
+            depth: depth + 1,
+            cpus: current::cpu_count().get() as u32,
+            preload: self.preload.iter().map(|call| call.message.clone()).collect(),
+        }));
+        let attached: Vec<_> = self.preload.iter().flat_map(|call| call.attached()).collect();
+        let mut line = Line { socket: ours, inbox: Inbox::default() };
+        line.welcome(&child, &host, &attached)?;
+        match line.hear(&child, None)? {
+            ToParent::Ready => {}
+            ToParent::PreloadFailed { index, failure } => {
+                let task = self.preload.get(index as usize).map_or("unknown", |call| call.entry.name);
+                return Err(Error::of_failure(failure, task).into_preload_failure(task));
+            }
+            ToParent::NotForked { why } => {
+                return Err(Error::new(
+                    ErrorKind::InvalidInput,
+                    format!("the fork server cannot serve: {why}"),
+                ));
+            }
+            _ => return Err(out_of_turn()),
+        }
+        Ok(Running { child, line, parent: std::process::id(), env, directory })
+    }
+}
+
+/// A server that dies is replaced; a request that none of so many survives is given up.
+const ATTEMPTS: usize = 3;
+
+impl Running {
+    fn fork(
+        &mut self,
+        name: &str,
+        surroundings: &Surroundings,
+        stderr: Option<&Handle>,
+    ) -> Result<(Child, Socket), Trouble> {
+        let refused = |error| Error::os(format!("cannot start the process \"{name}\""), error);
+        let own = |error| Trouble::Refused(refused(error));
+        let (ours, theirs) = Socket::pair().map_err(own)?;
+        let theirs = theirs.into_handle();
+        let (stdout, stderr) = streams(surroundings, stderr).map_err(own)?;
+        let order = ToWorker::Fork(Box::new(Fork {
+            env: self.changes().into_iter().chain(surroundings.env.iter().cloned()).collect(),
+            current_dir: self.directory_of(surroundings).map(Into::into),
+            streams: (stdout.is_some(), stderr.is_some()),
+        }));
+        let handles: Vec<_> = [Some(&theirs), stdout.as_ref(), stderr.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(sys::borrow)
+            .collect();
+        let sent = control::send(&self.line.socket, &order, &handles);
+        // Ours was a copy: from here on the other end closes with whoever has it.
+        drop((theirs, stdout, stderr));
+        let heard = match sent {
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Err(own(error)),
+            Err(error) => Err(refused(error)),
+            Ok(()) => self.line.hear(&self.child, Some(limits::HANDSHAKE)),
+        };
+        let pid = match heard {
+            Ok(ToParent::Forked { pid }) => pid,
+            Ok(ToParent::NotForked { why }) => {
+                let what =
+                    format!("cannot start the process \"{name}\": the fork server cannot copy itself: {why}");
+                return Err(Trouble::Refused(Error::new(ErrorKind::Os, what)));
+            }
+            other => {
+                let why = other.map_or_else(|error| error, |_| out_of_turn());
+                // It makes no copy from here on, but may have made ours.
+                let _ = self.child.signal(sys::process::Signal::Kill);
+                let _ = self.child.reap(None);
+                greeting(&ours).ok_or(Trouble::Lost(why))?
+            }
+        };
+        let child = sys::process::adopt(pid).map_err(own)?;
+        Ok((child, ours))
+    }
+
+    /// How our environment differs from what the server has.
+    fn changes(&self) -> Vec<(OsString, Option<OsString>)> {
+        let now: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
+        let gone = self.env.keys().filter(|name| !now.contains_key(*name));
+        let mut changes: Vec<_> = gone.map(|name| (name.clone(), None)).collect();
+        let differs = |(name, value): &(&OsString, &OsString)| self.env.get(*name) != Some(*value);
+        changes.extend(now.iter().filter(differs).map(|(name, value)| (name.clone(), Some(value.clone()))));
+        changes
+    }
+
+    /// Where the process is to be, unless that is where the server is.
+    fn directory_of(&self, surroundings: &Surroundings) -> Option<PathBuf> {
+        let here = std::env::current_dir().ok();
+        match (&surroundings.current_dir, here) {
+            // Relative to where we are, not to where the server is.
+            (Some(chosen), Some(here)) => Some(here.join(chosen)),
+            (Some(chosen), None) => Some(chosen.clone()),
+            (None, here) => here.filter(|here| Some(here) != self.directory.as_ref()),
+        }
+    }
+}
+
+impl Line {
+    /// Waits for the server's hello, and tells it what it is.
+    fn welcome(
+        &mut self,
+        child: &Child,
+        host: &ToWorker,
+        attached: &[BorrowedHandle<'_>],
+    ) -> Result<(), Error> {
+        let ToParent::Hello { magic, version, fingerprint, .. } =
+            self.hear(child, Some(limits::HANDSHAKE))?
+        else {
+            return Err(out_of_turn());
+        };
+        if (magic, version, fingerprint) != (MAGIC, VERSION, registry().fingerprint()) {
+            return Err(Error::new(
+                ErrorKind::Handshake,
+                format!("cannot start the fork server: {ANOTHER_PROGRAM}"),
+            ));
+        }
+        control::send(&self.socket, host, attached)
+            .map_err(|error| Error::os("cannot start the fork server", error))
+    }
+
+    /// The next message, at most `timeout` from now.
+    fn hear(&mut self, child: &Child, timeout: Option<Duration>) -> Result<ToParent, Error> {
+        let failed = |error| Error::os("cannot listen to the fork server", error);
+        loop {
+            match self.inbox.receive(&self.socket) {
+                Ok(Some((message, _))) => return Ok(message),
+                Ok(None) => {}
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset
+                    ) =>
+                {
+                    return Err(died(child));
+                }
+                Err(error) => return Err(failed(error)),
+            }
+            if !sys::poller::ready(self.socket.handle(), timeout).map_err(failed)? {
+                let waited = timeout.unwrap_or_default();
+                return Err(Error::new(
+                    ErrorKind::Handshake,
+                    format!("the fork server says nothing for {waited:?}"),
+                ));
+            }
+        }
+    }
+}
+
+/// The number in the first message of a process whose control channel this is; `None` if nobody has the other end.
+fn greeting(channel: &Socket) -> Option<u32> {
+    if !sys::poller::ready(channel.handle(), Some(limits::HANDSHAKE)).ok()? {
+        return None;
+    }
+    match control::look(channel).ok()? {
+        ToParent::Hello { pid, .. } => Some(pid),
+        _ => None,
+    }
+}
+
+/// What a worker says that is not a copy of this program.
+pub const ANOTHER_PROGRAM: &str = "it is another program than its parent: the binary was replaced while it runs, or built \
+                                   with another version of mp; restart the program";
+
+fn died(child: &Child) -> Error {
+    let how = match child.reap(Some(limits::HANDSHAKE)) {
+        Ok(Some(ended)) => ExitStatus(ended.status).to_string(),
+        Ok(None) | Err(_) => "nobody knows how".into(),
+    };
+    Error::new(
+        ErrorKind::Os,
+        format!("the fork server died ({how}); what its preloaded tasks wrote to stderr may say why"),
+    )
+}
+
+fn out_of_turn() -> Error {
+    Error::new(ErrorKind::Handshake, "the fork server broke the protocol: it spoke out of turn")
+}

@@ -1,0 +1,69 @@
+//! A call that goes with the first message to a process: an initializer, a finalizer, what a fork server runs once.
+
+use crate::error::Error;
+use crate::protocol::control::{FirstArguments, FirstCall};
+use crate::shm::slab::Slab;
+use crate::sys::{self, BorrowedHandle, Handle};
+use crate::task::arguments::{Args, Task};
+use crate::task::entry::Entry;
+use crate::task::registry;
+use crate::wire::handles::collecting;
+use crate::wire::outgoing::Outgoing;
+use std::fmt;
+
+/// The call.
+pub struct StartCall {
+    /// The task.
+    pub entry: &'static Entry,
+    /// Its encoded arguments.
+    pub arguments: Vec<u8>,
+    /// Their descriptors.
+    pub handles: Vec<Handle>,
+    /// What travels.
+    pub message: FirstCall,
+    /// Where long arguments lie.
+    slab: Option<Slab>,
+}
+
+impl StartCall {
+    /// A call of `F`.
+    ///
+    /// # Errors
+    /// If it is not a task, or the arguments cannot be encoded.
+    #[track_caller]
+    pub fn new<F, P, A>(args: &A) -> Result<Self, Error>
+    where
+        F: Task<P>,
+        A: Args<P>,
+    {
+        let (slot, entry) = registry::find::<F>()?;
+        let mut bytes = Vec::new();
+        let (written, handles) = collecting(|| args.write(&mut Outgoing::whole(&mut bytes)));
+        written.map_err(|error| error.for_task(entry.name))?;
+        let failed = |error| Error::os(format!("cannot store the arguments of `{}`", entry.name), error);
+        let (arguments, slab) = if bytes.len() <= FIRST_ARGUMENTS_INLINE {
+            (FirstArguments::Inline(bytes.clone()), None)
+        } else {
+            let slab = Slab::create(bytes.len()).map_err(failed)?;
+            slab.write(0, &bytes).map_err(failed)?;
+            (FirstArguments::Attached { len: bytes.len() as u64 }, Some(slab))
+        };
+        let message = FirstCall { slot: slot.0, arguments, handles: handles.len() as u32 };
+        Ok(Self { entry, arguments: bytes, handles, message, slab })
+    }
+
+    /// What goes with the message, in the order in which the other side takes it.
+    pub fn attached(&self) -> impl Iterator<Item = BorrowedHandle<'_>> {
+        self.slab.iter().map(Slab::handle).chain(self.handles.iter().map(sys::borrow))
+    }
+}
+
+/// Longer arguments travel in shared memory, in bytes: a socket takes this much at once even from a parent whose child
+/// does not read yet.
+const FIRST_ARGUMENTS_INLINE: usize = 16 << 10;
+
+impl fmt::Debug for StartCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("StartCall").field(&self.entry.name).finish()
+    }
+}

@@ -41,6 +41,11 @@ pub fn die_with_parent() -> io::Result<()> {
     Ok(())
 }
 
+/// Nothing to do: the job object ends any child.
+pub fn end_with_parent(_: u32) -> io::Result<()> {
+    Ok(())
+}
+
 /// Nothing to do: the job object needs no thread of ours.
 pub fn heed_parents_death(_: u32) -> io::Result<()> {
     Ok(())

@@ -175,7 +175,7 @@ impl<R> Process<R> {
         let failed = |error| Error::os(format!("cannot start the process \"{name}\""), error);
         // Nobody sleeps on this bell: whoever joins looks at the sentinel.
         let bell = Bell::new().map_err(failed)?;
-        let cpus = current::cpu_count().get();
+        let cpus = current::identity().cpus.unwrap_or(0);
         let mut launched = launch(&name, Role::Process, cpus, &self.surroundings, &bell, &[])?;
         let lane = &mut launched.lane;
         let handed_over = if arguments.len() <= limits::INLINE_BYTES_MAX - 64 {

@@ -144,12 +144,12 @@ impl ForkServer {
         });
         let child = child.map_err(refused)?;
         ours.set_nonblocking(true).map_err(refused)?;
-        let Identity { name: parent, depth, .. } = current::identity();
+        let Identity { name: parent, depth, cpus, .. } = current::identity();
         let host = ToWorker::Host(Box::new(Host {
             name,
             parent: (std::process::id(), parent.clone()),
             depth: depth + 1,
-            cpus: current::cpu_count().get() as u32,
+            cpus: cpus.unwrap_or(0) as u32,
             preload: self.preload.iter().map(|call| call.message.clone()).collect(),
         }));
         let attached: Vec<_> = self.preload.iter().flat_map(|call| call.attached()).collect();

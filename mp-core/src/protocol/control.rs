@@ -63,7 +63,7 @@ pub struct Init {
     pub parent: (u32, String),
     /// How many workers deep this process is; 1 for a child of the first process.
     pub depth: u32,
-    /// How many processors this process may count as its own.
+    /// How many processors this process may count as its own; 0: as many as it finds.
     pub cpus: u32,
     /// Whether stderr is a pipe whose other end came along.
     pub tee: bool,
@@ -80,7 +80,7 @@ pub struct Host {
     pub parent: (u32, String),
     /// How many processes deep this one is.
     pub depth: u32,
-    /// How many processors this process may count as its own.
+    /// How many processors this process may count as its own; 0: as many as it finds.
     pub cpus: u32,
     /// Run before the first copy is made.
     pub preload: Vec<FirstCall>,

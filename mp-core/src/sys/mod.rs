@@ -10,6 +10,7 @@
 //!  process  start, signal, reap a child                    entry    what a child does to itself first
 //!  robust   a lock that survives its holder                 life     does a process live that is no child
 //!  segment  bytes that are copied, with a name or without      fork     copies of this process
+//!  thread   threads that cost little to start
 //! ```
 //!
 //! `unix` and `windows` have the same files and the same names; a difference in what a name promises is said there in
@@ -32,12 +33,12 @@ pub(crate) use unix::lends_kernel_handle;
 #[cfg(unix)]
 pub use unix::{
     AsKernelHandle, BorrowedHandle, Handle, bell, borrow, cpu, duplicate, entry, fault, fork, futex,
-    interrupt, life, look, memory, packet, pipe, poller, process, robust, segment, socket,
+    interrupt, life, look, memory, packet, pipe, poller, process, robust, segment, socket, thread,
 };
 #[cfg(windows)]
 pub(crate) use windows::lends_kernel_handle;
 #[cfg(windows)]
 pub use windows::{
     AsKernelHandle, BorrowedHandle, Handle, bell, borrow, cpu, duplicate, entry, fault, fork, futex,
-    interrupt, life, look, memory, packet, pipe, poller, process, robust, segment, socket,
+    interrupt, life, look, memory, packet, pipe, poller, process, robust, segment, socket, thread,
 };

@@ -39,7 +39,7 @@ impl Host {
                 name: orders.name,
                 parent: Some(orders.parent),
                 depth: orders.depth,
-                cpus: Some(orders.cpus as usize),
+                cpus: Some(orders.cpus as usize).filter(|count| *count > 0),
             },
             None,
         );

@@ -325,7 +325,7 @@ fn assume(init: &Init) -> Option<u32> {
         name: init.name.clone(),
         parent: Some(init.parent.clone()),
         depth: init.depth,
-        cpus: Some(init.cpus as usize),
+        cpus: Some(init.cpus as usize).filter(|count| *count > 0),
     };
     let _ = sys::entry::set_name(&init.name);
     match &init.role {

@@ -29,25 +29,39 @@ pub struct Watched {
 /// Starts the threads.
 pub fn start(watched: Watched) -> io::Result<()> {
     let Watched { parent, pid, mail, inbox, recorder, stderr } = watched;
-    let others = usize::from(stderr.is_some());
-    if let Some((pipe, real)) = stderr {
-        // A thread of its own: where stderr leads to may stand still, and the parent's death must be noticed all the same.
-        sys::process::on_exit(let_pass)?;
-        spawn("mp-stderr", move || pass_on(&pipe, &real, &recorder))?;
-    }
-    spawn("mp-watch", move || watch(&parent, &mail, inbox, others))?;
+    let stderr = match stderr {
+        Some((pipe, real)) => {
+            sys::process::on_exit(let_pass)?;
+            Some(Tee { pipe, real, recorder })
+        }
+        None => None,
+    };
+    sys::thread::spawn_bare("mp-watch", Box::new(move || watch(&parent, &mail, inbox, stderr)))?;
     sys::entry::heed_parents_death(pid)
 }
 
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    thread::Builder::new().name(name.into()).stack_size(128 << 10).spawn(body).map(drop)
+/// What is written to stderr, on its way to where it belongs.
+struct Tee {
+    pipe: Handle,
+    real: Handle,
+    recorder: WorkerRecorder,
 }
 
-/// `others`: how many threads of `mp` there are besides this one and the one that runs tasks.
-fn watch(parent: &Handle, mail: &Mail, mut inbox: Inbox, others: usize) {
+fn watch(parent: &Handle, mail: &Mail, mut inbox: Inbox, mut stderr: Option<Tee>) {
+    // How many threads of `mp` there are besides this one and the one that runs tasks.
+    let mut others = 0;
     loop {
-        let handles = [sys::borrow(parent), mail.handle()];
+        let mut handles = vec![sys::borrow(parent), mail.handle()];
+        handles.extend(stderr.as_ref().map(|tee| sys::borrow(&tee.pipe)));
         let Ok(ready) = sys::poller::ready_any(&handles, None) else { continue };
+        if ready.get(2) == Some(&true)
+            && let Some(tee) = stderr.take()
+        {
+            // A thread of its own, from the first word on: where stderr leads to may stand still, and the parent's death
+            // must be noticed all the same. Without one, what is written waits for the parent to find it.
+            let began = sys::thread::spawn_bare("mp-stderr", Box::new(move || tee.pass_on()));
+            others += usize::from(began.is_ok());
+        }
         // What the parent said before it died counts: it may have detached this process. Its end of the socket closes
         // before its death shows, so the end of the stream comes after all of that.
         if ready[1] {
@@ -98,23 +112,26 @@ extern "C" fn let_pass() {
     }
 }
 
-/// Moves what is written to stderr to where it belongs, and keeps its end for a death report, until nobody can write
-/// there any more.
-fn pass_on(pipe: &Handle, real: &Handle, recorder: &WorkerRecorder) {
-    let mut open = true;
-    while open {
-        // An interrupted wait looks for nothing.
-        let _ = sys::poller::ready(sys::borrow(pipe), None);
-        let _passing = PASSING.lock();
-        let bytes = recorder.take_stderr(|room| match sys::pipe::read_now(sys::borrow(pipe), room) {
-            Ok(Available::Bytes(count)) => count,
-            Ok(Available::End) | Err(_) => {
-                open = false;
-                0
-            }
-        });
-        sys::pipe::write_all(sys::borrow(real), &bytes);
-        recorder.stderr_passed_on();
+impl Tee {
+    /// Moves what is written to stderr to where it belongs, and keeps its end for a death report, until nobody can write
+    /// there any more.
+    fn pass_on(&self) {
+        let Self { pipe, real, recorder } = self;
+        let mut open = true;
+        while open {
+            // An interrupted wait looks for nothing.
+            let _ = sys::poller::ready(sys::borrow(pipe), None);
+            let _passing = PASSING.lock();
+            let bytes = recorder.take_stderr(|room| match sys::pipe::read_now(sys::borrow(pipe), room) {
+                Ok(Available::Bytes(count)) => count,
+                Ok(Available::End) | Err(_) => {
+                    open = false;
+                    0
+                }
+            });
+            sys::pipe::write_all(sys::borrow(real), &bytes);
+            recorder.stderr_passed_on();
+        }
     }
 }
 

@@ -7,6 +7,7 @@ pub mod interrupt;
 pub mod packet;
 pub mod pipe;
 pub mod socket;
+pub mod thread;
 
 mod access;
 #[cfg_attr(

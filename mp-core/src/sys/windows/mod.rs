@@ -19,6 +19,7 @@ pub mod process;
 pub mod robust;
 pub mod segment;
 pub mod socket;
+pub mod thread;
 
 mod handle;
 mod unsupported;

@@ -3,7 +3,7 @@
 use crate::Outcome;
 use crate::measure::{emit, emit_latency, median, sample_gap_us, sample_us, scaled, seconds};
 use crate::place;
-use mp::Pool;
+use mp::{Context, Pool};
 use std::hint::black_box;
 
 #[mp::task]
@@ -19,7 +19,7 @@ fn stay_on(processor: usize) -> Result<(), String> {
 
 /// W2: one call at a time to one worker, wherever the system puts the two, on one processor, and on two; back to back,
 /// and after the worker has been idle.
-pub fn round_trips(variant: &str) -> Outcome {
+pub fn round_trips(variant: &str, context: &Context) -> Outcome {
     let everywhere = place::allowed()?;
     let processors = place::numbers(&everywhere);
     let mut places = vec![("", None)];
@@ -30,7 +30,7 @@ pub fn round_trips(variant: &str) -> Outcome {
         places.push(("@cross", Some((first, second))));
     }
     for (suffix, pinned) in places {
-        let pool = Pool::new(1)?;
+        let pool = context.pool(1)?;
         if let Some((caller, worker)) = pinned {
             pool.apply(stay_on, (worker,))??;
             place::pin(caller)?;

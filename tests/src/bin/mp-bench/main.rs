@@ -18,28 +18,61 @@ mod place;
 mod share;
 mod start;
 
+use mp::{Context, ErrorKind, StartMethod};
 use std::error::Error;
 use std::process::ExitCode;
 
-/// What stands behind the slash: workers are this program, started again.
+/// What stands behind the slash: workers are this program, started again ..
 const VARIANT: &str = "mp-process";
+
+/// .. or copies of a fork server.
+const FORK_SERVER: &str = "mp-forkserver";
 
 /// The benchmark stops at the first thing that is not as it should be.
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 /// Measures and prints, under this variant's name.
-type Workload = fn(&str) -> Outcome;
+enum Workload {
+    /// The same however workers are started.
+    Once(fn(&str) -> Outcome),
+    /// Once for each way of starting workers.
+    Started(fn(&str, &Context) -> Outcome),
+}
 
 const WORKLOADS: &[(&str, Workload)] = &[
-    ("w1", start::processes),
-    ("w2", calls::round_trips),
-    ("w3", calls::map),
-    ("w4", load::large_arguments),
-    ("w5", load::long_tasks),
-    ("w6", share::queue),
-    ("w7", share::mutex),
-    ("w8", start::pools),
+    ("w1", Workload::Started(start::processes)),
+    ("w2", Workload::Started(calls::round_trips)),
+    ("w3", Workload::Once(calls::map)),
+    ("w4", Workload::Once(load::large_arguments)),
+    ("w5", Workload::Once(load::long_tasks)),
+    ("w6", Workload::Once(share::queue)),
+    ("w7", Workload::Once(share::mutex)),
+    ("w8", Workload::Started(start::pools)),
 ];
+
+impl Workload {
+    fn run(&self) -> Outcome {
+        match self {
+            Self::Once(measure) => measure(VARIANT),
+            Self::Started(measure) => {
+                measure(VARIANT, &Context::default())?;
+                // Where there is no fork server its lines are missing.
+                let context = Context::new(StartMethod::ForkServer);
+                match context.spawn(nothing, ()) {
+                    Err(error) if error.kind() == ErrorKind::Unsupported => Ok(()),
+                    Err(error) => Err(error.into()),
+                    Ok(process) => {
+                        process.join()?;
+                        measure(FORK_SERVER, &context)
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[mp::task]
+fn nothing() {}
 
 fn main() -> ExitCode {
     mp::main!();
@@ -58,7 +91,7 @@ fn main() -> ExitCode {
         eprintln!("mp-bench: cannot run {asked:?}: expected one word of: list {}", names.join(" "));
         return ExitCode::from(2);
     };
-    match run(VARIANT) {
+    match run.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("mp-bench: {name} failed: {error}");

@@ -2,8 +2,8 @@
 
 use crate::Outcome;
 use crate::measure::{emit, pass, percentile, sample_us, scaled, sized};
-use mp::Pool;
 use mp::sync::Barrier;
+use mp::{Context, Pool};
 use std::fs;
 use std::hint::black_box;
 use std::time::Duration;
@@ -14,9 +14,9 @@ fn next(number: i64) -> i64 {
 }
 
 /// W1: one process for one call, from start to joined; again from a parent with 256 MiB of touched memory.
-pub fn processes(variant: &str) -> Outcome {
+pub fn processes(variant: &str, context: &Context) -> Outcome {
     let once = || {
-        assert_eq!(mp::spawn(next, (1,))?.join()?, 2);
+        assert_eq!(context.spawn(next, (1,))?.join()?, 2);
         Ok(())
     };
     let samples = sample_us(20, scaled(600), once)?;
@@ -43,17 +43,17 @@ fn one_task_each(pool: &Pool, all: &Barrier) -> Outcome {
 }
 
 /// W8: a pool of 2 and of 8: start, one task on each worker, shut down. Then the memory of an idle worker.
-pub fn pools(variant: &str) -> Outcome {
+pub fn pools(variant: &str, context: &Context) -> Outcome {
     for workers in [2, 8] {
         let all = Barrier::new(workers)?;
         let samples = sample_us(2, scaled(60), || {
-            let pool = Pool::new(workers as usize)?;
+            let pool = context.pool(workers as usize)?;
             one_task_each(&pool, &all)?;
             Ok(pool.shutdown(false)?)
         })?;
         emit(&format!("w8.pool{workers}"), variant, percentile(&samples, 0.5) / 1e3, "ms");
     }
-    let (pool, all) = (Pool::new(2)?, Barrier::new(2)?);
+    let (pool, all) = (context.pool(2)?, Barrier::new(2)?);
     one_task_each(&pool, &all)?;
     pass(Duration::from_millis(20)); // until they are idle
     let workers = pool.workers();

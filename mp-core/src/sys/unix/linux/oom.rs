@@ -1,11 +1,25 @@
 //! Whether the kernel killed for want of memory.
 
 use std::fs::read_to_string;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// How many processes of our control group the kernel has killed for want of memory so far; `None` when nobody counts.
 /// A number that grew while a worker died says why it died.
 pub fn oom_kills() -> Option<u64> {
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(count) = known.as_deref().and_then(count_in) {
+        return Some(count);
+    }
+    let (path, count) = find()?;
+    *known = Some(path);
+    Some(count)
+}
+
+/// The file that counts, once it has been found: whoever starts many processes asks often.
+static KNOWN: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+fn find() -> Option<(PathBuf, u64)> {
     let groups = read_to_string("/proc/self/cgroup").ok()?;
     let unified = groups.lines().find_map(|line| line.strip_prefix("0::"));
     let legacy = groups.lines().find_map(|line| {
@@ -14,17 +28,22 @@ pub fn oom_kills() -> Option<u64> {
         controllers.split(',').any(|name| name == "memory").then_some(path)
     });
     unified
-        .and_then(|path| count_in("/sys/fs/cgroup", path, "memory.events"))
-        .or_else(|| legacy.and_then(|path| count_in("/sys/fs/cgroup/memory", path, "memory.oom_control")))
+        .and_then(|path| counted_in("/sys/fs/cgroup", path, "memory.events"))
+        .or_else(|| legacy.and_then(|path| counted_in("/sys/fs/cgroup/memory", path, "memory.oom_control")))
 }
 
 /// The counter of the group `path`. Inside a container the path may be as the host sees it; what is mounted is the
 /// container's own group then.
-fn count_in(mount: &str, path: &str, file: &str) -> Option<u64> {
+fn counted_in(mount: &str, path: &str, file: &str) -> Option<(PathBuf, u64)> {
     [path, "/"].iter().find_map(|group| {
-        let text = read_to_string(Path::new(mount).join(group.trim_start_matches('/')).join(file)).ok()?;
-        count(&text)
+        let path = Path::new(mount).join(group.trim_start_matches('/')).join(file);
+        let count = count_in(&path)?;
+        Some((path, count))
     })
+}
+
+fn count_in(path: &Path) -> Option<u64> {
+    count(&read_to_string(path).ok()?)
 }
 
 fn count(text: &str) -> Option<u64> {

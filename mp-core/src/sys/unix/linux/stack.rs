@@ -3,6 +3,8 @@
 #![allow(unsafe_code)] // pthread attributes, sigaltstack and the registers of a fault: rustix has none of them
 
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect};
+use rustix::process::getpid;
+use rustix::thread::gettid;
 use std::io;
 use std::ops::Range;
 
@@ -13,8 +15,12 @@ const HANDLER_STACK_BYTES: usize = 64 * 1024;
 /// somebody made larger.
 const GUARD_BYTES: usize = 64 * 1024;
 
-/// The addresses just below this thread's stack, where an overflow strikes first.
+/// The addresses just below this thread's stack, where an overflow strikes first. None are known of the main thread where
+/// [`is_near_stack_pointer`] works: the C library reads the map of the whole process to find them.
 pub(super) fn guard() -> io::Result<Range<usize>> {
+    if KNOWS_STACK_POINTER && gettid() == getpid() {
+        return Ok(0..0);
+    }
     // SAFETY: duty: all-zero bytes may stand in for an attribute object until the next call fills it in.
     let mut attributes: libc::pthread_attr_t = unsafe { std::mem::zeroed() };
     let (mut start, mut len, mut guard) = (std::ptr::null_mut(), 0, 0);
@@ -75,6 +81,8 @@ pub(super) fn add_handler_stack() -> io::Result<()> {
 pub(super) fn is_near_stack_pointer(address: usize, context: *const libc::c_void) -> bool {
     stack_pointer(context).is_some_and(|pointer| address.abs_diff(pointer) <= GUARD_BYTES)
 }
+
+const KNOWS_STACK_POINTER: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
 
 #[cfg(target_arch = "x86_64")]
 fn stack_pointer(context: *const libc::c_void) -> Option<usize> {

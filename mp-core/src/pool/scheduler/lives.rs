@@ -31,6 +31,7 @@ impl Scheduler {
         match worker.state {
             State::Starting { .. } | State::Initializing => {
                 worker.state = State::Ready;
+                self.deaths.one_is_ready();
                 self.rest(id, now, actions);
             }
             // It will leave anyway.
@@ -61,6 +62,7 @@ impl Scheduler {
             never!("unknown {id:?} died");
             return;
         };
+        let was_ready = matches!(worker.state, State::Ready);
         let (counts, killed) = match worker.state {
             State::Starting { .. } | State::Initializing | State::Ready => (true, false),
             State::Quitting { .. } => (false, false),
@@ -83,7 +85,7 @@ impl Scheduler {
             self.lose(job, item, id, actions);
         }
         if counts {
-            self.count_death(now, actions);
+            self.count_death(was_ready, now, actions);
         }
     }
 
@@ -101,12 +103,14 @@ impl Scheduler {
         self.workers.vacate(id, spawn_at);
         self.wake_at(spawn_at);
         if counts {
-            self.count_death(now, actions);
+            self.count_death(false, now, actions);
         }
     }
 
-    fn count_death(&mut self, now: Time, actions: &mut Vec<Action>) {
-        let too_many = self.deaths.add(now);
+    fn count_death(&mut self, was_ready: bool, now: Time, actions: &mut Vec<Action>) {
+        let ready = |id| self.workers.get(id).is_some_and(|worker| matches!(worker.state, State::Ready));
+        let none_comes = !was_ready && self.deaths.add_stillborn() && !self.workers.ids().any(ready);
+        let too_many = self.deaths.add(now) || none_comes;
         match self.phase {
             Phase::Open | Phase::Closing if too_many => {
                 self.stop(Duration::ZERO, Why::CrashLoop, now, actions);

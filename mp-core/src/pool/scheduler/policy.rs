@@ -19,7 +19,8 @@ pub struct Policy {
 }
 
 /// Restart intensity: a pool ends with an error when more than `at_most` workers die within `per` and no item
-/// finishes in between.
+/// finishes in between, or, however long that takes, when none is ready and more than `at_most` die one after the other
+/// before they are.
 ///
 /// ```
 /// use std::time::Duration;

@@ -11,16 +11,30 @@ use std::time::Duration;
 pub(super) struct Deaths {
     policy: Restart,
     recent: VecDeque<Time>,
+    /// Workers that died before they were ready, since one was ready.
+    stillborn: u32,
 }
 
 impl Deaths {
     pub(super) fn new(policy: Restart) -> Self {
-        Self { policy, recent: VecDeque::new() }
+        Self { policy, recent: VecDeque::new(), stillborn: 0 }
     }
 
     /// An item ended on a worker: whatever killed the others does not kill all.
     pub(super) fn forget(&mut self) {
         self.recent.clear();
+    }
+
+    /// A worker is ready: it can be done.
+    pub(super) fn one_is_ready(&mut self) {
+        self.stillborn = 0;
+    }
+
+    /// Counts the death of a worker that never was ready, or of a start that failed. True if so many came one after the
+    /// other, however slowly, that there is no sense in waiting for the next one.
+    pub(super) fn add_stillborn(&mut self) -> bool {
+        self.stillborn = self.stillborn.saturating_add(1);
+        self.stillborn > self.policy.at_most
     }
 
     /// Counts a death. True if it is one too many.

@@ -234,6 +234,26 @@ fn a_process_that_does_not_say_hello_is_killed_and_counts() {
 }
 
 #[test]
+fn a_pool_none_of_whose_workers_comes_up_ends_however_slowly_they_die() {
+    let mut rows = vec![(0, Event::Tick, vec![spawn(W0)])];
+    for death in 1..4 {
+        rows.push((death * 9_000_000, Event::Greeted { worker: W0 }, vec![]));
+        rows.push((death * 9_000_000, died(W0, 0), vec![spawn(W0)]));
+    }
+    rows.push((36_000_000, died(W0, 0), vec![ended(Why::CrashLoop)]));
+    assert!(check_new(policy(1), rows).is_over());
+}
+
+#[test]
+fn a_worker_that_does_not_come_up_ends_no_pool_in_which_another_one_is_ready() {
+    let mut rows = vec![];
+    for death in 1..20 {
+        rows.push((death * 9_000_000, died(W0, 0), vec![spawn(W0)]));
+    }
+    check(policy(2), rows);
+}
+
+#[test]
 fn an_initializer_may_take_any_time_and_ends_the_pool_if_it_fails() {
     let rows = vec![
         (0, submitted(A, 2), vec![spawn(W0), spawn(W1)]),

@@ -162,11 +162,13 @@ mod clock {
         let clock_lock = function()?;
         let left = deadline.saturating_duration_since(Instant::now());
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-        let nanos = now.tv_nsec + i64::from(left.subsec_nanos());
-        let seconds = libc::time_t::try_from(left.as_secs()).unwrap_or(libc::time_t::MAX);
+        // Sums of 64 bits: `time_t` has 32 on some targets, where the furthest time has to do.
+        let nanos = now.tv_nsec as i64 + i64::from(left.subsec_nanos());
+        let seconds = i64::try_from(left.as_secs()).unwrap_or(i64::MAX);
+        let seconds = now.tv_sec.saturating_add(seconds).saturating_add(nanos / 1_000_000_000);
         let until = libc::timespec {
-            tv_sec: now.tv_sec.saturating_add(seconds).saturating_add(nanos / 1_000_000_000),
-            tv_nsec: nanos % 1_000_000_000,
+            tv_sec: libc::time_t::try_from(seconds).unwrap_or(libc::time_t::MAX),
+            tv_nsec: (nanos % 1_000_000_000) as libc::c_long,
         };
         // SAFETY: duty: an initialised mutex, from a `&Robust`; the time is a local; the function has this type since it
         // exists (glibc 2.30).

@@ -1,7 +1,9 @@
 //! `map` and its like: many items in, many results out, in bounded memory between.
 
 use super::handle::MapHandle;
-use super::jobs::{Portion, Results};
+use super::in_order::InOrder;
+use super::jobs::Portion;
+use super::results::Results;
 use super::scheduler::OnFailure;
 use super::shared::Shared;
 use super::ticket::{Encoded, Portions, Ticket, decode};
@@ -84,12 +86,12 @@ where
     R: DeserializeOwned,
 {
     shared.refuse_inside()?;
-    let mut values: Vec<Option<R>> = Vec::with_capacity(input.len_hint().min(1 << 20));
+    let mut values = InOrder::with_capacity(input.len_hint().min(1 << 20));
     let mut first: Option<Error> = None;
     let run = Run { shared, task, on_failure: OnFailure::StopLater };
     run.run(input, |item, value| {
         match value {
-            Ok(value) => put(&mut values, item, value),
+            Ok(value) => values.put(item, value),
             Err(error) => {
                 if first.as_ref().is_none_or(|first| error.item() < first.item()) {
                     first = Some(error);
@@ -100,7 +102,7 @@ where
     })?;
     match first {
         Some(error) => Err(error),
-        None => values.into_iter().map(|value| value.ok_or_else(|| lost_track(task.1))).collect(),
+        None => values.whole().ok_or_else(|| lost_track(task.1)),
     }
 }
 
@@ -119,19 +121,17 @@ where
         Err(error) => return (0..input.exhaust()).map(|item| Err(error.clone().on_item(item))).collect(),
     };
     let mut input = input;
-    let mut values: Vec<Option<Result<R, Error>>> = Vec::new();
+    let mut values = InOrder::with_capacity(0);
     let run = Run { shared, task, on_failure: OnFailure::Continue };
     let ended = run.run(&mut input, |item, value| {
-        put(&mut values, item, value);
+        values.put(item, value);
         None
     });
     let items = if ended.is_ok() { input.pulled() } else { input.exhaust() };
-    values.resize_with(values.len().max(items as usize), || None);
-    let missing = |item| match &ended {
-        Ok(()) => lost_track(task.1),
-        Err(error) => error.clone().on_item(item),
-    };
-    (0..).zip(values).map(|(item, value)| value.unwrap_or_else(|| Err(missing(item)))).collect()
+    values.filled(items, |item| match &ended {
+        Ok(()) => Err(lost_track(task.1)),
+        Err(error) => Err(error.clone().on_item(item)),
+    })
 }
 
 /// `map_async`: everything is encoded now.
@@ -202,13 +202,10 @@ impl Run<'_> {
         loop {
             let turn = self.next_turn(&ticket, open, &mut results)?;
             let over = matches!(turn, Turn::Over);
-            for (item, ending) in results.arrived.drain(..) {
+            results.drain(|item, ending| {
                 let number = numbers.of(item);
                 let value = match ending {
-                    Ok(range) => {
-                        let handles = Results::handles_of(&mut results.handles, item);
-                        decode(&results.bytes[range], handles, self.task.1.name, Some(number))
-                    }
+                    Ok(encoding) => decode(encoding, self.task.1.name, Some(number)),
                     Err(error) => Err(error.on_item(number)),
                 };
                 let failed = value.is_err();
@@ -220,7 +217,7 @@ impl Run<'_> {
                     open = false;
                     ticket.seal();
                 }
-            }
+            });
             if over {
                 // Only the end of the pool finishes a job whose input goes on.
                 let refusal = if open { self.shared.with(|core| core.refusal()) } else { None };
@@ -246,7 +243,7 @@ impl Run<'_> {
                 Turn::Over
             } else {
                 let more = open && job.wants_more();
-                if !more && job.arrived() < DECODE_AT {
+                if !more && job.arrived().len() < DECODE_AT {
                     return None;
                 }
                 Turn::Work { more }
@@ -317,7 +314,9 @@ impl Run<'_> {
         self.shared.with(|core| {
             core.collect_if_free();
             core.attended = core.now();
-            core.jobs.get(id).is_none_or(|job| job.finished || job.is_full() || job.arrived() >= DECODE_AT)
+            core.jobs
+                .get(id)
+                .is_none_or(|job| job.finished || job.is_full() || job.arrived().len() >= DECODE_AT)
         })
     }
 }
@@ -392,14 +391,6 @@ pub fn offer(ticket: &Ticket, portion: Option<Portion>) {
     if let Some(portion) = portion {
         ticket.offer(portion);
     }
-}
-
-fn put<T>(values: &mut Vec<Option<T>>, item: u64, value: T) {
-    let index = item as usize;
-    if values.len() <= index {
-        values.resize_with(index + 1, || None);
-    }
-    values[index] = Some(value);
 }
 
 fn lost_track(task: &'static Entry) -> Error {

@@ -1,8 +1,9 @@
 //! One job, as its owner holds it.
 
 use super::core::Core;
-use super::jobs::{Job, Portion, Results, Waiter};
+use super::jobs::{Job, Portion, Waiter};
 use super::packing::is_long;
+use super::results::{Encoding, Results};
 use super::scheduler::{Event, OnFailure};
 use super::shared::Shared;
 use crate::clock::Time;
@@ -128,7 +129,8 @@ impl Ticket {
             if core.jobs.get(id).is_some_and(|job| !job.finished) {
                 core.feed(Event::Cancelled { job: id, items: 0..u64::MAX });
             }
-            let cancelled = core.jobs.get(id).is_some_and(|job| job.was_cancelled());
+            let cancelled =
+                core.jobs.get(id).is_some_and(|job| job.arrived().errors().any(Error::is_cancelled));
             if !cancelled {
                 core.scheduler.keep(id);
             }
@@ -177,7 +179,9 @@ impl Ticket {
     /// Whether the job is over and one of its items failed.
     pub fn has_failed(&self) -> bool {
         self.id().is_none_or(|id| {
-            self.shared.with(|core| core.jobs.get(id).is_some_and(|job| job.finished && job.has_errors()))
+            self.shared.with(|core| {
+                core.jobs.get(id).is_some_and(|job| job.finished && job.arrived().errors().next().is_some())
+            })
         })
     }
 
@@ -187,10 +191,7 @@ impl Ticket {
             Ok(id) => self.shared.with(|core| core.jobs.get(*id).map(Job::take_results)).unwrap_or_default(),
             Err(Refused(error)) => {
                 let error = error.lock().unwrap_or_else(PoisonError::into_inner).take();
-                Results {
-                    arrived: error.into_iter().map(|error| (0, Err(Box::new(error)))).collect(),
-                    ..Results::default()
-                }
+                error.map(Results::failed).unwrap_or_default()
             }
         }
     }
@@ -320,12 +321,11 @@ pub fn portion_of(
 
 /// The only result of a job as its owner wants it.
 pub fn decode_vec<R: DeserializeOwned>(
-    bytes: Vec<u8>,
-    handles: Vec<Handle>,
+    Encoding { bytes, handles }: Encoding<Vec<u8>>,
     task: &'static str,
 ) -> Result<R, Error> {
     if !handles.is_empty() {
-        return decode(&bytes, handles, task, None);
+        return decode(Encoding { bytes: &bytes, handles }, task, None);
     }
     codec::decode_vec(bytes).map_err(|error| undecodable::<R>(&error).for_task(task))
 }
@@ -336,8 +336,7 @@ fn undecodable<R>(error: &codec::CodecError) -> Error {
 
 /// A result as its owner wants it.
 pub fn decode<R: DeserializeOwned>(
-    bytes: &[u8],
-    handles: Vec<Handle>,
+    Encoding { bytes, handles }: Encoding<&[u8]>,
     task: &'static str,
     item: Option<u64>,
 ) -> Result<R, Error> {

@@ -275,6 +275,22 @@ impl<P> Consumer<P> {
         self.cursor.advance(self.place.words(), bytes);
     }
 
+    /// Appends what waits in one piece, at most `max` bytes, to `bytes`: frames for [`split_frame`], the last of them
+    /// perhaps cut off. They stay in the ring until [`advance_over`](Self::advance_over).
+    #[inline]
+    pub fn copy_piece(&mut self, max: usize, bytes: &mut Vec<u8>) -> Result<(), Corrupt> {
+        let waiting = self.cursor.look(self.place.words())? as usize;
+        let start = self.place.position(self.cursor.head());
+        self.place.append_to(start, waiting.min(max).min(self.place.capacity - start), bytes);
+        Ok(())
+    }
+
+    /// Gives back the room of frames that were copied: `count` bytes of those that the last look has found.
+    #[inline]
+    pub fn advance_over(&mut self, count: usize) {
+        self.cursor.advance(self.place.words(), count as u64);
+    }
+
     /// Whether [`peek`](Self::peek) would find something, were it corruption. What a wait for frames waits for.
     #[inline]
     pub fn is_ready(&self) -> bool {
@@ -315,6 +331,19 @@ impl<'a> Frame<'a, Trusted> {
         // producer writes nothing between head and tail.
         unsafe { std::slice::from_raw_parts(start, self.len) }
     }
+}
+
+/// The first of some frames that were copied out of a ring, its payload and what is behind it; `None` if no whole frame is
+/// there.
+#[inline]
+pub fn split_frame(bytes: &[u8]) -> Option<(FrameHead, &[u8], &[u8])> {
+    let (words, rest) = bytes.split_first_chunk::<HEAD_BYTES>()?;
+    let (first, second) = words.split_at(8);
+    let word = |bytes: &[u8]| bytes.try_into().map(u64::from_ne_bytes).ok();
+    let (head, len) = decode([word(first)?, word(second)?]);
+    // A wrap is longer than any frame.
+    let (padded, behind) = rest.split_at_checked(len.checked_next_multiple_of(ALIGNMENT as usize)?)?;
+    Some((head, &padded[..len], behind))
 }
 
 /// Where a ring lies.

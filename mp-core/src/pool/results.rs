@@ -105,6 +105,7 @@ impl Results {
     }
 
     /// Hands out each item's number and its result, and leaves storage to be used again.
+    #[inline]
     pub fn drain(&mut self, mut sink: impl FnMut(u64, Result<Encoding<&[u8]>, Error>)) {
         for arrival in self.arrived.drain(..) {
             match arrival {

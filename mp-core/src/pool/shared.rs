@@ -354,6 +354,9 @@ impl Core {
 
     /// Spins while that promises something; whether a worker has news.
     fn spin(&mut self, give_way: impl Fn() -> bool) -> bool {
+        if self.is_bulk() {
+            return false;
+        }
         let Self { stations, scheduler, patience, .. } = self;
         let mut busy = stations.iter().zip(0..).filter_map(|(station, index)| match station {
             Some(Station::Process(station)) if scheduler.out(WorkerId(index)) > 0 && !station.is_broken() => {
@@ -371,7 +374,7 @@ impl Core {
     fn prepare_sleep(&mut self, now: Time, deadline: Option<Time>) -> Option<Duration> {
         let mut any_out = false;
         let mut news = false;
-        let alone = self.scheduler.pending() <= 1;
+        let bulk = self.is_bulk();
         for (station, index) in self.stations.iter().zip(0..) {
             let Some(station) = station else { continue };
             let out = self.scheduler.out(WorkerId(index));
@@ -380,7 +383,8 @@ impl Core {
                 // Only its death is of interest.
                 Station::Process(station) if station.is_broken() => {}
                 Station::Process(station) => {
-                    let after = if alone { self.wake_after(WorkerId(index), out) } else { 1 };
+                    // Of many, half.
+                    let after = if bulk { (out / 2).max(1) } else { 1 };
                     news |= station.launched.lane.ask_for_bell(after);
                 }
                 Station::Thread(_) => news |= station.has_news(),
@@ -398,12 +402,11 @@ impl Core {
         }
     }
 
-    /// After how many results of this worker somebody wants to know: for a `map`, when half of what is out is done.
-    fn wake_after(&self, worker: WorkerId, out: u64) -> u64 {
-        let front = self.scheduler.front(worker);
-        let bulk =
-            front.and_then(|(job, _, _)| self.jobs.get_ref(job)).is_some_and(|job| job.itemised && !job.each);
-        if bulk { (out / 2).max(1) } else { 1 }
+    /// Whether nothing is asked for but a `map`: many results that nobody needs one by one.
+    fn is_bulk(&self) -> bool {
+        let job = (0..self.stations.len() as u32).find_map(|index| self.scheduler.front(WorkerId(index)));
+        self.scheduler.pending() <= 1
+            && job.and_then(|(job, _, _)| self.jobs.get_ref(job)).is_some_and(|job| job.itemised && !job.each)
     }
 
     fn woke(&mut self, waited: Duration) {

@@ -259,6 +259,7 @@ impl<'a> Portions<'a> {
     }
 
     /// Encodes an item.
+    #[inline]
     pub fn push<'i>(
         &mut self,
         write: impl FnOnce(&mut Outgoing<'_, 'i>) -> Result<(), Error>,
@@ -273,6 +274,7 @@ impl<'a> Portions<'a> {
     }
 
     /// How many items are gathered.
+    #[inline]
     pub fn len(&self) -> usize {
         self.gathered.len()
     }
@@ -283,6 +285,7 @@ impl<'a> Portions<'a> {
     }
 
     /// How many bytes are gathered.
+    #[inline]
     pub fn bytes(&self) -> usize {
         self.gathered.bytes()
     }
@@ -335,6 +338,7 @@ fn undecodable<R>(error: &codec::CodecError) -> Error {
 }
 
 /// A result as its owner wants it.
+#[inline]
 pub fn decode<R: DeserializeOwned>(
     Encoding { bytes, handles }: Encoding<&[u8]>,
     task: &'static str,

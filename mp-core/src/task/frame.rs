@@ -15,12 +15,14 @@ pub struct Arguments<'de> {
 
 impl<'de> Arguments<'de> {
     /// Arguments that lie in `bytes`.
+    #[inline]
     pub fn new(bytes: &'de [u8], handles: Vec<Handle>) -> Self {
         Self { bytes, handles: handles.into_iter().map(Some).collect() }
     }
 
     /// The next argument.
     #[allow(clippy::should_implement_trait, reason = "each argument has its own type")]
+    #[inline]
     pub fn next<T: Deserialize<'de>>(&mut self) -> Result<T, Failure> {
         let bytes = self.bytes;
         let decoded = if self.handles.is_empty() {
@@ -39,6 +41,7 @@ impl<'de> Arguments<'de> {
     }
 
     /// All arguments have been read; anything left means that the two sides disagree.
+    #[inline]
     pub fn finish(self) -> Result<(), Failure> {
         codec::refuse_rest(self.bytes).map_err(|error| undecodable::<()>(&error))
     }
@@ -53,11 +56,13 @@ pub struct Reply<'a> {
 
 impl<'a> Reply<'a> {
     /// A reply that is appended to `out`, and its descriptors to `handles`.
+    #[inline]
     pub fn new(out: &'a mut Vec<u8>, handles: &'a mut Vec<Handle>) -> Self {
         Self { out, handles }
     }
 
     /// The function returned `value`.
+    #[inline]
     pub fn value<T: Serialize>(self, value: &T) -> Result<(), Failure> {
         let (encoded, given) = handles::collecting(|| codec::encode(value, self.out));
         self.handles.extend(given);

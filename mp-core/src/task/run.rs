@@ -20,11 +20,7 @@ pub struct Runner {
     pub on_panic: Option<fn(&PanicReport)>,
 }
 
-/// Decodes, calls and encodes into `out`, which is cut back to its old length on a failure. `handles` belong to the
-/// arguments; those of the result are returned.
-///
-/// A panic on this thread is caught, kept silent and returned; panics on threads that the task started are printed as
-/// usual.
+/// Runs one call: [`OnCall::run`].
 pub fn run(
     entry: &'static Entry,
     arguments: &[u8],
@@ -32,24 +28,58 @@ pub fn run(
     out: &mut Vec<u8>,
     runner: Runner,
 ) -> Result<Vec<Handle>, Failure> {
-    install_hook();
-    let before = out.len();
-    let outer = RUNNING.replace(Some(Running { runner, task: entry.name }));
-    let mut carried = Vec::new();
-    let ended = catch_unwind(AssertUnwindSafe(|| {
-        (entry.invoke)(Arguments::new(arguments, handles), Reply::new(out, &mut carried))
-    }));
-    RUNNING.set(outer);
-    let result = ended.unwrap_or_else(|payload| {
-        let report = REPORT.take();
-        Err(Failure::Panicked(report.unwrap_or_else(|| silent(entry, &*payload, runner))))
-    });
-    match result {
-        Ok(()) => Ok(carried),
-        Err(failure) => {
-            out.truncate(before);
-            Err(failure)
+    OnCall::new(entry, runner).run(arguments, handles, out)
+}
+
+/// This thread while it runs calls of a task and does nothing else.
+pub struct OnCall {
+    entry: &'static Entry,
+    runner: Runner,
+    outer: Option<Running>,
+}
+
+impl OnCall {
+    /// From here on this thread runs calls, until this is dropped.
+    pub fn new(entry: &'static Entry, runner: Runner) -> Self {
+        install_hook();
+        let outer = RUNNING.replace(Some(Running { runner, task: entry.name }));
+        Self { entry, runner, outer }
+    }
+
+    /// Decodes, calls and encodes into `out`, which is cut back to its old length on a failure. `handles` belong to the
+    /// arguments; those of the result are returned.
+    ///
+    /// A panic on this thread is caught, kept silent and returned; panics on threads that the task started are printed
+    /// as usual.
+    #[inline]
+    pub fn run(
+        &self,
+        arguments: &[u8],
+        handles: Vec<Handle>,
+        out: &mut Vec<u8>,
+    ) -> Result<Vec<Handle>, Failure> {
+        let before = out.len();
+        let mut carried = Vec::new();
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            (self.entry.invoke)(Arguments::new(arguments, handles), Reply::new(out, &mut carried))
+        }));
+        let result = ended.unwrap_or_else(|payload| {
+            let report = REPORT.take();
+            Err(Failure::Panicked(report.unwrap_or_else(|| silent(self.entry, &*payload, self.runner))))
+        });
+        match result {
+            Ok(()) => Ok(carried),
+            Err(failure) => {
+                out.truncate(before);
+                Err(failure)
+            }
         }
+    }
+}
+
+impl Drop for OnCall {
+    fn drop(&mut self) {
+        RUNNING.set(self.outer);
     }
 }
 

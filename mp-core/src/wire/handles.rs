@@ -36,6 +36,7 @@ thread_local! {
 }
 
 /// Runs `encode`; returns the handles that were given meanwhile.
+#[inline]
 pub fn collecting<T>(encode: impl FnOnce() -> T) -> (T, Vec<Handle>) {
     let restore = Restore::new();
     let result = encode();
@@ -115,6 +116,7 @@ struct Restore {
 }
 
 impl Restore {
+    #[inline]
     fn new() -> Self {
         let given = GIVEN.replace(Some(0));
         let outgoing = if given.unwrap_or(0) == 0 { Vec::new() } else { OUTGOING.take() };
@@ -123,6 +125,7 @@ impl Restore {
 }
 
 impl Drop for Restore {
+    #[inline]
     fn drop(&mut self) {
         if GIVEN.replace(self.given) != Some(0) || !self.outgoing.is_empty() {
             OUTGOING.set(std::mem::take(&mut self.outgoing));

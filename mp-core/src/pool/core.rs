@@ -385,7 +385,7 @@ impl Core {
             return;
         };
         let recorded = station.launched.lane.running();
-        let running = task.filter(|_| recorded.is_some());
+        let running = task.filter(|(front, _)| recorded.is_some_and(|recorded| recorded >= *front));
         let _ = self.poller.remove(station.launched.child.handle());
         let _ = self.poller.remove(station.launched.lane.handle());
         if !station.is_ready() {

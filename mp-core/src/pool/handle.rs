@@ -1,6 +1,7 @@
 //! Handles of calls that go on by themselves.
 
 use super::in_order::InOrder;
+use super::results::Results;
 use super::ticket::{Ticket, decode, decode_vec, when_finished};
 use crate::channel::waiting::{Arm, Armed};
 use crate::error::{Error, ErrorKind};
@@ -166,9 +167,14 @@ impl<R> MapHandle<R> {
 
 impl<R: DeserializeOwned> TaskHandle<R> {
     fn take_one(&self) -> Result<R, Error> {
-        let task = self.ticket.task();
-        decode_vec(self.ticket.take().into_only().ok_or_else(|| already_taken(task))??, task)
+        only(self.ticket.take(), self.ticket.task())
     }
+}
+
+/// The value of the only item.
+pub(super) fn only<R: DeserializeOwned>(results: Results, task: &'static str) -> Result<R, Error> {
+    let (bytes, handles) = results.into_only().ok_or_else(|| already_taken(task))??;
+    decode_vec(bytes, handles, task)
 }
 
 impl<R: DeserializeOwned> MapHandle<R> {

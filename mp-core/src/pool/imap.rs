@@ -249,7 +249,7 @@ impl<'p, I: Iterator, R: DeserializeOwned> Stream<'p, I, R> {
                 Some(Ok(Encoded::Apart(long))) => {
                     bytes += long.bytes();
                     offer(ticket, portions.take());
-                    ticket.offer(long);
+                    ticket.offer(*long);
                 }
                 Some(Err(error)) => {
                     let number = self.input.pulled() - 1;

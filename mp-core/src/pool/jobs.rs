@@ -345,18 +345,21 @@ impl Portion {
         self
     }
 
-    /// Adds an item by letting `write` append its bytes; says which of them it left where they are.
+    /// Adds an item by letting `write` append its bytes; those that it left where they are go into `apart`.
     #[inline]
     pub fn push<'i>(
         &mut self,
+        apart: &mut Apart<'i>,
         write: impl FnOnce(&mut Outgoing<'_, 'i>) -> Result<(), Error>,
-    ) -> Result<Apart<'i>, Error> {
-        let Payload::Packed(bytes) = &mut self.payload else { return Ok(Apart::new()) };
+    ) -> Result<(), Error> {
+        let Payload::Packed(bytes) = &mut self.payload else { return Ok(()) };
         let before = bytes.len();
         bytes.extend_from_slice(&[0; LENGTH_BYTES]);
         let mut outgoing = Outgoing::new(bytes);
         let written = write(&mut outgoing);
-        let apart = outgoing.into_apart();
+        if !outgoing.is_whole() {
+            *apart = outgoing.into_apart();
+        }
         if let Err(error) = written {
             bytes.truncate(before);
             return Err(error);
@@ -366,7 +369,7 @@ impl Portion {
         bytes[before..before + LENGTH_BYTES].copy_from_slice(&len.to_le_bytes());
         self.ends.push(bytes.len());
         self.items += 1;
-        Ok(apart)
+        Ok(())
     }
 
     /// Takes the last item back out, as bytes of its own.

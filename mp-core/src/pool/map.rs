@@ -6,13 +6,12 @@ use super::jobs::Portion;
 use super::results::Results;
 use super::scheduler::OnFailure;
 use super::shared::Shared;
-use super::ticket::{Encoded, Portions, Ticket, decode};
+use super::ticket::{Encoded, Portions, TaskRef, Ticket, decode};
 use super::verbs::bulk;
 use crate::check::never;
 use crate::clock::Time;
 use crate::error::{Error, ErrorKind};
 use crate::task::entry::Entry;
-use crate::task::registry::Slot;
 use crate::wire::outgoing::Outgoing;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -28,8 +27,6 @@ pub struct Input<I: Iterator> {
 
 /// Appends an encoded item.
 type Write<T> = for<'a> fn(&'a T, &mut Outgoing<'_, 'a>) -> Result<(), Error>;
-
-type TaskRef = (Slot, &'static Entry);
 
 impl<I: Iterator> Input<I> {
     /// The input that `items` is.
@@ -152,7 +149,7 @@ where
             Ok(Encoded::Gathered) => offer(&ticket, portions.take()),
             Ok(Encoded::Apart(long)) => {
                 offer(&ticket, portions.take());
-                ticket.offer(long);
+                ticket.offer(*long);
             }
             Err(error) => {
                 ticket.cancel_from(0);
@@ -280,7 +277,7 @@ impl Run<'_> {
                 }
                 Some(Ok(Encoded::Apart(apart))) => {
                     offer(ticket, portions.take());
-                    ticket.offer(apart);
+                    ticket.offer(*apart);
                 }
                 Some(Err(error)) => {
                     let number = input.pulled() - 1;
@@ -356,7 +353,7 @@ const SLOW_INPUT: Duration = Duration::from_micros(500);
 const ABSENT: Duration = Duration::from_millis(5);
 
 /// So many items are pulled between two looks at the clock.
-const CLOCK_EVERY: usize = 8;
+const CLOCK_EVERY: usize = 32;
 
 /// Items of the input that could not be encoded have no number in the job.
 #[derive(Default)]

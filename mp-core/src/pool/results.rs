@@ -19,11 +19,11 @@ pub struct Results {
 }
 
 /// A value as it came.
-pub struct Encoding<B> {
+pub struct Encoding<'a> {
     /// Its bytes.
-    pub bytes: B,
+    pub bytes: &'a [u8],
     /// Its descriptors.
-    pub handles: Vec<Handle>,
+    pub handles: &'a mut Vec<Handle>,
 }
 
 /// What arrived at once, and where its bytes lie.
@@ -106,18 +106,19 @@ impl Results {
 
     /// Hands out each item's number and its result, and leaves storage to be used again.
     #[inline]
-    pub fn drain(&mut self, mut sink: impl FnMut(u64, Result<Encoding<&[u8]>, Error>)) {
+    pub fn drain(&mut self, mut sink: impl FnMut(u64, Result<Encoding<'_>, Error>)) {
         for arrival in self.arrived.drain(..) {
             match arrival {
                 Arrival::Returned { item, bytes } => {
-                    let handles = take_handles(&mut self.handles, item);
-                    sink(item, Ok(Encoding { bytes: &self.bytes[bytes], handles }));
+                    let mut handles = take_handles(&mut self.handles, item);
+                    sink(item, Ok(Encoding { bytes: &self.bytes[bytes], handles: &mut handles }));
                 }
                 Arrival::Run { first, frames } => {
                     let mut frames = &self.bytes[frames];
                     let mut item = first;
+                    let mut none = Vec::new();
                     while let Some((_, bytes, rest)) = split_frame(frames) {
-                        sink(item, Ok(Encoding { bytes, handles: Vec::new() }));
+                        sink(item, Ok(Encoding { bytes, handles: &mut none }));
                         frames = rest;
                         item += 1;
                     }
@@ -130,12 +131,13 @@ impl Results {
         self.items = 0;
     }
 
-    /// The result of the only item, `None` if it was taken before.
-    pub fn into_only(mut self) -> Option<Result<Encoding<Vec<u8>>, Error>> {
+    /// The bytes and the descriptors of the only item's result, `None` if it was taken before.
+    #[allow(clippy::type_complexity, reason = "it is taken apart at once")]
+    pub fn into_only(mut self) -> Option<Result<(Vec<u8>, Vec<Handle>), Error>> {
         match self.arrived.pop()? {
             Arrival::Returned { item, .. } => {
                 let handles = take_handles(&mut self.handles, item);
-                Some(Ok(Encoding { bytes: self.bytes, handles }))
+                Some(Ok((self.bytes, handles)))
             }
             Arrival::Failed { error, .. } => Some(Err(*error)),
             Arrival::Run { .. } => {

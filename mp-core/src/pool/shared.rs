@@ -89,35 +89,64 @@ impl Shared {
         &self,
         job: Option<JobId>,
         deadline: Option<Time>,
-        mut ready: impl FnMut(&mut Core) -> Option<T>,
+        ready: impl FnMut(&mut Core) -> Option<T>,
     ) -> Result<Option<T>, Error> {
         self.refuse_inside()?;
-        let mut keys = Vec::new();
         let mut core = self.lock();
         core.catch_up();
+        core.collect_if_free();
+        Ok(self.wait_on(core, job, deadline, ready))
+    }
+
+    /// Starts a job and waits until `ready`, all under one lock if nobody is in the way.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    pub fn start_and_wait<T>(
+        &self,
+        start: impl FnOnce(&mut Core) -> JobId,
+        mut ready: impl FnMut(&mut Core, JobId) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        self.refuse_inside()?;
+        let mut core = self.lock();
+        core.tell_time();
+        core.catch_up();
+        let job = start(&mut core);
+        self.note_busy(&core, true);
+        Ok(self.wait_on(core, Some(job), None, |core| ready(core, job)))
+    }
+
+    /// Waits, having heard all that there is to hear.
+    fn wait_on<'a, T>(
+        &'a self,
+        mut core: MutexGuard<'a, Core>,
+        job: Option<JobId>,
+        deadline: Option<Time>,
+        mut ready: impl FnMut(&mut Core) -> Option<T>,
+    ) -> Option<T> {
+        let mut keys = Vec::new();
         loop {
-            if !core.led {
-                core.collect();
-            }
             if !core.errands.is_empty() {
                 self.release(core);
                 core = self.lock();
+                core.collect_if_free();
                 continue;
             }
             if let Some(result) = ready(&mut core) {
                 core.attended = core.now();
                 self.release(core);
-                return Ok(Some(result));
+                return Some(result);
             }
             if deadline.is_some_and(|deadline| deadline <= Time::now()) {
                 self.release(core);
-                return Ok(None);
+                return None;
             }
-            core = if core.led {
-                self.follow(core, job, deadline)
+            if core.led {
+                core = self.follow(core, job, deadline);
+                core.collect_if_free();
             } else {
-                self.lead(core, deadline, &mut keys)
-            };
+                core = self.lead(core, deadline, &mut keys);
+            }
         }
     }
 
@@ -239,7 +268,7 @@ impl Shared {
         deadline: Option<Time>,
         keys: &mut Vec<u64>,
     ) -> MutexGuard<'a, Core> {
-        let begun = Time::now();
+        let begun = core.now();
         if let Some(hands) = core.hands_to_lend() {
             core.led = true;
             drop(core);

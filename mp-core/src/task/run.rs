@@ -20,7 +20,7 @@ pub struct Runner {
     pub on_panic: Option<fn(&PanicReport)>,
 }
 
-/// Runs one call: [`OnCall::run`].
+/// Runs one call: [`OnCall::run`]. `handles` belong to the arguments; those of the result are returned.
 pub fn run(
     entry: &'static Entry,
     arguments: &[u8],
@@ -28,7 +28,10 @@ pub fn run(
     out: &mut Vec<u8>,
     runner: Runner,
 ) -> Result<Vec<Handle>, Failure> {
-    OnCall::new(entry, runner).run(arguments, handles, out)
+    let mut carried = Vec::new();
+    let mut handles = handles.into_iter().map(Some).collect();
+    let mut arguments = Arguments::new(arguments, &mut handles);
+    OnCall::new(entry, runner).run(&mut arguments, out, &mut carried).map(|()| carried)
 }
 
 /// This thread while it runs calls of a task and does nothing else.
@@ -46,34 +49,30 @@ impl OnCall {
         Self { entry, runner, outer }
     }
 
-    /// Decodes, calls and encodes into `out`, which is cut back to its old length on a failure. `handles` belong to the
-    /// arguments; those of the result are returned.
+    /// Decodes, calls and encodes into `out`, which is cut back to its old length on a failure; descriptors of the result
+    /// go into `carried`.
     ///
     /// A panic on this thread is caught, kept silent and returned; panics on threads that the task started are printed
     /// as usual.
     #[inline]
     pub fn run(
         &self,
-        arguments: &[u8],
-        handles: Vec<Handle>,
+        arguments: &mut Arguments<'_>,
         out: &mut Vec<u8>,
-    ) -> Result<Vec<Handle>, Failure> {
+        carried: &mut Vec<Handle>,
+    ) -> Result<(), Failure> {
         let before = out.len();
-        let mut carried = Vec::new();
-        let ended = catch_unwind(AssertUnwindSafe(|| {
-            (self.entry.invoke)(Arguments::new(arguments, handles), Reply::new(out, &mut carried))
-        }));
+        let ended =
+            catch_unwind(AssertUnwindSafe(|| (self.entry.invoke)(arguments, Reply::new(out, carried))));
         let result = ended.unwrap_or_else(|payload| {
             let report = REPORT.take();
             Err(Failure::Panicked(report.unwrap_or_else(|| silent(self.entry, &*payload, self.runner))))
         });
-        match result {
-            Ok(()) => Ok(carried),
-            Err(failure) => {
-                out.truncate(before);
-                Err(failure)
-            }
+        if result.is_err() {
+            out.truncate(before);
+            carried.clear();
         }
+        result
     }
 }
 

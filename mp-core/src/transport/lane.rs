@@ -29,6 +29,8 @@ pub struct Lane {
     end: ParentEnd,
     /// How many responses were taken.
     taken: u64,
+    /// The call of the last of them.
+    answered: CallSeq,
     /// Slabs that the worker holds, and how long they were when it got them.
     known: HashMap<u64, usize>,
     /// The slab in which the worker's large results lie.
@@ -84,6 +86,7 @@ impl Lane {
             inbox: Inbox::default(),
             end,
             taken: 0,
+            answered: CallSeq(0),
             known: HashMap::new(),
             theirs: None,
             carried: VecDeque::new(),
@@ -199,10 +202,12 @@ impl Lane {
         let mut calls = 0;
         while calls < limit
             && let Some((head, _, behind)) = split_frame(rest)
-            && head == (FrameHead { kind: response::DONE, flags: 0, count: 0, seq: first.0 + calls })
+            && is_plain(head)
+            && self.answered_by(head).0 == first.0 + calls
         {
             rest = behind;
             calls += 1;
+            self.answered = self.answered_by(head);
         }
         let end = out.len() - rest.len();
         out.truncate(end);
@@ -225,8 +230,13 @@ impl Lane {
         frame.copy_to(out);
         self.end.responses.advance();
         self.taken += 1;
+        let seq = self.answered_by(head);
+        self.answered = seq;
         let kind = match head.kind {
-            response::DONE => ResponseKind::Done,
+            response::NEXT_DONE if head != FrameHead::default() => {
+                return Err(Violation::new("a short response that is long"));
+            }
+            response::NEXT_DONE | response::DONE => ResponseKind::Done,
             response::FAIL => ResponseKind::Failed,
             response::SKIPPED => ResponseKind::Skipped,
             other => return Err(Violation::new(format!("a response of the unknown kind {other}"))),
@@ -238,9 +248,14 @@ impl Lane {
             self.read_slab(spilled, out)?;
         }
         if head.flags & CARRIES != 0 {
-            handles.extend(self.take_carried(CallSeq(head.seq))?);
+            handles.extend(self.take_carried(seq)?);
         }
-        Ok(Some(Response { seq: CallSeq(head.seq), kind }))
+        Ok(Some(Response { seq, kind }))
+    }
+
+    /// The call that a response is about.
+    fn answered_by(&self, head: FrameHead) -> CallSeq {
+        if head == FrameHead::default() { self.answered.next() } else { CallSeq(head.seq) }
     }
 
     /// Whether a response waits.
@@ -391,4 +406,9 @@ impl Lane {
         // A worker whose socket is full has stopped for good; its watch thread reads at all times.
         let _ = control::send(&self.socket, message, &[]);
     }
+}
+
+/// Whether a response says no more than that a call returned.
+fn is_plain(head: FrameHead) -> bool {
+    head == FrameHead::default() || (head.kind, head.flags) == (response::DONE, 0)
 }

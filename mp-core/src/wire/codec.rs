@@ -113,6 +113,9 @@ fn explain(error: &postcard::Error) -> CodecError {
     })
 }
 
+/// As long as the longest integer of 64 bits, in bytes.
+const SHORT: usize = 10;
+
 /// Grows a vector; cannot run out of room.
 struct Appender<'a>(&'a mut Vec<u8>);
 
@@ -127,7 +130,15 @@ impl Flavor for Appender<'_> {
 
     #[inline]
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.0.extend_from_slice(bytes);
+        if bytes.len() <= SHORT {
+            // A number: it is written sooner than a copy of unknown length has begun.
+            self.0.reserve(SHORT);
+            for &byte in bytes {
+                self.0.push(byte);
+            }
+        } else {
+            self.0.extend_from_slice(bytes);
+        }
         Ok(())
     }
 

@@ -42,6 +42,12 @@ impl<'o, 'a> Outgoing<'o, 'a> {
         }
     }
 
+    /// Whether everything was appended.
+    #[inline]
+    pub fn is_whole(&self) -> bool {
+        self.apart.is_empty()
+    }
+
     /// The runs that were not appended; their places count from where this began to write.
     #[inline]
     pub fn into_apart(self) -> Apart<'a> {

@@ -17,6 +17,7 @@ use crate::shm::slab::AttachedSlab;
 use crate::sys::bell::Bell;
 use crate::sys::socket::Socket;
 use crate::sys::{self, Handle};
+use crate::task::frame::Arguments;
 use crate::task::registry::{Slot, registry};
 use crate::task::run::{OnCall, Runner, run};
 use crate::transport::berth::{Berth, Mail};
@@ -240,7 +241,10 @@ impl Desk {
         place: Place<'_>,
     ) -> io::Result<Option<i32>> {
         let began = self.berth.recorder().begin(seq.0);
-        let handles = if flags & CARRIES == 0 { Vec::new() } else { self.berth.handles_of(seq) };
+        let mut handles = Vec::new();
+        if flags & CARRIES != 0 {
+            handles.extend(self.berth.handles_of(seq).into_iter().map(Some));
+        }
         if !began {
             self.pass(seq)?;
             return Ok(None);
@@ -255,12 +259,14 @@ impl Desk {
                     .map_err(|_| io::Error::other("a slab shorter than its content"))?
             }
         };
-        let code = match on_call.run(arguments, handles, &mut self.result) {
-            Ok(carried) if carried.is_empty() => {
+        let mut carried = Vec::new();
+        let mut arguments = Arguments::new(arguments, &mut handles);
+        let code = match on_call.run(&mut arguments, &mut self.result, &mut carried) {
+            Ok(()) if carried.is_empty() => {
                 self.berth.respond(response::DONE, seq, &self.result)?;
                 0
             }
-            Ok(carried) => {
+            Ok(()) => {
                 self.berth.respond_carrying(response::DONE, seq, &self.result, &carried)?;
                 0
             }

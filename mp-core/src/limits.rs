@@ -51,7 +51,7 @@ pub const PACKET_BYTES_MAX: usize = 64 << 10;
 pub const BACKLOG_BYTES: usize = 1 << 20;
 
 /// The same in items.
-pub const BACKLOG_ITEMS: u64 = 1 << 14;
+pub const BACKLOG_ITEMS: u64 = 1 << 16;
 
 /// How many items of an `imap` are out per worker, at most, unless the caller says otherwise. Measured work per item
 /// decides how many of them a worker holds.

@@ -148,7 +148,6 @@ pub fn invoke(
         let lend = parameter.lend.then(|| quote_spanned!(Span::mixed_site()=> &));
         quote_spanned!(Span::mixed_site()=> #lend #argument)
     });
-    let mutable = (!parameters.is_empty()).then(|| Token![mut](Span::mixed_site()));
     let checks = parameters.iter().any(|parameter| parameter.check.is_some());
     let input =
         checks.then(|| quote_spanned!(Span::mixed_site()=> fn __mp_input<T: #runtime::TaskInput>() {}));
@@ -157,7 +156,7 @@ pub fn invoke(
     let ty = &result.tokens;
     quote_spanned! {Span::mixed_site()=>
         fn __mp_invoke(
-            #mutable __mp_arguments: #runtime::Arguments<'_>,
+            __mp_arguments: &mut #runtime::Arguments<'_>,
             __mp_reply: #runtime::Reply<'_>,
         ) -> ::core::result::Result<(), #runtime::Failure> {
             #list

@@ -6,7 +6,7 @@ use super::hands::{Hands, OwnCall};
 use super::jobs::{Job, Waiter};
 use super::packing::{give, hand_over};
 use super::scheduler::{Action, Event, Phase, Why};
-use super::station::{ProcessStation, Station, ThreadStation};
+use super::station::{Failed, ProcessStation, Station, ThreadStation};
 use crate::check::never;
 use crate::error::{Error, ErrorKind};
 use crate::ids::{CallSeq, JobId, WorkerId};
@@ -15,6 +15,7 @@ use crate::process::current::WorkerInfo;
 use crate::process::launch::launch;
 use crate::process::start_call::StartCall;
 use crate::protocol::control::Role;
+use crate::sys::Handle;
 use std::ops::Range;
 use std::thread;
 
@@ -22,7 +23,7 @@ impl Core {
     /// Does what the scheduler wants done.
     pub(super) fn carry_out(&mut self, action: Action) {
         match action {
-            Action::Complete { job, item } => self.complete(job, item),
+            Action::Complete { job, items } => self.release(job, items),
             Action::Dispatch { worker, job, items, seq } => self.dispatch(worker, job, items, seq),
             Action::Finished { job } => self.finished(job),
             Action::Lost { job, item, worker: _ } => self.lost(job, item),
@@ -43,32 +44,27 @@ impl Core {
         }
     }
 
-    fn complete(&mut self, id: JobId, item: u64) {
+    /// Keeps an outcome whose bytes are in the buffer.
+    pub(super) fn file(&mut self, id: JobId, item: u64, outcome: Result<Vec<Handle>, Failed>) {
         let Some(job) = self.jobs.get(id) else { return };
-        match self.failure.take() {
-            None => job.arrive(item, Ok(&mut self.buffer), std::mem::take(&mut self.carried)),
-            Some(failed) => {
-                let mut error = failed.into_error(&self.buffer, job.task.1);
-                if job.itemised {
-                    error = error.on_item(item);
+        match outcome {
+            Ok(handles) => {
+                if let Some(results) = job.results() {
+                    results.arrive(item, &mut self.buffer, handles);
                 }
-                job.arrive(item, Err(Box::new(error)), Vec::new());
             }
+            Err(failed) => job.fail(item, failed.into_error(&self.buffer, job.task.1)),
         }
-        self.release(id, item..item + 1);
     }
 
     fn lost(&mut self, id: JobId, item: u64) {
         let report = self.last_death.clone();
         let Some(job) = self.jobs.get(id) else { return };
-        let mut error = match report {
+        let error = match report {
             Some(report) => Error::lost(report).for_task(job.task.1.name),
             None => Error::new(ErrorKind::WorkerLost, "the worker died").for_task(job.task.1.name),
         };
-        if job.itemised {
-            error = error.on_item(item);
-        }
-        job.arrive(item, Err(Box::new(error)), Vec::new());
+        job.fail(item, error);
         self.release(id, item..item + 1);
     }
 
@@ -85,11 +81,7 @@ impl Core {
             | Why::CrashLoop
             | Why::InitializerFailed => {
                 for item in items.clone() {
-                    let mut error = reason.clone().for_task(job.task.1.name);
-                    if job.itemised {
-                        error = error.on_item(item);
-                    }
-                    job.arrive(item, Err(Box::new(error)), Vec::new());
+                    job.fail(item, reason.clone().for_task(job.task.1.name));
                 }
             }
         }
@@ -140,7 +132,6 @@ impl Core {
     }
 
     fn dispatch(&mut self, worker: WorkerId, id: JobId, items: Range<u64>, seq: CallSeq) {
-        let mut pack = std::mem::take(&mut self.pack);
         let now = self.now;
         let idle = self.scheduler.front(worker).is_none_or(|(_, _, front)| front == seq);
         let station = self.stations.get_mut(worker.index()).and_then(Option::as_mut);
@@ -149,7 +140,7 @@ impl Core {
                 if idle {
                     station.since = now;
                 }
-                hand_over(station, job, items, seq, &mut pack)
+                hand_over(station, job, items, seq)
             }
             (Some(job), Some(Station::Thread(station))) => {
                 give(station, job, items, seq);
@@ -162,7 +153,6 @@ impl Core {
             // Its death will be noticed.
             (Some(_), None) => Some(seq),
         };
-        self.pack = pack;
         if let Some(from) = refused {
             self.feed_later(Event::Refused { worker, from });
         }
@@ -241,8 +231,7 @@ impl Core {
         let Some(reason) = self.refusal() else { return };
         let Some(job) = self.jobs.get(id) else { return };
         for item in job.number(items) {
-            let error = reason.clone().for_task(job.task.1.name).on_item(item);
-            job.arrive(item, Err(Box::new(error)), Vec::new());
+            job.fail(item, reason.clone().for_task(job.task.1.name));
         }
     }
 

@@ -2,9 +2,9 @@
 //! No code of a user runs here: callbacks and wakers are put aside for whoever holds the lock to run after it.
 
 use super::config::Config;
-use super::jobs::Jobs;
+use super::jobs::{Job, Jobs};
 use super::scheduler::{Action, Event, Scheduler};
-use super::station::{Said, Station};
+use super::station::{Failed, Said, Station};
 use crate::check::never;
 use crate::clock::Time;
 use crate::error::{Error, WorkerLost};
@@ -54,13 +54,8 @@ pub struct Core {
     pub(super) events: VecDeque<Event>,
     actions: Vec<Action>,
     pub(super) buffer: Vec<u8>,
-    pub(super) pack: Vec<u8>,
     pub(super) initializer_error: Option<Error>,
     pub(super) last_death: Option<WorkerLost>,
-    /// The descriptors that came with the outcome that is being fed in.
-    pub(super) carried: Vec<Handle>,
-    /// The failure that came with the outcome that is being fed in.
-    pub(super) failure: Option<super::station::Failed>,
 }
 
 /// What the helper thread is at, if there is one.
@@ -122,11 +117,8 @@ impl Core {
             events: VecDeque::new(),
             actions: Vec::new(),
             buffer: Vec::new(),
-            pack: Vec::new(),
             initializer_error: None,
             last_death: None,
-            carried: Vec::new(),
-            failure: None,
         }
     }
 
@@ -248,6 +240,10 @@ impl Core {
     fn collect_from(&mut self, worker: WorkerId) {
         let mut heard = false;
         loop {
+            if self.hear_run(worker) {
+                heard = true;
+                continue;
+            }
             let mut buffer = std::mem::take(&mut self.buffer);
             let said = self.station(worker).and_then(|station| station.next(&mut buffer));
             self.buffer = buffer;
@@ -284,12 +280,8 @@ impl Core {
                 self.initializer_error = Some(error.into_initializer_failure(task));
                 self.feed(Event::InitializerFailed { worker });
             }
-            Said::Done(seq, handles) => {
-                self.carried = handles;
-                self.ended(worker, seq, None);
-                self.carried.clear();
-            }
-            Said::Failed(seq, failed) => self.ended(worker, seq, Some(failed)),
+            Said::Done(seq, handles) => self.ended(worker, seq, Ok(handles)),
+            Said::Failed(seq, failed) => self.ended(worker, seq, Err(failed)),
             Said::Skipped(from) => self.skipped(worker, from),
             Said::Gone => {
                 if let Some(place) = self.stations.get_mut(worker.index()) {
@@ -300,22 +292,53 @@ impl Core {
         }
     }
 
+    /// Files results of a worker's oldest calls all at once, if they are items of one job and nothing special; whether
+    /// there were any.
+    fn hear_run(&mut self, worker: WorkerId) -> bool {
+        let Some((id, items, first)) = self.scheduler.front_run(worker) else { return false };
+        let limit = items.end - items.start;
+        let Some(Station::Process(station)) = self.stations.get_mut(worker.index()).and_then(Option::as_mut)
+        else {
+            return false;
+        };
+        let Some(results) = self.jobs.get(id).and_then(Job::results) else { return false };
+        if limit < 2 || station.is_broken() {
+            return false;
+        }
+        let lane = &mut station.launched.lane;
+        let calls = results.arrive_in_frames(items.start, |out| lane.take_returned(first, limit, out));
+        if calls == 0 {
+            return false;
+        }
+        self.feed(Event::Returned { worker, calls });
+        self.answered(worker, CallSeq(first.0 + calls));
+        true
+    }
+
     /// A call of a worker ended.
-    fn ended(&mut self, worker: WorkerId, seq: CallSeq, failed: Option<super::station::Failed>) {
-        let expected = self.scheduler.front(worker).map(|(_, _, seq)| seq);
-        if expected != Some(seq) {
+    fn ended(&mut self, worker: WorkerId, seq: CallSeq, outcome: Result<Vec<Handle>, Failed>) {
+        let front = self.scheduler.front(worker);
+        let Some((job, item, _)) = front.filter(|(_, _, front)| *front == seq) else {
+            let expected = front.map(|(_, _, seq)| seq);
             self.violated(worker, &format!("it answered {seq:?}, but its oldest call is {expected:?}"));
             return;
-        }
-        let event = Event::Outcome { worker, failed: failed.is_some() };
-        self.failure = failed;
+        };
+        let event = match outcome {
+            Ok(_) => Event::Returned { worker, calls: 1 },
+            Err(_) => Event::Failed { worker },
+        };
+        self.file(job, item, outcome);
         self.feed(event);
-        self.failure = None;
+        self.answered(worker, seq.next());
+    }
+
+    /// A worker has answered all calls before `next`.
+    fn answered(&mut self, worker: WorkerId, next: CallSeq) {
         let now = self.now;
         if let Some(Station::Process(station)) = self.station(worker) {
             station.since = now;
-            if station.revoked_to.is_some_and(|to| to == seq.next()) {
-                self.skipped(worker, seq.next());
+            if station.revoked_to == Some(next) {
+                self.skipped(worker, next);
             }
         }
     }
@@ -362,7 +385,7 @@ impl Core {
             return;
         };
         let recorded = station.launched.lane.running();
-        let running = task.filter(|_| recorded.is_some());
+        let running = task.filter(|(front, _)| recorded.is_some_and(|recorded| recorded >= *front));
         let _ = self.poller.remove(station.launched.child.handle());
         let _ = self.poller.remove(station.launched.lane.handle());
         if !station.is_ready() {

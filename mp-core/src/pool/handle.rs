@@ -1,6 +1,7 @@
 //! Handles of calls that go on by themselves.
 
-use super::jobs::Results;
+use super::in_order::InOrder;
+use super::results::Results;
 use super::ticket::{Ticket, decode, decode_vec, when_finished};
 use crate::channel::waiting::{Arm, Armed};
 use crate::error::{Error, ErrorKind};
@@ -166,44 +167,33 @@ impl<R> MapHandle<R> {
 
 impl<R: DeserializeOwned> TaskHandle<R> {
     fn take_one(&self) -> Result<R, Error> {
-        let mut results = self.ticket.take();
-        let task = self.ticket.task();
-        let handles = Results::handles_of(&mut results.handles, 0);
-        match results.arrived.into_iter().next() {
-            Some((_, Ok(_))) => decode_vec(results.bytes, handles, task),
-            Some((_, Err(error))) => Err(*error),
-            None => Err(already_taken(task)),
-        }
+        only(self.ticket.take(), self.ticket.task())
     }
+}
+
+/// The value of the only item.
+pub(super) fn only<R: DeserializeOwned>(results: Results, task: &'static str) -> Result<R, Error> {
+    let (bytes, handles) = results.into_only().ok_or_else(|| already_taken(task))??;
+    decode_vec(bytes, handles, task)
 }
 
 impl<R: DeserializeOwned> MapHandle<R> {
     fn take_all(&self) -> Result<Vec<R>, Error> {
         let mut results = self.ticket.take();
         let task = self.ticket.task();
-        let mut values: Vec<Option<R>> = Vec::new();
-        values.resize_with(self.len, || None);
+        let mut values = InOrder::with_capacity(self.len);
         let mut first: Option<(u64, Error)> = None;
-        for (item, ending) in results.arrived {
-            let value = match ending {
-                Ok(range) => {
-                    let handles = Results::handles_of(&mut results.handles, item);
-                    decode(&results.bytes[range], handles, task, Some(item))
-                }
-                Err(error) => Err(*error),
-            };
-            match (value, values.get_mut(item as usize)) {
-                (Ok(value), Some(place)) => *place = Some(value),
-                (Err(error), _) if first.as_ref().is_none_or(|(earliest, _)| item < *earliest) => {
-                    first = Some((item, error));
-                }
-                (Ok(_), None) | (Err(_), _) => {}
+        results.drain(|item, ending| match ending.and_then(|encoding| decode(encoding, task, Some(item))) {
+            Ok(value) => values.put(item, value),
+            Err(error) if first.as_ref().is_none_or(|(earliest, _)| item < *earliest) => {
+                first = Some((item, error));
             }
+            Err(_) => {}
+        });
+        if let Some((_, error)) = first {
+            return Err(error);
         }
-        match first {
-            Some((_, error)) => Err(error),
-            None => values.into_iter().collect::<Option<_>>().ok_or_else(|| already_taken(task)),
-        }
+        values.whole().filter(|values| values.len() == self.len).ok_or_else(|| already_taken(task))
     }
 }
 

@@ -1,7 +1,7 @@
 //! `imap` and `imap_unordered`: outcomes one by one, input pulled as they are taken.
 
-use super::jobs::Results;
 use super::map::{Input, Numbers, offer};
+use super::results::Results;
 use super::scheduler::OnFailure;
 use super::shared::Shared;
 use super::ticket::{Encoded, Kind, Portions, Ticket, decode};
@@ -208,17 +208,15 @@ impl<'p, I: Iterator, R: DeserializeOwned> Stream<'p, I, R> {
                 }
             }
         }
-        for (item, ending) in self.results.arrived.drain(..) {
-            let number = self.numbers.of(item);
+        let Self { results, numbers, ready, .. } = self;
+        results.drain(|item, ending| {
+            let number = numbers.of(item);
             let outcome = match ending {
-                Ok(range) => {
-                    let handles = Results::handles_of(&mut self.results.handles, item);
-                    decode(&self.results.bytes[range], handles, task.name, Some(number))
-                }
+                Ok(encoding) => decode(encoding, task.name, Some(number)),
                 Err(error) => Err(error.on_item(number)),
             };
-            self.ready.push_back((number, outcome));
-        }
+            ready.push_back((number, outcome));
+        });
         let next = self.ready.pop_front()?;
         self.yielded += 1;
         Some(Ok(next))
@@ -231,7 +229,7 @@ impl<'p, I: Iterator, R: DeserializeOwned> Stream<'p, I, R> {
         let deadline = limit.map(|(_, deadline)| deadline);
         let found = self.shared.wait(Some(id), deadline, |core| {
             let job = core.jobs.get(id)?;
-            (job.arrived() > 0 || job.finished).then(|| job.swap_results(results))
+            (!job.arrived().is_empty() || job.finished).then(|| job.swap_results(results))
         })?;
         Ok(found.is_some())
     }
@@ -251,7 +249,7 @@ impl<'p, I: Iterator, R: DeserializeOwned> Stream<'p, I, R> {
                 Some(Ok(Encoded::Apart(long))) => {
                     bytes += long.bytes();
                     offer(ticket, portions.take());
-                    ticket.offer(long);
+                    ticket.offer(*long);
                 }
                 Some(Err(error)) => {
                     let number = self.input.pulled() - 1;

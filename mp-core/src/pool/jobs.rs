@@ -3,6 +3,7 @@
 //! Encoded arguments stay here until their item ends: a worker that dies, or scribbles over its ring, takes nothing
 //! with it that another worker needs.
 
+use super::results::Results;
 use crate::error::Error;
 use crate::ids::JobId;
 use crate::limits;
@@ -12,7 +13,7 @@ use crate::task::entry::Entry;
 use crate::task::registry::Slot;
 use crate::wire::outgoing::{Apart, Outgoing};
 use std::cell::Cell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::task::Waker;
 use std::thread::Thread;
@@ -72,8 +73,9 @@ pub enum Waiter {
 /// Some consecutive items, encoded.
 pub struct Portion {
     payload: Payload,
-    /// Where each item ends in the payload.
+    /// Where each item ends in the payload, if there are several.
     ends: Vec<usize>,
+    items: u64,
     /// Descriptors of the only item.
     handles: Vec<Handle>,
     first: u64,
@@ -82,8 +84,10 @@ pub struct Portion {
 
 /// Where encoded bytes lie.
 pub enum Payload {
-    /// In this process.
-    Bytes(Vec<u8>),
+    /// In this process: items as [a frame of several](crate::protocol::frame) has them.
+    Packed(Vec<u8>),
+    /// In this process: one item.
+    Single(Vec<u8>),
     /// In shared memory: one item that is too long for a ring.
     Slab {
         /// The memory.
@@ -107,30 +111,6 @@ pub enum ItemBytes<'a> {
     Inline(&'a [u8]),
     /// Point at these.
     Spilled(&'a Slab, u64),
-}
-
-/// Results in the order of their arrival.
-#[derive(Default)]
-pub struct Results {
-    /// The bytes of all of them.
-    pub bytes: Vec<u8>,
-    /// Which item, and where its bytes lie or why there are none.
-    pub arrived: Vec<(u64, Ending)>,
-    /// The descriptors of those that have some.
-    pub handles: HashMap<u64, Vec<Handle>>,
-}
-
-/// Longer results are not copied from the buffer that they were received in.
-const TAKEN_OVER_FROM: usize = 64 << 10;
-
-/// Where the bytes of a result lie, or why there are none.
-pub type Ending = Result<Range<usize>, Box<Error>>;
-
-impl Results {
-    /// The descriptors of an item's result, to be taken once.
-    pub fn handles_of(handles: &mut HashMap<u64, Vec<Handle>>, item: u64) -> Vec<Handle> {
-        if handles.is_empty() { Vec::new() } else { handles.remove(&item).unwrap_or_default() }
-    }
 }
 
 impl Jobs {
@@ -197,7 +177,7 @@ impl Job {
 
     /// Adds items; their numbers follow on those before. Says how many there are.
     pub fn offer(&mut self, mut portion: Portion) -> u64 {
-        let count = portion.ends.len() as u64;
+        let count = portion.items;
         portion.first = self.offered;
         portion.live = count;
         self.offered += count;
@@ -219,16 +199,31 @@ impl Job {
     /// The bytes of an item that has not ended.
     pub fn item(&self, item: u64) -> Option<Item<'_>> {
         let portion = self.portions.get(self.portion_of(item)?)?;
-        let index = (item - portion.first) as usize;
         let bytes = match &portion.payload {
             Payload::Slab { slab, len } => ItemBytes::Spilled(slab, *len),
-            Payload::Bytes(bytes) => {
-                let end = *portion.ends.get(index)?;
-                let start = if index == 0 { 0 } else { portion.ends[index - 1] };
-                ItemBytes::Inline(bytes.get(start..end)?)
+            Payload::Single(bytes) => ItemBytes::Inline(bytes),
+            Payload::Packed(bytes) => {
+                let start = portion.start_of(item - portion.first);
+                ItemBytes::Inline(
+                    bytes.get(start + LENGTH_BYTES..portion.start_of(item - portion.first + 1))?,
+                )
             }
         };
         Some(Item { bytes, handles: &portion.handles })
+    }
+
+    /// Several items as one frame has them: as many of these as lie in one piece, at most `max_bytes` of them; how many
+    /// that is. None if it is less than two.
+    pub fn packed(&self, items: Range<u64>, max_bytes: usize) -> Option<(u16, &[u8])> {
+        let portion = self.portions.get(self.portion_of(items.start)?)?;
+        let Payload::Packed(bytes) = &portion.payload else { return None };
+        let first = items.start - portion.first;
+        let last = (items.end - portion.first).min(portion.items).min(first + u64::from(u16::MAX));
+        let start = portion.start_of(first);
+        let ends = portion.ends.get(first as usize..last as usize)?;
+        let count = ends.partition_point(|end| end - start <= max_bytes);
+        let end = *ends.get(count.checked_sub(1).filter(|&last| last > 0)?)?;
+        Some((count as u16, bytes.get(start..end)?))
     }
 
     /// These items have ended one way or another: their bytes are not needed any more. Returns slabs that are free now.
@@ -236,7 +231,7 @@ impl Job {
         let Some(mut at) = self.portion_of(items.start) else { return };
         let mut next = items.start;
         while let Some(portion) = self.portions.get_mut(at) {
-            let end = portion.first + portion.ends.len() as u64;
+            let end = portion.first + portion.items;
             let until = end.min(items.end);
             if next >= until {
                 break;
@@ -247,7 +242,7 @@ impl Job {
             if portion.live == 0 {
                 self.backlog_bytes = self.backlog_bytes.saturating_sub(portion.bytes());
                 if let Payload::Slab { slab, .. } =
-                    std::mem::replace(&mut portion.payload, Payload::Bytes(Vec::new()))
+                    std::mem::replace(&mut portion.payload, Payload::Single(Vec::new()))
                 {
                     freed.push(slab);
                 }
@@ -273,42 +268,22 @@ impl Job {
             && (self.live >= limits::BACKLOG_ITEMS || self.backlog_bytes >= limits::BACKLOG_BYTES)
     }
 
-    /// Keeps a result if anybody wants it. A long one leaves another buffer in the place of its own.
-    pub fn arrive(&mut self, item: u64, ending: Result<&mut Vec<u8>, Box<Error>>, handles: Vec<Handle>) {
-        if !self.wanted {
-            return;
+    /// Where a result is kept, if anybody wants it.
+    pub fn results(&mut self) -> Option<&mut Results> {
+        self.wanted.then_some(&mut self.results)
+    }
+
+    /// Keeps the failure of an item, if anybody wants it.
+    pub fn fail(&mut self, item: u64, error: Error) {
+        let error = if self.itemised { error.on_item(item) } else { error };
+        if let Some(results) = self.results() {
+            results.fail(item, error);
         }
-        if !handles.is_empty() {
-            self.results.handles.insert(item, handles);
-        }
-        let ending = ending.map(|bytes| {
-            let start = self.results.bytes.len();
-            if start == 0 && bytes.len() > TAKEN_OVER_FROM {
-                std::mem::swap(&mut self.results.bytes, bytes);
-            } else {
-                self.results.bytes.extend_from_slice(bytes);
-            }
-            start..self.results.bytes.len()
-        });
-        self.results.arrived.push((item, ending));
     }
 
-    /// Whether one of the results that nobody has taken is a failure.
-    pub fn has_errors(&self) -> bool {
-        self.results.arrived.iter().any(|(_, ending)| ending.is_err())
-    }
-
-    /// Whether the first of the results that nobody has taken says that it was cancelled.
-    pub fn was_cancelled(&self) -> bool {
-        self.results
-            .arrived
-            .iter()
-            .any(|(_, ending)| ending.as_ref().is_err_and(|error| error.is_cancelled()))
-    }
-
-    /// How many results nobody has taken.
-    pub fn arrived(&self) -> usize {
-        self.results.arrived.len()
+    /// The results that nobody has taken.
+    pub fn arrived(&self) -> &Results {
+        &self.results
     }
 
     /// Hands out the results that have arrived.
@@ -316,11 +291,8 @@ impl Job {
         std::mem::take(&mut self.results)
     }
 
-    /// Hands out the results that have arrived into storage that is used again and again.
+    /// Hands out the results that have arrived into storage that is used again and again: its own must be drained.
     pub fn swap_results(&mut self, with: &mut Results) {
-        with.bytes.clear();
-        with.arrived.clear();
-        with.handles.clear();
         std::mem::swap(&mut self.results, with);
     }
 
@@ -328,7 +300,7 @@ impl Job {
     pub fn into_slabs(self) -> impl Iterator<Item = Slab> {
         self.portions.into_iter().filter_map(|portion| match portion.payload {
             Payload::Slab { slab, .. } => Some(slab),
-            Payload::Bytes(_) => None,
+            Payload::Packed(_) | Payload::Single(_) => None,
         })
     }
 
@@ -344,21 +316,27 @@ impl Job {
     }
 }
 
+/// Bytes of the length in front of each packed item.
+const LENGTH_BYTES: usize = size_of::<u32>();
+
 impl Portion {
     /// No items yet.
     pub fn new() -> Self {
-        Self { payload: Payload::Bytes(Vec::new()), ends: Vec::new(), handles: Vec::new(), first: 0, live: 0 }
+        Self { items: 0, ..Self::of_one(Payload::Packed(Vec::new())) }
     }
 
     /// One item that lies in a slab.
     pub fn spilled(slab: Slab, len: u64) -> Self {
-        Self { payload: Payload::Slab { slab, len }, ends: vec![0], handles: Vec::new(), first: 0, live: 0 }
+        Self::of_one(Payload::Slab { slab, len })
     }
 
     /// One item.
     pub fn single(bytes: Vec<u8>) -> Self {
-        let end = bytes.len();
-        Self { payload: Payload::Bytes(bytes), ends: vec![end], handles: Vec::new(), first: 0, live: 0 }
+        Self::of_one(Payload::Single(bytes))
+    }
+
+    fn of_one(payload: Payload) -> Self {
+        Self { payload, ends: Vec::new(), items: 1, handles: Vec::new(), first: 0, live: 0 }
     }
 
     /// The same portion with the descriptors of its only item.
@@ -367,52 +345,71 @@ impl Portion {
         self
     }
 
-    /// Adds an item by letting `write` append its bytes; says which of them it left where they are.
+    /// Adds an item by letting `write` append its bytes; those that it left where they are go into `apart`.
+    #[inline]
     pub fn push<'i>(
         &mut self,
+        apart: &mut Apart<'i>,
         write: impl FnOnce(&mut Outgoing<'_, 'i>) -> Result<(), Error>,
-    ) -> Result<Apart<'i>, Error> {
-        let Payload::Bytes(bytes) = &mut self.payload else { return Ok(Apart::new()) };
+    ) -> Result<(), Error> {
+        let Payload::Packed(bytes) = &mut self.payload else { return Ok(()) };
         let before = bytes.len();
+        bytes.extend_from_slice(&[0; LENGTH_BYTES]);
         let mut outgoing = Outgoing::new(bytes);
         let written = write(&mut outgoing);
-        let apart = outgoing.into_apart();
+        if !outgoing.is_whole() {
+            *apart = outgoing.into_apart();
+        }
         if let Err(error) = written {
             bytes.truncate(before);
             return Err(error);
         }
+        // What is longer than that is taken out again.
+        let len = (bytes.len() - before - LENGTH_BYTES) as u32;
+        bytes[before..before + LENGTH_BYTES].copy_from_slice(&len.to_le_bytes());
         self.ends.push(bytes.len());
-        Ok(apart)
+        self.items += 1;
+        Ok(())
     }
 
     /// Takes the last item back out, as bytes of its own.
     pub fn pop(&mut self) -> Option<Vec<u8>> {
-        let Payload::Bytes(bytes) = &mut self.payload else { return None };
+        let Payload::Packed(bytes) = &mut self.payload else { return None };
         self.ends.pop()?;
+        self.items -= 1;
         let start = self.ends.last().copied().unwrap_or(0);
-        Some(bytes.split_off(start))
+        let item = bytes.split_off(start + LENGTH_BYTES);
+        bytes.truncate(start);
+        Some(item)
     }
 
     fn has(&self, item: u64) -> bool {
-        item >= self.first && item - self.first < self.ends.len() as u64
+        item >= self.first && item - self.first < self.items
+    }
+
+    /// Where an item of several starts, or the one before it ends.
+    fn start_of(&self, index: u64) -> usize {
+        index.checked_sub(1).and_then(|before| self.ends.get(before as usize)).copied().unwrap_or(0)
     }
 
     /// How many items there are.
+    #[inline]
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.items as usize
     }
 
-    /// How many bytes the last item has.
+    /// How many bytes the last item of several has.
+    #[inline]
     pub fn last_len(&self) -> usize {
-        let end = self.ends.last().copied().unwrap_or(0);
-        let start = self.ends.len().checked_sub(2).map_or(0, |at| self.ends[at]);
-        end - start
+        let [.., before, end] = self.ends[..] else { return self.bytes().saturating_sub(LENGTH_BYTES) };
+        end - before - LENGTH_BYTES
     }
 
     /// How many bytes the items have.
+    #[inline]
     pub fn bytes(&self) -> usize {
         match &self.payload {
-            Payload::Bytes(bytes) => bytes.len(),
+            Payload::Packed(bytes) | Payload::Single(bytes) => bytes.len(),
             Payload::Slab { len, .. } => *len as usize,
         }
     }

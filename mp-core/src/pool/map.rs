@@ -1,16 +1,17 @@
 //! `map` and its like: many items in, many results out, in bounded memory between.
 
 use super::handle::MapHandle;
-use super::jobs::{Portion, Results};
+use super::in_order::InOrder;
+use super::jobs::Portion;
+use super::results::Results;
 use super::scheduler::OnFailure;
 use super::shared::Shared;
-use super::ticket::{Encoded, Portions, Ticket, decode};
+use super::ticket::{Encoded, Portions, TaskRef, Ticket, decode};
 use super::verbs::bulk;
 use crate::check::never;
 use crate::clock::Time;
 use crate::error::{Error, ErrorKind};
 use crate::task::entry::Entry;
-use crate::task::registry::Slot;
 use crate::wire::outgoing::Outgoing;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -26,8 +27,6 @@ pub struct Input<I: Iterator> {
 
 /// Appends an encoded item.
 type Write<T> = for<'a> fn(&'a T, &mut Outgoing<'_, 'a>) -> Result<(), Error>;
-
-type TaskRef = (Slot, &'static Entry);
 
 impl<I: Iterator> Input<I> {
     /// The input that `items` is.
@@ -84,12 +83,12 @@ where
     R: DeserializeOwned,
 {
     shared.refuse_inside()?;
-    let mut values: Vec<Option<R>> = Vec::with_capacity(input.len_hint().min(1 << 20));
+    let mut values = InOrder::with_capacity(input.len_hint().min(1 << 20));
     let mut first: Option<Error> = None;
     let run = Run { shared, task, on_failure: OnFailure::StopLater };
     run.run(input, |item, value| {
         match value {
-            Ok(value) => put(&mut values, item, value),
+            Ok(value) => values.put(item, value),
             Err(error) => {
                 if first.as_ref().is_none_or(|first| error.item() < first.item()) {
                     first = Some(error);
@@ -100,7 +99,7 @@ where
     })?;
     match first {
         Some(error) => Err(error),
-        None => values.into_iter().map(|value| value.ok_or_else(|| lost_track(task.1))).collect(),
+        None => values.whole().ok_or_else(|| lost_track(task.1)),
     }
 }
 
@@ -119,19 +118,17 @@ where
         Err(error) => return (0..input.exhaust()).map(|item| Err(error.clone().on_item(item))).collect(),
     };
     let mut input = input;
-    let mut values: Vec<Option<Result<R, Error>>> = Vec::new();
+    let mut values = InOrder::with_capacity(0);
     let run = Run { shared, task, on_failure: OnFailure::Continue };
     let ended = run.run(&mut input, |item, value| {
-        put(&mut values, item, value);
+        values.put(item, value);
         None
     });
     let items = if ended.is_ok() { input.pulled() } else { input.exhaust() };
-    values.resize_with(values.len().max(items as usize), || None);
-    let missing = |item| match &ended {
-        Ok(()) => lost_track(task.1),
-        Err(error) => error.clone().on_item(item),
-    };
-    (0..).zip(values).map(|(item, value)| value.unwrap_or_else(|| Err(missing(item)))).collect()
+    values.filled(items, |item| match &ended {
+        Ok(()) => Err(lost_track(task.1)),
+        Err(error) => Err(error.clone().on_item(item)),
+    })
 }
 
 /// `map_async`: everything is encoded now.
@@ -152,7 +149,7 @@ where
             Ok(Encoded::Gathered) => offer(&ticket, portions.take()),
             Ok(Encoded::Apart(long)) => {
                 offer(&ticket, portions.take());
-                ticket.offer(long);
+                ticket.offer(*long);
             }
             Err(error) => {
                 ticket.cancel_from(0);
@@ -202,13 +199,10 @@ impl Run<'_> {
         loop {
             let turn = self.next_turn(&ticket, open, &mut results)?;
             let over = matches!(turn, Turn::Over);
-            for (item, ending) in results.arrived.drain(..) {
+            results.drain(|item, ending| {
                 let number = numbers.of(item);
                 let value = match ending {
-                    Ok(range) => {
-                        let handles = Results::handles_of(&mut results.handles, item);
-                        decode(&results.bytes[range], handles, self.task.1.name, Some(number))
-                    }
+                    Ok(encoding) => decode(encoding, self.task.1.name, Some(number)),
                     Err(error) => Err(error.on_item(number)),
                 };
                 let failed = value.is_err();
@@ -220,7 +214,7 @@ impl Run<'_> {
                     open = false;
                     ticket.seal();
                 }
-            }
+            });
             if over {
                 // Only the end of the pool finishes a job whose input goes on.
                 let refusal = if open { self.shared.with(|core| core.refusal()) } else { None };
@@ -246,7 +240,7 @@ impl Run<'_> {
                 Turn::Over
             } else {
                 let more = open && job.wants_more();
-                if !more && job.arrived() < DECODE_AT {
+                if !more && job.arrived().len() < DECODE_AT {
                     return None;
                 }
                 Turn::Work { more }
@@ -283,7 +277,7 @@ impl Run<'_> {
                 }
                 Some(Ok(Encoded::Apart(apart))) => {
                     offer(ticket, portions.take());
-                    ticket.offer(apart);
+                    ticket.offer(*apart);
                 }
                 Some(Err(error)) => {
                     let number = input.pulled() - 1;
@@ -317,7 +311,9 @@ impl Run<'_> {
         self.shared.with(|core| {
             core.collect_if_free();
             core.attended = core.now();
-            core.jobs.get(id).is_none_or(|job| job.finished || job.is_full() || job.arrived() >= DECODE_AT)
+            core.jobs
+                .get(id)
+                .is_none_or(|job| job.finished || job.is_full() || job.arrived().len() >= DECODE_AT)
         })
     }
 }
@@ -357,7 +353,7 @@ const SLOW_INPUT: Duration = Duration::from_micros(500);
 const ABSENT: Duration = Duration::from_millis(5);
 
 /// So many items are pulled between two looks at the clock.
-const CLOCK_EVERY: usize = 8;
+const CLOCK_EVERY: usize = 32;
 
 /// Items of the input that could not be encoded have no number in the job.
 #[derive(Default)]
@@ -392,14 +388,6 @@ pub fn offer(ticket: &Ticket, portion: Option<Portion>) {
     if let Some(portion) = portion {
         ticket.offer(portion);
     }
-}
-
-fn put<T>(values: &mut Vec<Option<T>>, item: u64, value: T) {
-    let index = item as usize;
-    if values.len() <= index {
-        values.resize_with(index + 1, || None);
-    }
-    values[index] = Some(value);
 }
 
 fn lost_track(task: &'static Entry) -> Error {

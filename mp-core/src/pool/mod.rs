@@ -2,13 +2,14 @@
 //!
 //! ```text
 //!   pool, map, imap, handle    the verbs: encode on the caller's thread, submit, wait, decode on the caller's thread
+//!   in_order                   results into the order of their items
 //!   lending                    tasks that work in place on pieces of the caller's memory
 //!   config, context            what a pool is built with
 //!   ticket                     one job as its owner holds it
 //!   shared                     the lock, who leads and who follows, the helper thread, Ctrl-C
 //!   core, actions, packing     events in, actions out: the only one who talks to scheduler, jobs and stations
 //!   scheduler                  what to do: a pure function
-//!   jobs                       the bytes of items that have not ended, results that nobody has taken
+//!   jobs, results              the bytes of items that have not ended, results that nobody has taken
 //!   station, hands             one worker: a process, a thread, or nobody but the thread that waits
 //! ```
 
@@ -20,10 +21,12 @@ mod core;
 mod handle;
 mod hands;
 mod imap;
+mod in_order;
 mod jobs;
 mod lending;
 mod map;
 mod packing;
+mod results;
 mod scheduler;
 mod shared;
 mod station;

@@ -89,35 +89,64 @@ impl Shared {
         &self,
         job: Option<JobId>,
         deadline: Option<Time>,
-        mut ready: impl FnMut(&mut Core) -> Option<T>,
+        ready: impl FnMut(&mut Core) -> Option<T>,
     ) -> Result<Option<T>, Error> {
         self.refuse_inside()?;
-        let mut keys = Vec::new();
         let mut core = self.lock();
         core.catch_up();
+        core.collect_if_free();
+        Ok(self.wait_on(core, job, deadline, ready))
+    }
+
+    /// Starts a job and waits until `ready`, all under one lock if nobody is in the way.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    pub fn start_and_wait<T>(
+        &self,
+        start: impl FnOnce(&mut Core) -> JobId,
+        mut ready: impl FnMut(&mut Core, JobId) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        self.refuse_inside()?;
+        let mut core = self.lock();
+        core.tell_time();
+        core.catch_up();
+        let job = start(&mut core);
+        self.note_busy(&core, true);
+        Ok(self.wait_on(core, Some(job), None, |core| ready(core, job)))
+    }
+
+    /// Waits, having heard all that there is to hear.
+    fn wait_on<'a, T>(
+        &'a self,
+        mut core: MutexGuard<'a, Core>,
+        job: Option<JobId>,
+        deadline: Option<Time>,
+        mut ready: impl FnMut(&mut Core) -> Option<T>,
+    ) -> Option<T> {
+        let mut keys = Vec::new();
         loop {
-            if !core.led {
-                core.collect();
-            }
             if !core.errands.is_empty() {
                 self.release(core);
                 core = self.lock();
+                core.collect_if_free();
                 continue;
             }
             if let Some(result) = ready(&mut core) {
                 core.attended = core.now();
                 self.release(core);
-                return Ok(Some(result));
+                return Some(result);
             }
             if deadline.is_some_and(|deadline| deadline <= Time::now()) {
                 self.release(core);
-                return Ok(None);
+                return None;
             }
-            core = if core.led {
-                self.follow(core, job, deadline)
+            if core.led {
+                core = self.follow(core, job, deadline);
+                core.collect_if_free();
             } else {
-                self.lead(core, deadline, &mut keys)
-            };
+                core = self.lead(core, deadline, &mut keys);
+            }
         }
     }
 
@@ -239,7 +268,7 @@ impl Shared {
         deadline: Option<Time>,
         keys: &mut Vec<u64>,
     ) -> MutexGuard<'a, Core> {
-        let begun = Time::now();
+        let begun = core.now();
         if let Some(hands) = core.hands_to_lend() {
             core.led = true;
             drop(core);
@@ -354,6 +383,9 @@ impl Core {
 
     /// Spins while that promises something; whether a worker has news.
     fn spin(&mut self, give_way: impl Fn() -> bool) -> bool {
+        if self.is_bulk() {
+            return false;
+        }
         let Self { stations, scheduler, patience, .. } = self;
         let mut busy = stations.iter().zip(0..).filter_map(|(station, index)| match station {
             Some(Station::Process(station)) if scheduler.out(WorkerId(index)) > 0 && !station.is_broken() => {
@@ -371,7 +403,7 @@ impl Core {
     fn prepare_sleep(&mut self, now: Time, deadline: Option<Time>) -> Option<Duration> {
         let mut any_out = false;
         let mut news = false;
-        let alone = self.scheduler.pending() <= 1;
+        let bulk = self.is_bulk();
         for (station, index) in self.stations.iter().zip(0..) {
             let Some(station) = station else { continue };
             let out = self.scheduler.out(WorkerId(index));
@@ -380,7 +412,8 @@ impl Core {
                 // Only its death is of interest.
                 Station::Process(station) if station.is_broken() => {}
                 Station::Process(station) => {
-                    let after = if alone { self.wake_after(WorkerId(index), out) } else { 1 };
+                    // Of many, half.
+                    let after = if bulk { (out / 2).max(1) } else { 1 };
                     news |= station.launched.lane.ask_for_bell(after);
                 }
                 Station::Thread(_) => news |= station.has_news(),
@@ -398,12 +431,11 @@ impl Core {
         }
     }
 
-    /// After how many results of this worker somebody wants to know: for a `map`, when half of what is out is done.
-    fn wake_after(&self, worker: WorkerId, out: u64) -> u64 {
-        let front = self.scheduler.front(worker);
-        let bulk =
-            front.and_then(|(job, _, _)| self.jobs.get_ref(job)).is_some_and(|job| job.itemised && !job.each);
-        if bulk { (out / 2).max(1) } else { 1 }
+    /// Whether nothing is asked for but a `map`: many results that nobody needs one by one.
+    fn is_bulk(&self) -> bool {
+        let job = (0..self.stations.len() as u32).find_map(|index| self.scheduler.front(WorkerId(index)));
+        self.scheduler.pending() <= 1
+            && job.and_then(|(job, _, _)| self.jobs.get_ref(job)).is_some_and(|job| job.itemised && !job.each)
     }
 
     fn woke(&mut self, waited: Duration) {

@@ -1,8 +1,9 @@
 //! One job, as its owner holds it.
 
 use super::core::Core;
-use super::jobs::{Job, Portion, Results, Waiter};
+use super::jobs::{Job, Portion, Waiter};
 use super::packing::is_long;
+use super::results::{Encoding, Results};
 use super::scheduler::{Event, OnFailure};
 use super::shared::Shared;
 use crate::clock::Time;
@@ -12,7 +13,7 @@ use crate::sys::Handle;
 use crate::task::entry::Entry;
 use crate::task::registry::Slot;
 use crate::wire::codec;
-use crate::wire::handles::{collecting, providing};
+use crate::wire::handles::{collecting_into, providing};
 use crate::wire::outgoing::{Apart, Outgoing, pieces};
 use serde::de::DeserializeOwned;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,26 +43,32 @@ pub struct Kind {
     pub on_failure: OnFailure,
 }
 
+/// What runs: its place in the table, and what is there.
+pub type TaskRef = (Slot, &'static Entry);
+
 /// One call.
 pub const SINGLE: Kind = Kind { itemised: false, each: false, open: false, on_failure: OnFailure::Continue };
 
 impl Ticket {
     /// Hands a job in.
-    pub fn submit(
-        shared: &Arc<Shared>,
-        task: (Slot, &'static Entry),
-        kind: Kind,
-        portion: Option<Portion>,
-    ) -> Self {
-        let mut job = Job::new(task, kind.itemised, kind.each, kind.open);
-        job.enough = 2 * shared.config.policy.workers.get() as u64;
-        let id = shared.with(|core| {
-            let items = portion.map_or(0, |portion| job.offer(portion));
-            let id = core.jobs.insert(job);
-            core.feed(Event::Submitted { job: id, items, sealed: !kind.open, on_failure: kind.on_failure });
-            id
-        });
+    pub fn submit(shared: &Arc<Shared>, task: TaskRef, kind: Kind, portion: Option<Portion>) -> Self {
+        let id = shared.with(|core| hand_in(core, task, kind, portion));
         Self { shared: shared.clone(), task: task.1.name, job: Ok(id) }
+    }
+
+    /// Hands a call in and waits for its results.
+    ///
+    /// # Errors
+    /// In a task of the same pool.
+    pub fn call(shared: &Shared, task: TaskRef, portion: Portion) -> Result<Results, Error> {
+        let start = |core: &mut Core| hand_in(core, task, SINGLE, Some(portion));
+        let results = shared.start_and_wait(start, |core, id| {
+            let job = core.jobs.get(id).filter(|job| job.finished)?;
+            let results = job.take_results();
+            core.discard(id);
+            Some(results)
+        })?;
+        Ok(results.unwrap_or_default())
     }
 
     /// A job that cannot be: its owner finds the reason as its outcome.
@@ -128,7 +135,8 @@ impl Ticket {
             if core.jobs.get(id).is_some_and(|job| !job.finished) {
                 core.feed(Event::Cancelled { job: id, items: 0..u64::MAX });
             }
-            let cancelled = core.jobs.get(id).is_some_and(|job| job.was_cancelled());
+            let cancelled =
+                core.jobs.get(id).is_some_and(|job| job.arrived().errors().any(Error::is_cancelled));
             if !cancelled {
                 core.scheduler.keep(id);
             }
@@ -177,7 +185,9 @@ impl Ticket {
     /// Whether the job is over and one of its items failed.
     pub fn has_failed(&self) -> bool {
         self.id().is_none_or(|id| {
-            self.shared.with(|core| core.jobs.get(id).is_some_and(|job| job.finished && job.has_errors()))
+            self.shared.with(|core| {
+                core.jobs.get(id).is_some_and(|job| job.finished && job.arrived().errors().next().is_some())
+            })
         })
     }
 
@@ -187,10 +197,7 @@ impl Ticket {
             Ok(id) => self.shared.with(|core| core.jobs.get(*id).map(Job::take_results)).unwrap_or_default(),
             Err(Refused(error)) => {
                 let error = error.lock().unwrap_or_else(PoisonError::into_inner).take();
-                Results {
-                    arrived: error.into_iter().map(|error| (0, Err(Box::new(error)))).collect(),
-                    ..Results::default()
-                }
+                error.map(Results::failed).unwrap_or_default()
             }
         }
     }
@@ -203,6 +210,15 @@ impl Ticket {
             }
         });
     }
+}
+
+fn hand_in(core: &mut Core, task: TaskRef, kind: Kind, portion: Option<Portion>) -> JobId {
+    let mut job = Job::new(task, kind.itemised, kind.each, kind.open);
+    job.enough = 2 * core.config.policy.workers.get() as u64;
+    let items = portion.map_or(0, |portion| job.offer(portion));
+    let id = core.jobs.insert(job);
+    core.feed(Event::Submitted { job: id, items, sealed: !kind.open, on_failure: kind.on_failure });
+    id
 }
 
 /// Runs `callback` when every item of a job is accounted for: at once, if that is so now.
@@ -248,7 +264,7 @@ pub enum Encoded {
     /// It is in the portion.
     Gathered,
     /// It is too long for that, or has descriptors; the portion so far must be offered before it.
-    Apart(Portion),
+    Apart(Box<Portion>),
 }
 
 impl<'a> Portions<'a> {
@@ -258,20 +274,23 @@ impl<'a> Portions<'a> {
     }
 
     /// Encodes an item.
+    #[inline]
     pub fn push<'i>(
         &mut self,
         write: impl FnOnce(&mut Outgoing<'_, 'i>) -> Result<(), Error>,
     ) -> Result<Encoded, Error> {
-        let (written, handles) = collecting(|| self.gathered.push(write));
-        let apart = written?;
+        let (mut apart, mut handles) = (Apart::new(), Vec::new());
+        collecting_into(&mut handles, || self.gathered.push(&mut apart, write))?;
         if handles.is_empty() && apart.is_empty() && !is_long(self.gathered.last_len()) {
             return Ok(Encoded::Gathered);
         }
         let bytes = self.gathered.pop().unwrap_or_default();
-        portion_of(self.shared, bytes, &apart, handles).map(Encoded::Apart)
+        let portion = portion_of(self.shared, bytes, &apart, handles)?;
+        Ok(Encoded::Apart(Box::new(portion)))
     }
 
     /// How many items are gathered.
+    #[inline]
     pub fn len(&self) -> usize {
         self.gathered.len()
     }
@@ -282,6 +301,7 @@ impl<'a> Portions<'a> {
     }
 
     /// How many bytes are gathered.
+    #[inline]
     pub fn bytes(&self) -> usize {
         self.gathered.bytes()
     }
@@ -321,11 +341,11 @@ pub fn portion_of(
 /// The only result of a job as its owner wants it.
 pub fn decode_vec<R: DeserializeOwned>(
     bytes: Vec<u8>,
-    handles: Vec<Handle>,
+    mut handles: Vec<Handle>,
     task: &'static str,
 ) -> Result<R, Error> {
     if !handles.is_empty() {
-        return decode(&bytes, handles, task, None);
+        return decode(Encoding { bytes: &bytes, handles: &mut handles }, task, None);
     }
     codec::decode_vec(bytes).map_err(|error| undecodable::<R>(&error).for_task(task))
 }
@@ -335,14 +355,17 @@ fn undecodable<R>(error: &codec::CodecError) -> Error {
 }
 
 /// A result as its owner wants it.
+#[inline]
 pub fn decode<R: DeserializeOwned>(
-    bytes: &[u8],
-    handles: Vec<Handle>,
+    Encoding { bytes, handles }: Encoding<'_>,
     task: &'static str,
     item: Option<u64>,
 ) -> Result<R, Error> {
-    let decoded =
-        if handles.is_empty() { codec::decode(bytes) } else { providing(handles, || codec::decode(bytes)) };
+    let decoded = if handles.is_empty() {
+        codec::decode(bytes)
+    } else {
+        providing(std::mem::take(handles), || codec::decode(bytes))
+    };
     decoded.map_err(|error| {
         let error = undecodable::<R>(&error).for_task(task);
         match item {

@@ -1,12 +1,13 @@
 //! The verbs of a pool.
 
 use super::config::{Backend, Config, PoolBuilder};
-use super::handle::{MapHandle, TaskHandle};
+use super::handle::{MapHandle, TaskHandle, only};
 use super::imap::{Imap, ImapUnordered};
+use super::jobs::Portion;
 use super::map::{self, Input};
 use super::scheduler::{Event, OnFailure, Phase, Why};
 use super::shared::Shared;
-use super::ticket::{Kind, SINGLE, Ticket, portion_of};
+use super::ticket::{Kind, SINGLE, TaskRef, Ticket, portion_of};
 use crate::error::{Error, ErrorKind};
 use crate::process::current::WorkerInfo;
 use crate::task::arguments::{Arg, Args, Task};
@@ -102,7 +103,8 @@ impl Pool {
         F::Output: DeserializeOwned,
     {
         self.shared.refuse_inside()?;
-        self.submit::<F, P, A>(task, &args)?.wait()
+        let (task, portion) = self.encode::<F, P, A>(task, &args)?;
+        only(Ticket::call(&self.shared, task, portion)?, task.1.name)
     }
 
     /// Starts a call and returns a handle of it at once. What is wrong with the task or the arguments is the outcome of
@@ -113,11 +115,12 @@ impl Pool {
         F: Task<P>,
         A: Args<P>,
     {
-        let handle = self
-            .submit::<F, P, A>(task, &args)
-            .unwrap_or_else(|error| TaskHandle::new(Ticket::refused(&self.shared, error)));
-        self.go_on(handle.ticket());
-        handle
+        let ticket = match self.encode::<F, P, A>(task, &args) {
+            Ok((task, portion)) => Ticket::submit(&self.shared, task, SINGLE, Some(portion)),
+            Err(error) => Ticket::refused(&self.shared, error),
+        };
+        self.go_on(&ticket);
+        TaskHandle::new(ticket)
     }
 
     /// Runs a task on each item and returns what it returns, in the order of the items.
@@ -329,7 +332,7 @@ impl Pool {
     }
 
     #[track_caller]
-    fn submit<F, P, A>(&self, _task: F, args: &A) -> Result<TaskHandle<F::Output>, Error>
+    fn encode<F, P, A>(&self, _task: F, args: &A) -> Result<(TaskRef, Portion), Error>
     where
         F: Task<P>,
         A: Args<P>,
@@ -341,7 +344,7 @@ impl Pool {
         let apart = outgoing.into_apart();
         let portion = written.and_then(|()| portion_of(&self.shared, bytes, &apart, handles));
         let portion = portion.map_err(|error| error.for_task(entry.name))?;
-        Ok(TaskHandle::new(Ticket::submit(&self.shared, (slot, entry), SINGLE, Some(portion))))
+        Ok(((slot, entry), portion))
     }
 
     /// Sees to it that a job goes on while nobody waits for it. Without threads or processes it runs now.

@@ -6,6 +6,7 @@
 //! QUIT  nothing
 //! DONE  seq                                  the result's bytes
 //! FAIL  seq                                  postcard(Failure)
+//! (short)                                    the same, of the call after the one of the response before
 //! SKIPPED seq                                nothing: calls from `seq` to the end of the revoked range did not run
 //! ```
 //!
@@ -22,6 +23,8 @@ pub mod request {
 
 /// Kinds of response frames.
 pub mod response {
+    /// The call after the one of the response before returned: the head of a short frame.
+    pub const NEXT_DONE: u8 = 0;
     /// A call returned.
     pub const DONE: u8 = 1;
     /// A call failed.

@@ -7,7 +7,8 @@
 //!
 //! `begin` writes the call's number and then looks at what is revoked; `revoke` writes what is revoked and then looks at
 //! the number. A fence stands between the two steps on both sides, so at least one of them sees the other: no call is
-//! both run and given back. The number of the last call that was begun is never lost, even between two calls, so
+//! both run and given back. There are many calls and few revokes: where the kernel helps, `revoke` pays for the fences of
+//! both. The number of the last call that was begun is never lost, even between two calls, so
 //! "first not started" only names calls that no `begin` has gone past.
 //!
 //! | `call` | meaning | worker goes to |
@@ -25,6 +26,7 @@ use crate::raw::atomic::{
     fence,
 };
 use crate::sys::fault::{Fault, FaultWords};
+use crate::sys::fence as pair;
 use std::ops::Range;
 
 /// What the worker says about itself.
@@ -34,6 +36,8 @@ pub(super) struct Progress {
     call: AtomicU64,
     started_ns: AtomicU64,
     published: AtomicU64,
+    /// Not 0: `begin` has a light fence only.
+    light: AtomicU64,
 }
 
 /// Calls in `from..to` must not be started.
@@ -55,6 +59,11 @@ pub struct ParentRecorder(Shared);
 impl WorkerRecorder {
     pub(super) fn new(shared: Shared) -> Self {
         Self(shared)
+    }
+
+    /// Makes `begin` cheap, if the kernel can do that. Before the first call, and best before there are threads.
+    pub fn lighten(&self) {
+        self.0.progress.lighten();
     }
 
     /// Says that call `seq` starts; numbers only grow. False when it was revoked: it must not run, and the parent is to
@@ -170,12 +179,23 @@ impl ParentRecorder {
 }
 
 impl Progress {
+    fn lighten(&self) {
+        if pair::enroll() {
+            // PAIR: `Revoked::revoke` acquires it.
+            self.light.store(1, Release);
+        }
+    }
+
     #[inline]
     fn begin(&self, revoked: &Revoked, seq: u64) -> bool {
         debug_assert!(seq > self.last_begun(), "calls begin in order");
         // PAIR: `Revoked::revoke` loads it behind its fence.
-        self.call.store(2 * seq + 1, Relaxed);
-        fence(SeqCst);
+        self.call.store(2 * seq + 1, Release);
+        if self.light.load(Relaxed) == 0 {
+            fence(SeqCst);
+        } else {
+            pair::light();
+        }
         if revoked.contains(seq) {
             self.call.store(2 * seq, Release);
             return false;
@@ -223,6 +243,11 @@ impl Revoked {
         self.to.store(calls.end, Release);
         // PAIR: the fence in `begin`: either it sees the range, or we see its call.
         fence(SeqCst);
+        // PAIR: `lighten`, which came before the worker was ready for calls.
+        if progress.light.load(Acquire) != 0 && !pair::heavy() {
+            // Nothing is certain then: the worker runs them or declines them.
+            return calls.end;
+        }
         let not_begun = progress.last_begun().saturating_add(1);
         not_begun.max(calls.start).min(calls.end.max(calls.start))
     }

@@ -35,6 +35,44 @@ mod steps {
     }
 
     #[test]
+    fn no_call_is_both_run_and_given_back_with_a_light_fence() {
+        const ROUNDS: u64 = 20_000;
+        let world = (Progress::default(), Revoked::default(), AtomicU64::new(0), AtomicU64::new(0));
+        world.0.lighten();
+        let (progress, revoked, round, answered) = &world;
+        let wait = |word: &AtomicU64, number| {
+            for look in 0_u32.. {
+                if word.load(Acquire) == number {
+                    return;
+                }
+                // Both at once is what is tested; with one processor for both it is a matter of turns.
+                if look < 1000 { std::hint::spin_loop() } else { std::thread::yield_now() }
+            }
+        };
+        let both = std::thread::scope(|scope| {
+            let worker = scope.spawn(|| {
+                let mut ran = Vec::new();
+                for seq in 1..=ROUNDS {
+                    wait(round, seq);
+                    ran.push(progress.begin(revoked, seq));
+                    answered.store(seq, Release);
+                }
+                ran
+            });
+            let mut given_back = Vec::new();
+            for seq in 1..=ROUNDS {
+                round.store(seq, Release);
+                given_back.push(revoked.revoke(progress, seq..seq + 1) == seq);
+                wait(answered, seq);
+                revoked.clear();
+            }
+            let ran = worker.join().expect("no panic");
+            ran.into_iter().zip(given_back).filter(|&(ran, given_back)| ran && given_back).count()
+        });
+        assert_eq!(both, 0);
+    }
+
+    #[test]
     fn results_are_counted_and_the_start_is_kept() {
         let progress = Progress::default();
         assert_eq!(progress.running(), None);

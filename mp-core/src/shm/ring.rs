@@ -4,10 +4,10 @@
 //!  producer  reserve ─► write the payload in place ─► commit    (one store hands it over)
 //!  consumer  peek ─► look at the frame, or copy it ─► advance   (one store gives the room back)
 //!
-//!  frame   │ len u32 │ kind u8 │ flags u8 │ count u16 │ seq u64 │ payload │ pad to 8 │
+//!  frame   │ 2·len u32 │ kind u8 │ flags u8 │ count u16 │ seq u64 │ payload │ pad to 8 │
+//!  short   │ 2·len+1 u8 │ payload │ pad to 8 │               what it says about itself goes without saying
 //!  wrap    │ u32::MAX │ unused to the end of the ring │ the next frame is at the start
 //! ```
-//! (As two words of the machine; on a big-endian one the first looks different in memory and is the same number.)
 //! A frame lies in one piece. The producer hands a wrap over together with the frame behind it.
 //!
 //! Who reads believes nothing: a length is checked against what was published, against the end of the ring and against
@@ -26,6 +26,9 @@ pub use super::cursor::Corrupt;
 /// Bytes of a frame's head.
 pub const HEAD_BYTES: usize = 16;
 
+/// The longest payload of a short frame.
+pub const SHORT_BYTES_MAX: usize = 55;
+
 /// In place of a length: the next frame is at the start of the ring.
 const WRAP: u32 = u32::MAX;
 
@@ -37,7 +40,7 @@ pub struct Hostile(());
 #[derive(Debug)]
 pub struct Trusted(());
 
-/// What a frame says about itself, besides how long it is.
+/// What a frame says about itself, besides how long it is. That of a short frame is all zeros.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct FrameHead {
     /// What it is.
@@ -120,23 +123,55 @@ impl<P> Producer<P> {
         Ok(())
     }
 
+    /// Pushes a short frame, whose head is all zeros.
+    #[inline]
+    pub fn try_push_short(&mut self, payload: &[u8]) -> Result<(), PushError> {
+        if payload.len() > SHORT_BYTES_MAX {
+            return Err(PushError::TooLong);
+        }
+        let bytes = short_bytes(payload.len());
+        let (start, skipped) = self.find(bytes)?;
+        let (front, rest) = payload.split_at(payload.len().min(7));
+        // Put together in a register: what was just stored byte by byte is slow to load as a word.
+        let word = front.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
+        self.place.write_word(start, word << 8 | (2 * payload.len() as u64 + 1));
+        if !rest.is_empty() {
+            self.place.write(start + 8, rest);
+        }
+        self.hand_over(skipped, bytes);
+        Ok(())
+    }
+
     /// Room for a payload of up to `max_len` bytes.
     #[inline]
     pub fn reserve(&mut self, max_len: usize) -> Result<Slot<'_, P>, PushError> {
         if max_len > MAX_INLINE || frame_bytes(max_len) > self.place.capacity / 2 {
             return Err(PushError::TooLong);
         }
+        let (start, skipped) = self.find(frame_bytes(max_len))?;
+        Ok(Slot { producer: self, skipped, start, room: max_len, written: 0 })
+    }
+
+    /// Where a frame of `bytes` can lie in one piece, and how much is left unused before it.
+    #[inline]
+    fn find(&mut self, bytes: usize) -> Result<(usize, usize), PushError> {
         let position = self.place.position(self.cursor.tail());
         let to_end = self.place.capacity - position;
-        let skipped = if to_end < frame_bytes(max_len) { to_end } else { 0 };
-        let wanted = (skipped + frame_bytes(max_len)) as u64;
-        match self.cursor.has_room(self.place.words(), wanted) {
-            Ok(true) => {}
-            Ok(false) => return Err(PushError::Full),
-            Err(Corrupt) => return Err(PushError::Corrupt),
+        let skipped = if to_end < bytes { to_end } else { 0 };
+        match self.cursor.has_room(self.place.words(), (skipped + bytes) as u64) {
+            Ok(true) => Ok((if skipped > 0 { 0 } else { position }, skipped)),
+            Ok(false) => Err(PushError::Full),
+            Err(Corrupt) => Err(PushError::Corrupt),
         }
-        let start = if skipped > 0 { 0 } else { position };
-        Ok(Slot { producer: self, skipped, start, room: max_len, written: 0 })
+    }
+
+    /// Hands over a frame of `bytes` that was written behind what is left unused.
+    #[inline]
+    fn hand_over(&mut self, skipped: usize, bytes: usize) {
+        if skipped > 0 {
+            self.place.write_word(self.place.capacity - skipped, u64::from(WRAP));
+        }
+        self.cursor.publish(self.place.words(), (skipped + bytes) as u64);
     }
 
     /// Whether a payload of `len` bytes could be pushed now, or never. What a wait for room waits for.
@@ -190,15 +225,10 @@ impl<P> Slot<'_, P> {
     pub fn commit(self, head: FrameHead, len: usize) {
         debug_assert!(len <= self.room, "a payload longer than the room for it");
         let len = len.min(self.room);
-        let place = &self.producer.place;
-        if self.skipped > 0 {
-            place.write_word(place.capacity - self.skipped, u64::from(WRAP));
-        }
         let [first, second] = encode(head, len);
-        place.write_word(self.start, first);
-        place.write_word(self.start + 8, second);
-        let bytes = self.skipped + frame_bytes(len);
-        self.producer.cursor.publish(self.producer.place.words(), bytes as u64);
+        self.producer.place.write_word(self.start, first);
+        self.producer.place.write_word(self.start + 8, second);
+        self.producer.hand_over(self.skipped, frame_bytes(len));
     }
 }
 
@@ -254,18 +284,21 @@ impl<P> Consumer<P> {
             start = 0;
             first = self.place.read_word(start);
         }
-        if available < HEAD_BYTES as u64 || self.place.capacity - start < HEAD_BYTES {
+        let available = (available as usize).min(self.place.capacity - start);
+        let (head, payload, bytes) = match short_len(first) {
+            Some(len) => (FrameHead::default(), 1..1 + len, short_bytes(len)),
+            None if available < HEAD_BYTES => return Err(Corrupt),
+            None => {
+                let (head, len) = decode([first, self.place.read_word(start + 8)]);
+                (head, HEAD_BYTES..HEAD_BYTES + len, frame_bytes(len))
+            }
+        };
+        if payload.len() > MAX_INLINE || bytes > available {
             return Err(Corrupt);
         }
-        let (head, len) = decode([first, self.place.read_word(start + 8)]);
-        if len > MAX_INLINE
-            || frame_bytes(len) as u64 > available
-            || frame_bytes(len) > self.place.capacity - start
-        {
-            return Err(Corrupt);
-        }
-        self.peeked = skipped + frame_bytes(len) as u64;
-        Ok(Some(Frame { head, place: &self.place, start: start + HEAD_BYTES, len, producer: PhantomData }))
+        self.peeked = skipped + bytes as u64;
+        let (start, len) = (start + payload.start, payload.len());
+        Ok(Some(Frame { head, place: &self.place, start, len, producer: PhantomData }))
     }
 
     /// Gives the room of the frame that was peeked at back to the producer.
@@ -273,6 +306,22 @@ impl<P> Consumer<P> {
     pub fn advance(&mut self) {
         let bytes = std::mem::take(&mut self.peeked);
         self.cursor.advance(self.place.words(), bytes);
+    }
+
+    /// Appends what waits in one piece, at most `max` bytes, to `bytes`: frames for [`split_frame`], the last of them
+    /// perhaps cut off. They stay in the ring until [`advance_over`](Self::advance_over).
+    #[inline]
+    pub fn copy_piece(&mut self, max: usize, bytes: &mut Vec<u8>) -> Result<(), Corrupt> {
+        let waiting = self.cursor.look(self.place.words())? as usize;
+        let start = self.place.position(self.cursor.head());
+        self.place.append_to(start, waiting.min(max).min(self.place.capacity - start), bytes);
+        Ok(())
+    }
+
+    /// Gives back the room of frames that were copied: `count` bytes of those that the last look has found.
+    #[inline]
+    pub fn advance_over(&mut self, count: usize) {
+        self.cursor.advance(self.place.words(), count as u64);
     }
 
     /// Whether [`peek`](Self::peek) would find something, were it corruption. What a wait for frames waits for.
@@ -315,6 +364,24 @@ impl<'a> Frame<'a, Trusted> {
         // producer writes nothing between head and tail.
         unsafe { std::slice::from_raw_parts(start, self.len) }
     }
+}
+
+/// The first of some frames that were copied out of a ring, its payload and what is behind it; `None` if no whole frame is
+/// there.
+#[inline]
+pub fn split_frame(bytes: &[u8]) -> Option<(FrameHead, &[u8], &[u8])> {
+    let word = |bytes: &[u8]| bytes.first_chunk().copied().map(u64::from_le_bytes);
+    let first = word(bytes)?;
+    if first as u32 == WRAP {
+        return None;
+    }
+    if let Some(len) = short_len(first) {
+        let (frame, behind) = bytes.split_at_checked(short_bytes(len))?;
+        return Some((FrameHead::default(), &frame[1..=len], behind));
+    }
+    let (head, len) = decode([first, word(bytes.get(8..)?)?]);
+    let (frame, behind) = bytes.split_at_checked(frame_bytes(len))?;
+    Some((head, &frame[HEAD_BYTES..HEAD_BYTES + len], behind))
 }
 
 /// Where a ring lies.
@@ -363,7 +430,7 @@ impl Place {
     fn write_word(&self, start: usize, word: u64) {
         let target = self.word(start);
         // SAFETY: duty: valid for writing: in bounds and aligned (`word`), alive by `self`.
-        unsafe { target.write_volatile(word) };
+        unsafe { target.write_volatile(word.to_le()) };
     }
 
     /// Eight bytes, read once even if another process writes there.
@@ -371,7 +438,7 @@ impl Place {
     fn read_word(&self, start: usize) -> u64 {
         let source = self.word(start);
         // SAFETY: duty: valid for reading: in bounds and aligned (`word`), alive by `self`; all bits are valid.
-        unsafe { source.read_volatile() }
+        u64::from_le(unsafe { source.read_volatile() })
     }
 
     #[inline]
@@ -400,17 +467,30 @@ const fn frame_bytes(len: usize) -> usize {
     HEAD_BYTES + len.next_multiple_of(ALIGNMENT as usize)
 }
 
+/// Bytes of a short frame with a payload of `len` bytes.
+#[inline]
+const fn short_bytes(len: usize) -> usize {
+    (1 + len).next_multiple_of(ALIGNMENT as usize)
+}
+
+/// The length of the payload, if the frame that starts with this word is a short one.
+#[inline]
+const fn short_len(first: u64) -> Option<usize> {
+    if first % 2 == 1 { Some((first as u8 / 2) as usize) } else { None }
+}
+
 /// A head as two words: the length in the low half of the first, where a wrap has its mark.
 #[inline]
 const fn encode(head: FrameHead, len: usize) -> [u64; 2] {
-    let first = len as u64 | (head.kind as u64) << 32 | (head.flags as u64) << 40 | (head.count as u64) << 48;
+    let first =
+        (2 * len as u64) | (head.kind as u64) << 32 | (head.flags as u64) << 40 | (head.count as u64) << 48;
     [first, head.seq]
 }
 
 #[inline]
 const fn decode([first, seq]: [u64; 2]) -> (FrameHead, usize) {
     let (kind, flags, count) = ((first >> 32) as u8, (first >> 40) as u8, (first >> 48) as u16);
-    (FrameHead { kind, flags, count, seq }, first as u32 as usize)
+    (FrameHead { kind, flags, count, seq }, (first as u32 / 2) as usize)
 }
 
 #[cfg(all(test, not(loom)))]

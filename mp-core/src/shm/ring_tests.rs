@@ -37,18 +37,40 @@ fn a_ring_is_a_queue() {
     for ring_bytes in [256, 1024, 4096] {
         let (mut parent, mut worker) = both_sides(ring_bytes);
         let mut model: VecDeque<(FrameHead, Vec<u8>)> = VecDeque::new();
-        let (mut popped, mut refused) = (0, 0);
+        let (mut popped, mut split, mut refused) = (0, 0, 0);
         for _ in 0..20_000 {
             if numbers.below(2) == 0 {
-                let head = random_head(&mut numbers);
-                let len = numbers.below(ring_bytes as u64 / 2 - 15) as usize;
+                let short = numbers.below(3) == 0;
+                let longest = if short { SHORT_BYTES_MAX } else { ring_bytes / 2 - 16 };
+                let head = if short { FrameHead::default() } else { random_head(&mut numbers) };
+                let len = numbers.below(longest as u64 + 1) as usize;
                 let payload: Vec<u8> = (0..len).map(|_| numbers.next() as u8).collect();
-                if push(&mut worker.responses, &mut numbers, head, &payload) {
+                let pushed = if short {
+                    worker.responses.try_push_short(&payload).is_ok()
+                } else {
+                    push(&mut worker.responses, &mut numbers, head, &payload)
+                };
+                if pushed {
                     model.push_back((head, payload));
                 } else {
                     refused += 1;
                     assert!(!model.is_empty(), "an empty ring has room for every frame");
                 }
+            } else if numbers.below(4) == 0 {
+                // Several at once; what is cut off stays.
+                let mut bytes = Vec::new();
+                let max = numbers.below(1 + ring_bytes as u64) as usize;
+                parent.responses.copy_piece(max, &mut bytes).expect("honest");
+                assert!(bytes.len() <= max);
+                let mut rest = bytes.as_slice();
+                while let Some((head, payload, behind)) = split_frame(rest) {
+                    assert_eq!(model.pop_front(), Some((head, payload.to_vec())));
+                    rest = behind;
+                    popped += 1;
+                    split += 1;
+                }
+                let taken = bytes.len() - rest.len();
+                parent.responses.advance_over(taken);
             } else {
                 let frame = parent.responses.peek().expect("honest");
                 let found = frame.map(|frame| {
@@ -64,7 +86,8 @@ fn a_ring_is_a_queue() {
             let free = worker.responses.free().expect("honest");
             assert_eq!(free + parent.responses.used().expect("honest"), ring_bytes);
         }
-        assert!(popped > 1000 && refused > 100, "{popped} {refused}: the test tests nothing");
+        let enough = popped > 1000 && split > 200 && refused > 100;
+        assert!(enough, "{popped} {split} {refused}: the test tests nothing");
     }
 }
 
@@ -116,6 +139,15 @@ fn hostile_bytes_do_no_harm() {
                 _ => numbers.below(129) * 8,
             };
             words.scribble_tail(tail);
+            let mut bytes = Vec::new();
+            if parent.responses.copy_piece(1024, &mut bytes).is_ok() {
+                assert!(bytes.len() <= 1024);
+                let mut rest = bytes.as_slice();
+                while let Some((_, payload, behind)) = split_frame(rest) {
+                    assert!(payload.len() < rest.len() && behind.len() < rest.len());
+                    rest = behind;
+                }
+            }
             for _ in 0..100 {
                 match parent.responses.peek() {
                     Ok(Some(frame)) => {

@@ -11,6 +11,7 @@
 //!  robust   a lock that survives its holder                 life     does a process live that is no child
 //!  segment  bytes that are copied, with a name or without      fork     copies of this process
 //!  thread   threads that cost little to start
+//!  fence    one that costs its usual side nothing
 //! ```
 //!
 //! `unix` and `windows` have the same files and the same names; a difference in what a name promises is said there in
@@ -32,13 +33,13 @@ mod windows;
 pub(crate) use unix::lends_kernel_handle;
 #[cfg(unix)]
 pub use unix::{
-    AsKernelHandle, BorrowedHandle, Handle, bell, borrow, cpu, duplicate, entry, fault, fork, futex,
+    AsKernelHandle, BorrowedHandle, Handle, bell, borrow, cpu, duplicate, entry, fault, fence, fork, futex,
     interrupt, life, look, memory, packet, pipe, poller, process, robust, segment, socket, thread,
 };
 #[cfg(windows)]
 pub(crate) use windows::lends_kernel_handle;
 #[cfg(windows)]
 pub use windows::{
-    AsKernelHandle, BorrowedHandle, Handle, bell, borrow, cpu, duplicate, entry, fault, fork, futex,
+    AsKernelHandle, BorrowedHandle, Handle, bell, borrow, cpu, duplicate, entry, fault, fence, fork, futex,
     interrupt, life, look, memory, packet, pipe, poller, process, robust, segment, socket, thread,
 };

@@ -6,7 +6,7 @@ use std::any::TypeId;
 use std::sync::atomic::AtomicPtr;
 
 /// The glue of one task: decode the arguments, call the function, encode the result.
-pub type Invoke = fn(Arguments<'_>, Reply<'_>) -> Result<(), Failure>;
+pub type Invoke = fn(&mut Arguments<'_>, Reply<'_>) -> Result<(), Failure>;
 
 /// One annotated function.
 #[derive(Debug)]

@@ -10,23 +10,25 @@ use std::any::type_name;
 #[derive(Debug)]
 pub struct Arguments<'de> {
     bytes: &'de [u8],
-    handles: Vec<Option<Handle>>,
+    handles: &'de mut Vec<Option<Handle>>,
 }
 
 impl<'de> Arguments<'de> {
-    /// Arguments that lie in `bytes`.
-    pub fn new(bytes: &'de [u8], handles: Vec<Handle>) -> Self {
-        Self { bytes, handles: handles.into_iter().map(Some).collect() }
+    /// Arguments that lie in `bytes` and may take from `handles`.
+    #[inline]
+    pub fn new(bytes: &'de [u8], handles: &'de mut Vec<Option<Handle>>) -> Self {
+        Self { bytes, handles }
     }
 
     /// The next argument.
     #[allow(clippy::should_implement_trait, reason = "each argument has its own type")]
+    #[inline]
     pub fn next<T: Deserialize<'de>>(&mut self) -> Result<T, Failure> {
         let bytes = self.bytes;
         let decoded = if self.handles.is_empty() {
             codec::decode_front(bytes)
         } else {
-            handles::lending(&mut self.handles, || codec::decode_front(bytes))
+            handles::lending(self.handles, || codec::decode_front(bytes))
         };
         let (value, rest) = decoded.map_err(|error| undecodable::<T>(&error))?;
         self.bytes = rest;
@@ -39,7 +41,8 @@ impl<'de> Arguments<'de> {
     }
 
     /// All arguments have been read; anything left means that the two sides disagree.
-    pub fn finish(self) -> Result<(), Failure> {
+    #[inline]
+    pub fn finish(&self) -> Result<(), Failure> {
         codec::refuse_rest(self.bytes).map_err(|error| undecodable::<()>(&error))
     }
 }
@@ -53,14 +56,15 @@ pub struct Reply<'a> {
 
 impl<'a> Reply<'a> {
     /// A reply that is appended to `out`, and its descriptors to `handles`.
+    #[inline]
     pub fn new(out: &'a mut Vec<u8>, handles: &'a mut Vec<Handle>) -> Self {
         Self { out, handles }
     }
 
     /// The function returned `value`.
+    #[inline]
     pub fn value<T: Serialize>(self, value: &T) -> Result<(), Failure> {
-        let (encoded, given) = handles::collecting(|| codec::encode(value, self.out));
-        self.handles.extend(given);
+        let encoded = handles::collecting_into(self.handles, || codec::encode(value, self.out));
         encoded.map_err(|error| Failure::ResultUnencodable {
             type_name: type_name::<T>().into(),
             reason: error.to_string(),

@@ -30,7 +30,7 @@ where
 )]
 pub trait CallOwned<P>: Copy + 'static {
     /// Decode, call, encode.
-    fn invoke_owned(arguments: Arguments<'_>, reply: Reply<'_>) -> Result<(), Failure>;
+    fn invoke_owned(arguments: &mut Arguments<'_>, reply: Reply<'_>) -> Result<(), Failure>;
 }
 
 /// Makes a value of a function's type out of nothing.
@@ -53,8 +53,8 @@ macro_rules! call_owned {
             Output: Serialize + TaskOutput,
             $($parameter: DeserializeOwned + TaskInput,)*
         {
-            #[allow(non_snake_case, unused_mut, reason = "one variable per parameter, named like its type")]
-            fn invoke_owned(mut arguments: Arguments<'_>, reply: Reply<'_>) -> Result<(), Failure> {
+            #[allow(non_snake_case, reason = "one variable per parameter, named like its type")]
+            fn invoke_owned(arguments: &mut Arguments<'_>, reply: Reply<'_>) -> Result<(), Failure> {
                 $(let $parameter = arguments.next::<$parameter>()?;)*
                 arguments.finish()?;
                 reply.value(&conjure::<Function>()($($parameter),*))

@@ -173,7 +173,7 @@ fn fingerprint(entries: &[&'static Entry]) -> u64 {
 /// "not a task" would be a lie.
 fn canary() {}
 
-fn canary_invoke(arguments: Arguments<'_>, reply: Reply<'_>) -> Result<(), Failure> {
+fn canary_invoke(arguments: &mut Arguments<'_>, reply: Reply<'_>) -> Result<(), Failure> {
     arguments.finish()?;
     canary();
     reply.value(&())

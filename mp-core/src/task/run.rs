@@ -20,11 +20,7 @@ pub struct Runner {
     pub on_panic: Option<fn(&PanicReport)>,
 }
 
-/// Decodes, calls and encodes into `out`, which is cut back to its old length on a failure. `handles` belong to the
-/// arguments; those of the result are returned.
-///
-/// A panic on this thread is caught, kept silent and returned; panics on threads that the task started are printed as
-/// usual.
+/// Runs one call: [`OnCall::run`]. `handles` belong to the arguments; those of the result are returned.
 pub fn run(
     entry: &'static Entry,
     arguments: &[u8],
@@ -32,24 +28,57 @@ pub fn run(
     out: &mut Vec<u8>,
     runner: Runner,
 ) -> Result<Vec<Handle>, Failure> {
-    install_hook();
-    let before = out.len();
-    let outer = RUNNING.replace(Some(Running { runner, task: entry.name }));
     let mut carried = Vec::new();
-    let ended = catch_unwind(AssertUnwindSafe(|| {
-        (entry.invoke)(Arguments::new(arguments, handles), Reply::new(out, &mut carried))
-    }));
-    RUNNING.set(outer);
-    let result = ended.unwrap_or_else(|payload| {
-        let report = REPORT.take();
-        Err(Failure::Panicked(report.unwrap_or_else(|| silent(entry, &*payload, runner))))
-    });
-    match result {
-        Ok(()) => Ok(carried),
-        Err(failure) => {
+    let mut handles = handles.into_iter().map(Some).collect();
+    let mut arguments = Arguments::new(arguments, &mut handles);
+    OnCall::new(entry, runner).run(&mut arguments, out, &mut carried).map(|()| carried)
+}
+
+/// This thread while it runs calls of a task and does nothing else.
+pub struct OnCall {
+    entry: &'static Entry,
+    runner: Runner,
+    outer: Option<Running>,
+}
+
+impl OnCall {
+    /// From here on this thread runs calls, until this is dropped.
+    pub fn new(entry: &'static Entry, runner: Runner) -> Self {
+        install_hook();
+        let outer = RUNNING.replace(Some(Running { runner, task: entry.name }));
+        Self { entry, runner, outer }
+    }
+
+    /// Decodes, calls and encodes into `out`, which is cut back to its old length on a failure; descriptors of the result
+    /// go into `carried`.
+    ///
+    /// A panic on this thread is caught, kept silent and returned; panics on threads that the task started are printed
+    /// as usual.
+    #[inline]
+    pub fn run(
+        &self,
+        arguments: &mut Arguments<'_>,
+        out: &mut Vec<u8>,
+        carried: &mut Vec<Handle>,
+    ) -> Result<(), Failure> {
+        let before = out.len();
+        let ended =
+            catch_unwind(AssertUnwindSafe(|| (self.entry.invoke)(arguments, Reply::new(out, carried))));
+        let result = ended.unwrap_or_else(|payload| {
+            let report = REPORT.take();
+            Err(Failure::Panicked(report.unwrap_or_else(|| silent(self.entry, &*payload, self.runner))))
+        });
+        if result.is_err() {
             out.truncate(before);
-            Err(failure)
+            carried.clear();
         }
+        result
+    }
+}
+
+impl Drop for OnCall {
+    fn drop(&mut self) {
+        RUNNING.set(self.outer);
     }
 }
 

@@ -4,11 +4,11 @@ use super::control::{self, Inbox};
 use crate::ids::CallSeq;
 use crate::limits;
 use crate::protocol::control::{ToParent, ToWorker};
-use crate::protocol::frame::{CARRIES, SPILLED, Spilled};
+use crate::protocol::frame::{CARRIES, SPILLED, Spilled, response};
 use crate::raw::sleep::Patience;
 use crate::shm::recorder::WorkerRecorder;
 use crate::shm::region::{Shared, WorkerEnd};
-use crate::shm::ring::{Consumer, FrameHead, Producer, PushError, Trusted};
+use crate::shm::ring::{Consumer, FrameHead, Producer, PushError, SHORT_BYTES_MAX, Trusted};
 use crate::shm::slab::{AttachedSlab, Slab};
 use crate::sys::bell::Bell;
 use crate::sys::socket::Socket;
@@ -122,6 +122,8 @@ pub struct Berth {
     responses: Producer<Trusted>,
     /// How many responses were published.
     published: u64,
+    /// The call of the last of them.
+    answered: CallSeq,
     waits: Patience,
     /// Where large results go.
     ours: Option<Slab>,
@@ -138,6 +140,7 @@ impl Berth {
             recorder,
             responses,
             published: 0,
+            answered: CallSeq(0),
             waits: Patience::default(),
             ours: None,
         };
@@ -231,7 +234,14 @@ impl Berth {
 
     fn push(&mut self, head: FrameHead, payload: &[u8]) -> io::Result<()> {
         loop {
-            match self.responses.try_push(head, &[payload]) {
+            let plain = head
+                == FrameHead { kind: response::DONE, seq: self.answered.next().0, ..FrameHead::default() };
+            let pushed = if plain && payload.len() <= SHORT_BYTES_MAX {
+                self.responses.try_push_short(payload)
+            } else {
+                self.responses.try_push(head, &[payload])
+            };
+            match pushed {
                 Ok(()) => break,
                 Err(PushError::Full) => {}
                 Err(PushError::TooLong | PushError::Corrupt) => {
@@ -243,6 +253,7 @@ impl Berth {
             let partner = self.shared.parent_sleep.word();
             self.shared.room_sleep.wait(partner, &mut self.waits, None, || responses.is_ready(len));
         }
+        self.answered = CallSeq(head.seq);
         self.published = self.recorder.note_published(1);
         Ok(())
     }

@@ -12,7 +12,7 @@ use crate::protocol::frame::{CARRIES, SPILLED, Spilled, request, response};
 use crate::raw::sleep::{Patience, Spin};
 use crate::shm::notes::LastWords;
 use crate::shm::region::{ParentEnd, Region};
-use crate::shm::ring::{FrameHead, PushError};
+use crate::shm::ring::{FrameHead, PushError, split_frame};
 use crate::shm::slab::Slab;
 use crate::sys::fault::Fault;
 use crate::sys::memory::{Access, Mapping, Memory};
@@ -29,6 +29,8 @@ pub struct Lane {
     end: ParentEnd,
     /// How many responses were taken.
     taken: u64,
+    /// The call of the last of them.
+    answered: CallSeq,
     /// Slabs that the worker holds, and how long they were when it got them.
     known: HashMap<u64, usize>,
     /// The slab in which the worker's large results lie.
@@ -37,6 +39,10 @@ pub struct Lane {
     carried: VecDeque<(CallSeq, Vec<Handle>)>,
     hung_up: bool,
 }
+
+/// How much of a ring is copied at once, in bytes, and how much of that for each result that may be in it.
+const RUN_BYTES: usize = 32 << 10;
+const RUN_BYTES_EACH: usize = 64;
 
 /// How long the payload of a call is whose arguments lie in a slab.
 const SPILLED_CALL_BYTES: usize = 20;
@@ -80,6 +86,7 @@ impl Lane {
             inbox: Inbox::default(),
             end,
             taken: 0,
+            answered: CallSeq(0),
             known: HashMap::new(),
             theirs: None,
             carried: VecDeque::new(),
@@ -92,7 +99,8 @@ impl Lane {
         self.socket.handle()
     }
 
-    /// Hands over calls whose items are packed in `payload` (see [`crate::protocol::frame`]). False if there is no room.
+    /// Hands over calls whose items are packed in `payload` (see [`crate::protocol::frame`]); [`wake`](Self::wake) is
+    /// to follow. False if there is no room.
     pub fn call(&mut self, seq: CallSeq, count: u16, payload: &[&[u8]]) -> bool {
         self.push(FrameHead { kind: request::CALL, flags: 0, count, seq: seq.0 }, payload)
     }
@@ -102,7 +110,7 @@ impl Lane {
         let len = payload.iter().map(|part| part.len()).sum();
         let flags = if handles.is_empty() { 0 } else { CARRIES };
         let sent = self.end.requests.is_ready(len) && self.send_handles(seq, handles)?;
-        Ok(sent && self.push(FrameHead { kind: request::CALL, flags, count: 1, seq: seq.0 }, payload))
+        Ok(sent && self.push_now(FrameHead { kind: request::CALL, flags, count: 1, seq: seq.0 }, payload))
     }
 
     /// Hands over one call whose arguments lie in a slab. False if there is no room in the ring.
@@ -125,12 +133,17 @@ impl Lane {
         }
         let flags = if handles.is_empty() { SPILLED } else { SPILLED | CARRIES };
         let head = FrameHead { kind: request::CALL, flags, count: 1, seq: seq.0 };
-        Ok(self.push(head, &[&slot.to_le_bytes(), &Spilled { slab: id, len }.to_bytes()]))
+        Ok(self.push_now(head, &[&slot.to_le_bytes(), &Spilled { slab: id, len }.to_bytes()]))
     }
 
     /// Asks the worker to leave when it has done what it was handed. False if there is no room.
     pub fn quit(&mut self) -> bool {
-        self.push(FrameHead { kind: request::QUIT, flags: 0, count: 0, seq: 0 }, &[])
+        self.push_now(FrameHead { kind: request::QUIT, flags: 0, count: 0, seq: 0 }, &[])
+    }
+
+    /// Wakes the worker if it sleeps: [calls](Self::call) have been handed over.
+    pub fn wake(&self) {
+        self.end.shared.worker_sleep.notify();
     }
 
     /// A slab is gone: the worker may unmap it.
@@ -176,6 +189,33 @@ impl Lane {
         self.hung_up
     }
 
+    /// Appends plain results of the calls from `first` on, at most `limit` of them, to `out`, in the frames in which they
+    /// came. Says how many; none if something else is next.
+    pub fn take_returned(&mut self, first: CallSeq, limit: u64, out: &mut Vec<u8>) -> u64 {
+        let start = out.len();
+        let piece = usize::try_from(limit).map_or(RUN_BYTES, |limit| RUN_BYTES.min(limit * RUN_BYTES_EACH));
+        if self.end.responses.copy_piece(piece, out).is_err() {
+            // Found out when it is looked at alone.
+            return 0;
+        }
+        let mut rest = &out[start..];
+        let mut calls = 0;
+        while calls < limit
+            && let Some((head, _, behind)) = split_frame(rest)
+            && is_plain(head)
+            && self.answered_by(head).0 == first.0 + calls
+        {
+            rest = behind;
+            calls += 1;
+            self.answered = self.answered_by(head);
+        }
+        let end = out.len() - rest.len();
+        out.truncate(end);
+        self.end.responses.advance_over(end - start);
+        self.taken += calls;
+        calls
+    }
+
     /// The next response; its bytes are appended to `out`, its descriptors to `handles`.
     pub fn next_response(
         &mut self,
@@ -190,8 +230,13 @@ impl Lane {
         frame.copy_to(out);
         self.end.responses.advance();
         self.taken += 1;
+        let seq = self.answered_by(head);
+        self.answered = seq;
         let kind = match head.kind {
-            response::DONE => ResponseKind::Done,
+            response::NEXT_DONE if head != FrameHead::default() => {
+                return Err(Violation::new("a short response that is long"));
+            }
+            response::NEXT_DONE | response::DONE => ResponseKind::Done,
             response::FAIL => ResponseKind::Failed,
             response::SKIPPED => ResponseKind::Skipped,
             other => return Err(Violation::new(format!("a response of the unknown kind {other}"))),
@@ -203,9 +248,14 @@ impl Lane {
             self.read_slab(spilled, out)?;
         }
         if head.flags & CARRIES != 0 {
-            handles.extend(self.take_carried(CallSeq(head.seq))?);
+            handles.extend(self.take_carried(seq)?);
         }
-        Ok(Some(Response { seq: CallSeq(head.seq), kind }))
+        Ok(Some(Response { seq, kind }))
+    }
+
+    /// The call that a response is about.
+    fn answered_by(&self, head: FrameHead) -> CallSeq {
+        if head == FrameHead::default() { self.answered.next() } else { CallSeq(head.seq) }
     }
 
     /// Whether a response waits.
@@ -267,12 +317,15 @@ impl Lane {
         self.end.recorder.last_words()
     }
 
+    fn push_now(&mut self, head: FrameHead, payload: &[&[u8]]) -> bool {
+        let pushed = self.push(head, payload);
+        self.wake();
+        pushed
+    }
+
     fn push(&mut self, head: FrameHead, payload: &[&[u8]]) -> bool {
         match self.end.requests.try_push(head, payload) {
-            Ok(()) => {
-                self.end.shared.worker_sleep.notify();
-                true
-            }
+            Ok(()) => true,
             // A ring that the worker has corrupted is found out when its responses are read.
             Err(PushError::Full | PushError::Corrupt) => false,
             Err(PushError::TooLong) => {
@@ -353,4 +406,9 @@ impl Lane {
         // A worker whose socket is full has stopped for good; its watch thread reads at all times.
         let _ = control::send(&self.socket, message, &[]);
     }
+}
+
+/// Whether a response says no more than that a call returned.
+fn is_plain(head: FrameHead) -> bool {
+    head == FrameHead::default() || (head.kind, head.flags) == (response::DONE, 0)
 }

@@ -7,6 +7,7 @@ use std::mem::transmute;
 
 /// The bytes of `value` if it is a `Vec<u8>`, a byte slice, or a reference to one of them. Other lifetimes in the type do
 /// not matter.
+#[inline]
 pub fn of<T>(value: &T) -> Option<&[u8]> {
     let id = type_of::<T>();
     let value = std::ptr::from_ref(value);
@@ -28,6 +29,7 @@ pub fn of<T>(value: &T) -> Option<&[u8]> {
 }
 
 /// Whether `T` is `Vec<u8>`.
+#[inline]
 pub fn is_vec<T>() -> bool {
     type_of::<T>() == TypeId::of::<Vec<u8>>()
 }
@@ -43,6 +45,7 @@ pub fn into<T>(vec: Vec<u8>) -> Option<T> {
 }
 
 /// The id of a type with all lifetimes taken for `'static` (after dtolnay's `typeid`).
+#[inline]
 fn type_of<T: ?Sized>() -> TypeId {
     trait Named {
         fn id(&self) -> TypeId

@@ -19,6 +19,7 @@ impl fmt::Display for CodecError {
 }
 
 /// Appends `value` to `out`. On an error `out` is as long as before.
+#[inline]
 pub fn encode<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), CodecError> {
     if let Some(bytes) = bytes::of(value) {
         encode_bytes(bytes, out);
@@ -32,6 +33,7 @@ pub fn encode<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), CodecErr
 }
 
 /// As [`encode`]; long runs of bytes may stay where they are.
+#[inline]
 pub fn encode_out<'a, T: Serialize>(value: &'a T, out: &mut Outgoing<'_, 'a>) -> Result<(), CodecError> {
     let Some(bytes) = bytes::of(value) else { return encode(value, out.bytes()) };
     encode_length(bytes.len(), out.bytes());
@@ -40,6 +42,7 @@ pub fn encode_out<'a, T: Serialize>(value: &'a T, out: &mut Outgoing<'_, 'a>) ->
 }
 
 /// Reads a value from the front of `bytes` and says what is left.
+#[inline]
 pub fn decode_front<'de, T: Deserialize<'de>>(input: &'de [u8]) -> Result<(T, &'de [u8]), CodecError> {
     if bytes::is_vec::<T>()
         && let Ok((content, rest)) = postcard::take_from_bytes::<&[u8]>(input)
@@ -67,6 +70,7 @@ fn encode_length(len: usize, out: &mut Vec<u8>) {
 }
 
 /// Reads a value that fills `bytes` to the last byte.
+#[inline]
 pub fn decode<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, CodecError> {
     let (value, rest) = decode_front(bytes)?;
     refuse_rest(rest)?;
@@ -90,6 +94,7 @@ pub fn decode_vec<T: DeserializeOwned>(mut input: Vec<u8>) -> Result<T, CodecErr
 }
 
 /// Bytes that nobody read mean that the two sides disagree about the type.
+#[inline]
 pub fn refuse_rest(rest: &[u8]) -> Result<(), CodecError> {
     if rest.is_empty() { Ok(()) } else { Err(CodecError(format!("{} bytes were left over", rest.len()))) }
 }
@@ -108,19 +113,32 @@ fn explain(error: &postcard::Error) -> CodecError {
     })
 }
 
+/// As long as the longest integer of 64 bits, in bytes.
+const SHORT: usize = 10;
+
 /// Grows a vector; cannot run out of room.
 struct Appender<'a>(&'a mut Vec<u8>);
 
 impl Flavor for Appender<'_> {
     type Output = ();
 
+    #[inline]
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
         self.0.push(byte);
         Ok(())
     }
 
+    #[inline]
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.0.extend_from_slice(bytes);
+        if bytes.len() <= SHORT {
+            // A number: it is written sooner than a copy of unknown length has begun.
+            self.0.reserve(SHORT);
+            for &byte in bytes {
+                self.0.push(byte);
+            }
+        } else {
+            self.0.extend_from_slice(bytes);
+        }
         Ok(())
     }
 

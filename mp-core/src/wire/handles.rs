@@ -28,21 +28,34 @@ impl fmt::Display for NotHere {
 }
 
 thread_local! {
-    /// How many handles were given for the value that is being encoded on this thread; `None` if none is.
-    static GIVEN: Cell<Option<usize>> = const { Cell::new(None) };
+    /// One more than the number of handles that were given for the value that is being encoded on this thread; 0 if none
+    /// is.
+    static GIVEN: Cell<usize> = const { Cell::new(0) };
+    /// Those handles, behind those of the value that it is encoded within.
     static OUTGOING: RefCell<Vec<Handle>> = const { RefCell::new(Vec::new()) };
     static LAST: Cell<Option<&'static str>> = const { Cell::new(None) };
     static INCOMING: RefCell<Option<Vec<Option<Handle>>>> = const { RefCell::new(None) };
 }
 
 /// Runs `encode`; returns the handles that were given meanwhile.
+#[inline]
 pub fn collecting<T>(encode: impl FnOnce() -> T) -> (T, Vec<Handle>) {
-    let restore = Restore::new();
+    let mut given = Vec::new();
+    (collecting_into(&mut given, encode), given)
+}
+
+/// The same; the handles are appended to `given`.
+#[inline]
+pub fn collecting_into<T>(given: &mut Vec<Handle>, encode: impl FnOnce() -> T) -> T {
+    let _restore = Restore(GIVEN.replace(1));
     let result = encode();
     // Most values have none, and those pay for two looks at a number only.
-    let given = if GIVEN.get() == Some(0) { Vec::new() } else { OUTGOING.take() };
-    drop(restore);
-    (result, given)
+    let count = GIVEN.get() - 1;
+    if count > 0 {
+        GIVEN.set(1);
+        OUTGOING.with_borrow_mut(|outgoing| given.extend(outgoing.drain(outgoing.len() - count..)));
+    }
+    result
 }
 
 /// Runs `decode`, which may take these handles. What it does not take is closed.
@@ -79,7 +92,7 @@ pub fn refuse(why: &'static str) -> NotHere {
 /// # Errors
 /// Outside of `mp`, or when there are too many.
 pub fn give(handle: BorrowedHandle<'_>) -> Result<u32, NotHere> {
-    let given = GIVEN.get().ok_or_else(|| {
+    let given = GIVEN.get().checked_sub(1).ok_or_else(|| {
         NotHere::new(
             "this value stands for something shared by processes: it can travel in arguments, results and messages of mp \
              only",
@@ -90,7 +103,7 @@ pub fn give(handle: BorrowedHandle<'_>) -> Result<u32, NotHere> {
     }
     let copy = sys::duplicate(handle).map_err(|_| NotHere::new("the process has no descriptors left"))?;
     OUTGOING.with_borrow_mut(|outgoing| outgoing.push(copy));
-    GIVEN.set(Some(given + 1));
+    GIVEN.set(given + 2);
     Ok(given as u32)
 }
 
@@ -108,24 +121,15 @@ pub fn take(place: u32) -> Result<Handle, NotHere> {
     })
 }
 
-/// What was being collected before goes on when this is dropped, also by a panic.
-struct Restore {
-    given: Option<usize>,
-    outgoing: Vec<Handle>,
-}
-
-impl Restore {
-    fn new() -> Self {
-        let given = GIVEN.replace(Some(0));
-        let outgoing = if given.unwrap_or(0) == 0 { Vec::new() } else { OUTGOING.take() };
-        Self { given, outgoing }
-    }
-}
+/// What was being collected before goes on when this is dropped; by a panic, handles may be left over.
+struct Restore(usize);
 
 impl Drop for Restore {
+    #[inline]
     fn drop(&mut self) {
-        if GIVEN.replace(self.given) != Some(0) || !self.outgoing.is_empty() {
-            OUTGOING.set(std::mem::take(&mut self.outgoing));
+        let left = GIVEN.replace(self.0) - 1;
+        if left > 0 {
+            OUTGOING.with_borrow_mut(|outgoing| outgoing.truncate(outgoing.len() - left));
         }
     }
 }

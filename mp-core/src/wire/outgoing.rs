@@ -17,6 +17,7 @@ pub struct Outgoing<'o, 'a> {
 
 impl<'o, 'a> Outgoing<'o, 'a> {
     /// Appends to `bytes` all but long runs.
+    #[inline]
     pub fn new(bytes: &'o mut Vec<u8>) -> Self {
         Self { start: bytes.len(), bytes, apart: Vec::new(), apart_from: limits::INLINE_BYTES_MAX }
     }
@@ -27,6 +28,7 @@ impl<'o, 'a> Outgoing<'o, 'a> {
     }
 
     /// Where what cannot be a run is appended.
+    #[inline]
     pub fn bytes(&mut self) -> &mut Vec<u8> {
         self.bytes
     }
@@ -40,7 +42,14 @@ impl<'o, 'a> Outgoing<'o, 'a> {
         }
     }
 
+    /// Whether everything was appended.
+    #[inline]
+    pub fn is_whole(&self) -> bool {
+        self.apart.is_empty()
+    }
+
     /// The runs that were not appended; their places count from where this began to write.
+    #[inline]
     pub fn into_apart(self) -> Apart<'a> {
         self.apart
     }

@@ -17,9 +17,9 @@ use crate::shm::slab::AttachedSlab;
 use crate::sys::bell::Bell;
 use crate::sys::socket::Socket;
 use crate::sys::{self, Handle};
-use crate::task::entry::Entry;
+use crate::task::frame::Arguments;
 use crate::task::registry::{Slot, registry};
-use crate::task::run::{Runner, run};
+use crate::task::run::{OnCall, Runner, run};
 use crate::transport::berth::{Berth, Mail};
 use crate::transport::control::Inbox;
 use crate::wire::codec;
@@ -144,6 +144,7 @@ impl Worker {
         let end = region.into_worker();
         let recorder = end.recorder.clone();
         RECORDER.get_or_set(recorder.clone());
+        recorder.lighten();
         let worker = assume(&init);
         let interrupt =
             if worker.is_some() { sys::entry::ignore_interrupt() } else { sys::entry::heed_interrupt() };
@@ -210,26 +211,43 @@ impl Desk {
         let garbled = || io::Error::other("a garbled call");
         let (slot, rest) = take_u32(payload).ok_or_else(garbled)?;
         let entry = registry().get(Slot(slot)).ok_or_else(garbled)?;
+        let on_call = OnCall::new(entry, self.runner);
+        let mut ended = None;
         if head.flags & SPILLED != 0 {
             let spilled = Spilled::from_bytes(rest).ok_or_else(garbled)?;
-            self.call(CallSeq(head.seq), head.flags, entry, Place::Slab(spilled))?;
-            self.berth.announce();
-            return Ok(());
-        }
-        for (seq, item) in (head.seq..).zip(items(head.count, rest)) {
-            self.call(CallSeq(seq), head.flags, entry, Place::Ring(item.ok_or_else(garbled)?))?;
-            self.berth.announce_if_seen();
+            ended = self.call(CallSeq(head.seq), head.flags, &on_call, Place::Slab(spilled))?;
+        } else {
+            for (seq, item) in (head.seq..).zip(items(head.count, rest)) {
+                ended =
+                    self.call(CallSeq(seq), head.flags, &on_call, Place::Ring(item.ok_or_else(garbled)?))?;
+                self.berth.announce_if_seen();
+            }
         }
         self.berth.announce();
-        Ok(())
+        drop(on_call);
+        match (&self.role, ended) {
+            (Role::Process, Some(code)) => exit(code),
+            (Role::Process | Role::Pool { .. }, _) => Ok(()),
+        }
     }
 
-    /// Runs one call and publishes how it ended, unless it has been revoked.
-    fn call(&mut self, seq: CallSeq, flags: u8, entry: &'static Entry, place: Place<'_>) -> io::Result<()> {
+    /// Runs one call and publishes how it ended, unless it has been revoked. Says what a process would end with that has
+    /// this call only.
+    fn call(
+        &mut self,
+        seq: CallSeq,
+        flags: u8,
+        on_call: &OnCall,
+        place: Place<'_>,
+    ) -> io::Result<Option<i32>> {
         let began = self.berth.recorder().begin(seq.0);
-        let handles = if flags & CARRIES == 0 { Vec::new() } else { self.berth.handles_of(seq) };
+        let mut handles = Vec::new();
+        if flags & CARRIES != 0 {
+            handles.extend(self.berth.handles_of(seq).into_iter().map(Some));
+        }
         if !began {
-            return self.pass(seq);
+            self.pass(seq)?;
+            return Ok(None);
         }
         self.result.clear();
         let slab;
@@ -241,12 +259,14 @@ impl Desk {
                     .map_err(|_| io::Error::other("a slab shorter than its content"))?
             }
         };
-        let code = match run(entry, arguments, handles, &mut self.result, self.runner) {
-            Ok(carried) if carried.is_empty() => {
+        let mut carried = Vec::new();
+        let mut arguments = Arguments::new(arguments, &mut handles);
+        let code = match on_call.run(&mut arguments, &mut self.result, &mut carried) {
+            Ok(()) if carried.is_empty() => {
                 self.berth.respond(response::DONE, seq, &self.result)?;
                 0
             }
-            Ok(carried) => {
+            Ok(()) => {
                 self.berth.respond_carrying(response::DONE, seq, &self.result, &carried)?;
                 0
             }
@@ -257,14 +277,11 @@ impl Desk {
             }
         };
         self.berth.recorder().end();
-        if matches!(self.role, Role::Process) {
-            exit(code);
-        }
         // One large result must not make this worker large for ever; one after the other may.
         if self.result.capacity() > RESULT_BYTES_KEPT.max(2 * self.result.len()) {
             self.result = Vec::new();
         }
-        Ok(())
+        Ok(Some(code))
     }
 
     /// Passes over a revoked call; after the last one the parent is told which was the first.

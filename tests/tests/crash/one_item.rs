@@ -2,8 +2,11 @@
 
 use crate::kinds::{End, Kind, Order, Place, one};
 use crate::table::{builder, whole};
+use mp::shm::Atomic;
 use mp::{ErrorKind, Restart};
 use mp_tests::{scenario, until};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 const DEADLY: [(u64, Kind); 5] = [
@@ -40,6 +43,49 @@ fn of_a_thousand_items_exactly_the_five_deadly_ones_fail() {
             }
         }
         whole(&pool, 3);
+    });
+}
+
+/// How often `short` was started, in all processes.
+static STARTED: OnceLock<Atomic<AtomicU64>> = OnceLock::new();
+
+#[mp::task]
+fn count_with(started: Atomic<AtomicU64>) {
+    STARTED.set(started).unwrap();
+}
+
+#[mp::task]
+fn short(number: u64) -> u64 {
+    STARTED.get().unwrap().fetch_add(1, Ordering::Relaxed);
+    if number % 1999 == 1998 {
+        std::process::abort();
+    }
+    number + 1
+}
+
+/// Results of short items travel in runs: those before a death count and are not run again, those behind run elsewhere.
+#[test]
+fn a_death_in_the_middle_of_a_run_costs_one_item_and_runs_none_twice() {
+    const ITEMS: u64 = 20_000;
+    scenario(|| {
+        let started = Atomic::new(AtomicU64::new(0)).unwrap();
+        let pool = builder(2).initializer(count_with, (started.clone(),)).build().unwrap();
+        let outcomes = pool.try_map(short, 0..ITEMS);
+        assert_eq!(outcomes.len() as u64, ITEMS);
+        for (number, outcome) in (0..).zip(outcomes) {
+            match outcome {
+                Ok(next) => assert!(next == number + 1 && number % 1999 != 1998, "item {number}: {next}"),
+                Err(error) => {
+                    assert_eq!(
+                        (error.kind(), error.item()),
+                        (ErrorKind::WorkerLost, Some(number)),
+                        "{error:?}"
+                    );
+                    assert_eq!(number % 1999, 1998, "{error:?}");
+                }
+            }
+        }
+        assert_eq!(started.load(Ordering::Relaxed), ITEMS, "an item was run twice, or not at all");
     });
 }
 

@@ -21,9 +21,9 @@ pub enum Action {
     /// End a worker by force (`Died` follows). Like `Quit`, it is void if the start of the process has failed and the
     /// `SpawnFailed` is still on its way.
     Kill { worker: WorkerId },
-    /// The outcome that was just fed in belongs to this item. It is the only action that may come for a finished job,
-    /// and the driver then throws the outcome away.
-    Complete { job: JobId, item: u64 },
+    /// The outcomes that were just fed in belong to these items. It is the only action that may come for a finished job,
+    /// and the driver then throws the outcomes away.
+    Complete { job: JobId, items: Range<u64> },
     /// This item was running when its worker died. The driver makes a `WorkerLost` of it. It may come for an item after
     /// the first failure of a `StopLater` job, as `Complete` may.
     Lost { job: JobId, item: u64, worker: WorkerId },

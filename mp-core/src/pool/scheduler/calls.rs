@@ -12,13 +12,21 @@ use crate::limits::{REFUSED_RETRY, STEAL_AFTER};
 use std::ops::Range;
 
 impl Scheduler {
-    pub(super) fn outcome(&mut self, id: WorkerId, failed: bool, now: Time, actions: &mut Vec<Action>) {
+    /// The first `calls` calls of a worker ended.
+    pub(super) fn ended(
+        &mut self,
+        id: WorkerId,
+        calls: u64,
+        ending: Ending,
+        now: Time,
+        actions: &mut Vec<Action>,
+    ) {
         let Some(worker) = self.workers.get_mut(id) else {
             never!("outcome from unknown {id:?}");
             return;
         };
-        let Some((job_id, item, busy)) = worker.pop(now) else {
-            never!("outcome from {id:?}, which had nothing to do");
+        let Some((job_id, items, busy)) = worker.pop(calls, now) else {
+            never!("{calls} outcomes from {id:?}, which had less to do");
             return;
         };
         if let Some((meter, rate)) = self.jobs.rate(job_id) {
@@ -28,14 +36,14 @@ impl Scheduler {
                 rate.add_busy(busy);
             }
             if worker.meter == meter {
-                rate.count();
+                rate.count(calls);
             }
         }
         let refill = worker.out() > 0 && worker.out() <= worker.refill_at;
         let rests = worker.out() == 0;
         self.deaths.forget();
-        actions.push(Action::Complete { job: job_id, item });
-        self.account(job_id, item, if failed { Ending::Failed } else { Ending::Returned }, actions);
+        actions.push(Action::Complete { job: job_id, items: items.clone() });
+        self.account(job_id, &items, ending, actions);
         if rests {
             self.rest(id, now, actions);
         } else if refill && self.jobs.waiting() > 0 {

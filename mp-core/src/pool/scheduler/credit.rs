@@ -34,9 +34,9 @@ impl Rate {
         self.busy_ns += nanos(busy).min(BUSY_MAX_NS);
     }
 
-    /// An item ended.
-    pub(super) fn count(&mut self) {
-        self.ended += Self::PARTS;
+    /// Items ended.
+    pub(super) fn count(&mut self, items: u64) {
+        self.ended += Self::PARTS * items;
     }
 
     /// Nanoseconds per item, at least 1; `None` before the first.

@@ -27,8 +27,11 @@ pub enum Event {
     Ready { worker: WorkerId },
     /// A worker's initializer failed. The driver keeps the report.
     InitializerFailed { worker: WorkerId },
-    /// The oldest call of a worker that is still out ended on the worker. Workers run their calls in order.
-    Outcome { worker: WorkerId, failed: bool },
+    /// The oldest `calls` calls of a worker that are still out returned: items of one job that were handed over together
+    /// ([`Scheduler::front_run`](super::Scheduler::front_run)). Workers run their calls in order.
+    Returned { worker: WorkerId, calls: u64 },
+    /// The oldest call of a worker that is still out failed.
+    Failed { worker: WorkerId },
     /// The driver could not hand over the calls from `from` on (the ring is full). They were not written, and their
     /// numbers will be used again; later `Dispatch` actions of the same step for this worker are refused with them. A
     /// worker that has nothing out may refuse only for a moment: it is asked again by time.

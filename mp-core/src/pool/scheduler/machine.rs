@@ -5,9 +5,11 @@ use super::event::{Event, Why};
 use super::jobs::Jobs;
 use super::policy::Policy;
 use super::restart::Deaths;
+use super::work::Ending;
 use super::workers::{Recall, State, WorkerState, Workers};
 use crate::clock::Time;
 use crate::ids::{CallSeq, JobId, WorkerId};
+use std::ops::Range;
 
 /// The life of a pool; see the table in the module's documentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +76,8 @@ impl Scheduler {
     /// Takes in what happened and appends what is to be done. `now` must not run backwards.
     pub fn step(&mut self, event: Event, now: Time, actions: &mut Vec<Action>) {
         match event {
-            Event::Outcome { worker, failed } => self.outcome(worker, failed, now, actions),
+            Event::Returned { worker, calls } => self.ended(worker, calls, Ending::Returned, now, actions),
+            Event::Failed { worker } => self.ended(worker, 1, Ending::Failed, now, actions),
             Event::Submitted { job, items, sealed, on_failure } => {
                 self.submitted(job, items, (sealed, on_failure), actions);
             }
@@ -155,9 +158,14 @@ impl Scheduler {
         CallSeq(self.workers.get(worker).map_or(0, super::workers::Worker::numbered) + 1)
     }
 
-    /// The oldest call that is out at a worker: the one that the next [`Event::Outcome`] belongs to.
+    /// The oldest call that is out at a worker: the one that its next outcome belongs to.
     pub fn front(&self, worker: WorkerId) -> Option<(JobId, u64, CallSeq)> {
         self.workers.get(worker)?.front()
+    }
+
+    /// The oldest calls that are out at a worker and are items of one job, handed over together; the number of the first.
+    pub fn front_run(&self, worker: WorkerId) -> Option<(JobId, Range<u64>, CallSeq)> {
+        self.workers.get(worker)?.front_run()
     }
 
     /// Whether it is too late to take an item back: `None` if it is accounted for or unknown, `Some(false)` while it

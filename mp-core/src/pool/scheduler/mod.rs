@@ -8,7 +8,8 @@
 //!                  ▲  the line, by job        ▲        1 ready   A 5..7
 //!                  │  and by item             │        2 starting
 //!                  └──────────────────────────┼──────────┘  give back: refused, revoked, died
-//!  worker    Outcome Refused Revoked Skipped ─┴─ Greeted Ready Died SpawnFailed InitializerFailed
+//!  worker    Returned Failed Refused Revoked  │  Greeted Ready Died SpawnFailed InitializerFailed
+//!            Skipped ─────────────────────────┘
 //!
 //!  actions   Spawn Dispatch Revoke Quit Kill │ Complete Lost Dropped Finished │ Ended
 //! ```
@@ -27,7 +28,7 @@
 //! | `Greeted` | bug | Initializing | bug | bug | quiet | quiet |
 //! | `Ready` | bug | Ready | Ready | bug | quiet | quiet |
 //! | `InitializerFailed` | bug | pool ends | pool ends | bug | quiet | quiet |
-//! | `Outcome` | bug | bug | bug | `Complete`; refill | `Complete` | `Complete` |
+//! | `Returned`, `Failed` | bug | bug | bug | `Complete`; refill | `Complete` | `Complete` |
 //! | `Refused` | late, quiet | late, quiet | late, quiet | calls back | calls back | calls back |
 //! | `Revoked`, `Skipped` | late, quiet | late, quiet | late, quiet | calls back | calls back | calls back |
 //! | `SpawnFailed` | bug | counts; Vacant, later Starting | bug | bug | Vacant | Vacant |

@@ -80,15 +80,22 @@ impl Scheduler {
         }
     }
 
-    /// An item that was out will not come back.
-    pub(super) fn account(&mut self, id: JobId, item: u64, ending: Ending, actions: &mut Vec<Action>) {
+    /// Items that were out will not come back.
+    pub(super) fn account(
+        &mut self,
+        id: JobId,
+        items: &Range<u64>,
+        ending: Ending,
+        actions: &mut Vec<Action>,
+    ) {
         let Some(job) = self.jobs.get_mut(id) else { return };
-        if item > job.limit {
+        let wanted = overlap(items, &(0..job.limit.saturating_add(1)));
+        if wanted.is_empty() {
             return;
         }
-        job.out -= 1;
+        job.out -= len(&wanted);
         if ending == Ending::Failed && job.on_failure == OnFailure::StopLater {
-            self.stop_later(id, item, actions);
+            self.stop_later(id, wanted.start, actions);
         }
         self.finish_if_done(id, actions);
     }
@@ -97,7 +104,7 @@ impl Scheduler {
     pub(super) fn lose(&mut self, job: JobId, item: u64, worker: WorkerId, actions: &mut Vec<Action>) {
         if self.jobs.get(job).is_some() {
             actions.push(Action::Lost { job, item, worker });
-            self.account(job, item, Ending::Failed, actions);
+            self.account(job, &(item..item + 1), Ending::Failed, actions);
         }
     }
 

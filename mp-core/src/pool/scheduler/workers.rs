@@ -139,6 +139,11 @@ impl Worker {
         self.calls.front().map(|span| (span.job, span.items.start, span.seq))
     }
 
+    /// The calls that were handed over together with the front one; the number of the first.
+    pub(super) fn front_run(&self) -> Option<(JobId, Range<u64>, CallSeq)> {
+        self.calls.front().map(|span| (span.job, span.items.clone(), span.seq))
+    }
+
     /// Hands over calls and tells the number of the first.
     pub(super) fn push(&mut self, job: JobId, items: Range<u64>, charge: u64, now: Time) -> CallSeq {
         if self.out == 0 {
@@ -153,20 +158,20 @@ impl Worker {
         seq
     }
 
-    /// The front call ended. Tells which it was and how long the worker was busy since the last one ended.
-    pub(super) fn pop(&mut self, now: Time) -> Option<(JobId, u64, Duration)> {
-        let span = self.calls.front_mut()?;
-        let (job, item) = (span.job, span.items.start);
-        self.backlog -= span.charge;
-        self.out -= 1;
-        span.items.start += 1;
-        span.seq = span.seq.next();
+    /// The first `calls` calls ended. Tells which they were and how long the worker was busy since the last one ended.
+    pub(super) fn pop(&mut self, calls: u64, now: Time) -> Option<(JobId, Range<u64>, Duration)> {
+        let span = self.calls.front_mut().filter(|span| calls <= len(&span.items))?;
+        let (job, items) = (span.job, span.items.start..span.items.start + calls);
+        self.backlog -= span.charge.saturating_mul(calls);
+        self.out -= calls;
+        span.items.start = items.end;
+        span.seq = CallSeq(span.seq.0 + calls);
         if span.items.is_empty() {
             self.calls.pop_front();
         }
         let busy = now.since(self.front_since);
         self.front_since = now;
-        Some((job, item, busy))
+        Some((job, items, busy))
     }
 
     /// Takes back every call from `from` on.

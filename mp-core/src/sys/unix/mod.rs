@@ -36,4 +36,6 @@ use linux as platform;
 
 pub(crate) use handle::lends_kernel_handle;
 pub use handle::{AsKernelHandle, BorrowedHandle, Handle, borrow, duplicate, look};
-pub use platform::{bell, cpu, entry, fault, fork, futex, life, memory, poller, process, robust, segment};
+pub use platform::{
+    bell, cpu, entry, fault, fence, fork, futex, life, memory, poller, process, robust, segment,
+};

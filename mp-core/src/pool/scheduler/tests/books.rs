@@ -4,6 +4,7 @@
 use super::super::{Action, OnFailure, Why};
 use crate::ids::{CallSeq, JobId, WorkerId};
 use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Item {
@@ -40,8 +41,8 @@ pub(super) struct Books {
     pub(super) ended: Option<Why>,
     /// The actions of this step say so, or those of one before.
     pub(super) ending: bool,
-    /// The item that the `Outcome` of this step belongs to.
-    pub(super) expected: Option<(JobId, u64, bool)>,
+    /// The items that the outcome of this step belongs to, and whether it is a failure.
+    pub(super) expected: Option<(JobId, Range<u64>, bool)>,
     /// The item that the worker whose death is told in this step was running.
     pub(super) was_running: Option<(JobId, u64)>,
 }
@@ -84,10 +85,12 @@ impl Books {
                 book.revoking = true;
             }
             Action::Quit { worker } | Action::Kill { worker } => self.workers[worker.index()].leaving = true,
-            Action::Complete { job, item } => {
-                let (expected, number, failed) = self.expected.take().expect("an outcome");
-                assert_eq!((*job, *item), (expected, number), "the outcome was put down to another item");
-                self.account(*job, *item, Item::Complete { failed }, true);
+            Action::Complete { job, items } => {
+                let (expected, numbers, failed) = self.expected.take().expect("an outcome");
+                assert_eq!((*job, items), (expected, &numbers), "the outcome was put down to other items");
+                for item in numbers {
+                    self.account(*job, item, Item::Complete { failed }, true);
+                }
             }
             Action::Lost { job, item, .. } => {
                 assert_eq!(

@@ -15,7 +15,7 @@ fn drain(scheduler: &mut Scheduler, workers: u32) -> u64 {
         now += 1000;
         for worker in (0..workers).map(WorkerId) {
             if scheduler.out(worker) > 0 {
-                scheduler.step(Event::Outcome { worker, failed: false }, Time(now), &mut actions);
+                scheduler.step(Event::Returned { worker, calls: 1 }, Time(now), &mut actions);
                 done += 1;
             }
         }

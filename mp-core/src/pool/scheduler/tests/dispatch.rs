@@ -46,6 +46,18 @@ fn many_outcomes_with_one_time_stamp_measure_their_mean() {
 }
 
 #[test]
+fn outcomes_that_come_at_once_are_as_those_one_by_one() {
+    let rows = vec![
+        (0, submitted(A, 100_000), vec![dispatch(W0, A, 0..1, 1)]),
+        (40, returned(W0), vec![complete(A, 0), dispatch(W0, A, 1..13, 2)]),
+        // Five in 12 µs: 52 µs made 6 items, and seven are left.
+        (52, returned_run(W0, 5), vec![complete_run(A, 1..6)]),
+        (52, returned_run(W0, 3), vec![complete_run(A, 6..9), dispatch(W0, A, 13..71, 14)]),
+    ];
+    check(policy(1), rows);
+}
+
+#[test]
 fn long_items_are_refilled_one_by_one() {
     let rows = vec![
         (0, submitted(A, 100), vec![dispatch(W0, A, 0..1, 1)]),

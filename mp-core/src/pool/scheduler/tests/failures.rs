@@ -14,6 +14,19 @@ fn after_a_failure_earlier_items_still_run_and_later_ones_do_not() {
 }
 
 #[test]
+fn a_death_in_the_middle_of_a_run_loses_the_call_behind_what_returned() {
+    let rows = vec![
+        (0, submitted(A, 1000), vec![dispatch(W0, A, 0..1, 1)]),
+        (10, returned(W0), vec![complete(A, 0), dispatch(W0, A, 1..51, 2)]),
+        (40, returned_run(W0, 3), vec![complete_run(A, 1..4)]),
+        (40, died(W0, 5), vec![lost(A, 4, W0), spawn(W0)]),
+        (50, Event::Greeted { worker: W0 }, vec![]),
+        (60, Event::Ready { worker: W0 }, vec![dispatch(W0, A, 5..55, 1)]),
+    ];
+    check(policy(1), rows);
+}
+
+#[test]
 fn calls_behind_a_failure_are_revoked_and_dropped() {
     let rows = vec![
         (0, stopping(A, 20), vec![dispatch(W0, A, 0..1, 1), dispatch(W1, A, 1..2, 1)]),

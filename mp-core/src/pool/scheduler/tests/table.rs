@@ -84,11 +84,15 @@ pub(super) fn unsealed(job: JobId, items: u64) -> Event {
 }
 
 pub(super) fn returned(worker: WorkerId) -> Event {
-    Event::Outcome { worker, failed: false }
+    returned_run(worker, 1)
+}
+
+pub(super) fn returned_run(worker: WorkerId, calls: u64) -> Event {
+    Event::Returned { worker, calls }
 }
 
 pub(super) fn failed(worker: WorkerId) -> Event {
-    Event::Outcome { worker, failed: true }
+    Event::Failed { worker }
 }
 
 pub(super) fn cancelled(job: JobId, items: Range<u64>) -> Event {
@@ -136,7 +140,11 @@ pub(super) fn kill(worker: WorkerId) -> Action {
 }
 
 pub(super) fn complete(job: JobId, item: u64) -> Action {
-    Action::Complete { job, item }
+    complete_run(job, item..item + 1)
+}
+
+pub(super) fn complete_run(job: JobId, items: Range<u64>) -> Action {
+    Action::Complete { job, items }
 }
 
 pub(super) fn lost(job: JobId, item: u64, worker: WorkerId) -> Action {

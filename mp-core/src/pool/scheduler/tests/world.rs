@@ -143,11 +143,11 @@ impl World {
     /// What an event changes in the books.
     fn enter(&mut self, event: &Event) {
         match event {
-            Event::Outcome { worker, failed } => {
-                let (_, job, item) = self.books.workers[worker.index()].out.pop_front().expect("a call");
-                self.books.expected = Some((job, item, *failed));
-                self.seen.note("complete", true);
+            Event::Returned { worker, calls } => {
+                self.answered(*worker, *calls, false);
+                self.seen.note("complete in a run", *calls > 1);
             }
+            Event::Failed { worker } => self.answered(*worker, 1, true),
             Event::Ready { worker } => self.books.workers[worker.index()].ready = true,
             Event::Refused { worker, from } => {
                 self.books.cut(*worker, *from);
@@ -175,6 +175,16 @@ impl World {
             | Event::Greeted { .. }
             | Event::Tick => {}
         }
+    }
+
+    /// The first calls of a worker ended: they are items of one job, one after the other.
+    fn answered(&mut self, worker: WorkerId, calls: u64, failed: bool) {
+        let ended = self.books.workers[worker.index()].out.drain(..calls as usize);
+        let ended: Vec<_> = ended.map(|(_, job, item)| (job, item)).collect();
+        let (job, first) = ended[0];
+        assert!(ended.iter().copied().eq((first..first + calls).map(|item| (job, item))), "{ended:?}");
+        self.books.expected = Some((job, first..first + calls, failed));
+        self.seen.note("complete", true);
     }
 
     fn carry_out(&mut self, action: Action) {
@@ -294,7 +304,12 @@ impl World {
                     } else if process.ends <= now {
                         process.published = true;
                         let failed = self.nature(job, item).1;
-                        self.process(worker).messages.push_back(Event::Outcome { worker, failed });
+                        let outcome = if failed {
+                            Event::Failed { worker }
+                        } else {
+                            Event::Returned { worker, calls: 1 }
+                        };
+                        self.process(worker).messages.push_back(outcome);
                     } else {
                         return false;
                     }
@@ -328,7 +343,17 @@ impl World {
     /// Feeds the oldest thing that the driver can see of a worker; false if there is none.
     pub(super) fn listen(&mut self, worker: WorkerId) -> bool {
         let Some(process) = &mut self.processes[worker.index()] else { return false };
-        if let Some(event) = process.messages.pop_front() {
+        if let Some(mut event) = process.messages.pop_front() {
+            if let Event::Returned { calls, .. } = &mut event {
+                let limit =
+                    self.scheduler.front_run(worker).map_or(0, |(_, items, _)| items.end - items.start);
+                let limit = limit.min(1 + self.random.below(8));
+                while *calls < limit
+                    && process.messages.pop_front_if(|next| matches!(next, Event::Returned { .. })).is_some()
+                {
+                    *calls += 1;
+                }
+            }
             self.feed(event);
             return true;
         }

@@ -7,6 +7,7 @@ pub mod bell;
 pub mod cpu;
 pub mod entry;
 pub mod fault;
+pub mod fence;
 pub mod fork;
 pub mod futex;
 pub mod life;

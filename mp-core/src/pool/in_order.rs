@@ -1,0 +1,108 @@
+//! Values that come in runs, put into the order of their items.
+
+use std::collections::BTreeMap;
+
+/// How long a run is that is put behind the others although it goes on: short enough to be in the cache.
+const RUN_MAX: usize = 4096;
+
+/// Collects values whose items are known by number.
+pub struct InOrder<T> {
+    /// Those of the first items, up to the first gap.
+    values: Vec<T>,
+    /// Runs behind the gap, by the number of their first item.
+    later: BTreeMap<u64, Vec<T>>,
+    /// The run that grows.
+    run: Vec<T>,
+    first: u64,
+}
+
+impl<T> InOrder<T> {
+    /// No values yet, and room for some.
+    pub fn with_capacity(items: usize) -> Self {
+        Self { values: Vec::with_capacity(items), later: BTreeMap::new(), run: Vec::new(), first: 0 }
+    }
+
+    /// The value of an item. Each item has one.
+    #[inline]
+    pub fn put(&mut self, item: u64, value: T) {
+        if item != self.first + self.run.len() as u64 || self.run.len() == RUN_MAX {
+            self.turn_to(item);
+        }
+        self.run.push(value);
+    }
+
+    /// All values, if there is no gap between them.
+    pub fn whole(mut self) -> Option<Vec<T>> {
+        self.file();
+        self.later.is_empty().then_some(self.values)
+    }
+
+    /// A value for each of `items` items; `missing` makes those that are not there.
+    pub fn filled(mut self, items: u64, mut missing: impl FnMut(u64) -> T) -> Vec<T> {
+        self.file();
+        let Self { mut values, later, .. } = self;
+        let mut fill =
+            |values: &mut Vec<T>, to: u64| values.extend((values.len() as u64..to).map(&mut missing));
+        for (first, mut run) in later {
+            fill(&mut values, first);
+            values.append(&mut run);
+        }
+        fill(&mut values, items);
+        values
+    }
+
+    /// Goes on with the run that ends before `item`, if there is one.
+    #[cold]
+    fn turn_to(&mut self, item: u64) {
+        self.file();
+        let before = self.later.range(..item).next_back();
+        let before =
+            before.filter(|(first, run)| **first + run.len() as u64 == item).map(|(first, _)| *first);
+        self.first = before.unwrap_or(item);
+        if let Some(run) = before.and_then(|first| self.later.remove(&first)) {
+            self.run = run;
+        }
+    }
+
+    /// Puts the run that grows where it belongs.
+    fn file(&mut self) {
+        if self.first == self.values.len() as u64 {
+            self.values.append(&mut self.run);
+        } else if !self.run.is_empty() {
+            self.later.insert(self.first, std::mem::take(&mut self.run));
+        }
+        while let Some(mut run) = self.later.remove(&(self.values.len() as u64)) {
+            self.values.append(&mut run);
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn of(items: &[u64]) -> InOrder<u64> {
+        let mut values = InOrder::with_capacity(0);
+        for &item in items {
+            values.put(item, 10 * item);
+        }
+        values
+    }
+
+    #[test]
+    fn values_come_out_in_the_order_of_their_items() {
+        for items in [&[][..], &[0, 1, 2, 3, 4], &[4, 3, 2, 1, 0], &[2, 0, 3, 1, 4], &[3, 4, 0, 1, 2]] {
+            let sorted: Vec<u64> = (0..items.len() as u64).map(|item| 10 * item).collect();
+            assert_eq!(of(items).whole(), Some(sorted.clone()), "{items:?}");
+            assert_eq!(of(items).filled(items.len() as u64, |_| 7), sorted);
+        }
+    }
+
+    #[test]
+    fn a_gap_is_seen_and_filled() {
+        for items in [&[1, 2, 5][..], &[5, 1, 2], &[2, 5, 1]] {
+            assert_eq!(of(items).whole(), None, "{items:?}");
+            assert_eq!(of(items).filled(8, |item| item), [0, 10, 20, 3, 4, 50, 6, 7]);
+        }
+    }
+}

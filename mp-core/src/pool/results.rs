@@ -1,0 +1,153 @@
+//! Results of a job on their way to its owner.
+
+use crate::check::never;
+use crate::error::Error;
+use crate::shm::ring::split_frame;
+use crate::sys::Handle;
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// Results in the order of their arrival.
+#[derive(Default)]
+pub struct Results {
+    bytes: Vec<u8>,
+    arrived: Vec<Arrival>,
+    /// How many items they are.
+    items: usize,
+    /// The descriptors of those that have some.
+    handles: HashMap<u64, Vec<Handle>>,
+}
+
+/// A value as it came.
+pub struct Encoding<'a> {
+    /// Its bytes.
+    pub bytes: &'a [u8],
+    /// Its descriptors.
+    pub handles: &'a mut Vec<Handle>,
+}
+
+/// What arrived at once, and where its bytes lie.
+enum Arrival {
+    Returned {
+        item: u64,
+        bytes: Range<usize>,
+    },
+    /// Items from `first` on, in the frames in which a worker has sent them.
+    Run {
+        first: u64,
+        frames: Range<usize>,
+    },
+    Failed {
+        item: u64,
+        error: Box<Error>,
+    },
+}
+
+/// Longer results are not copied from the buffer that they were received in.
+const TAKEN_OVER_FROM: usize = 64 << 10;
+
+impl Results {
+    /// One failure.
+    pub fn failed(error: Error) -> Self {
+        let mut results = Self::default();
+        results.fail(0, error);
+        results
+    }
+
+    /// How many items have arrived.
+    pub fn len(&self) -> usize {
+        self.items
+    }
+
+    /// Whether none has.
+    pub fn is_empty(&self) -> bool {
+        self.items == 0
+    }
+
+    /// The failures among them.
+    pub fn errors(&self) -> impl Iterator<Item = &Error> {
+        self.arrived.iter().filter_map(|arrival| match arrival {
+            Arrival::Failed { error, .. } => Some(&**error),
+            Arrival::Returned { .. } | Arrival::Run { .. } => None,
+        })
+    }
+
+    /// An item returned. A long result leaves another buffer in the place of its own.
+    pub fn arrive(&mut self, item: u64, bytes: &mut Vec<u8>, handles: Vec<Handle>) {
+        if !handles.is_empty() {
+            self.handles.insert(item, handles);
+        }
+        let start = self.bytes.len();
+        if start == 0 && bytes.len() > TAKEN_OVER_FROM {
+            std::mem::swap(&mut self.bytes, bytes);
+        } else {
+            self.bytes.extend_from_slice(bytes);
+        }
+        self.arrived.push(Arrival::Returned { item, bytes: start..self.bytes.len() });
+        self.items += 1;
+    }
+
+    /// An item failed.
+    pub fn fail(&mut self, item: u64, error: Error) {
+        self.arrived.push(Arrival::Failed { item, error: Box::new(error) });
+        self.items += 1;
+    }
+
+    /// Lets `take` append the frames of items from `first` on; it says how many they are.
+    pub fn arrive_in_frames(&mut self, first: u64, take: impl FnOnce(&mut Vec<u8>) -> u64) -> u64 {
+        let start = self.bytes.len();
+        let items = take(&mut self.bytes);
+        if items > 0 {
+            self.arrived.push(Arrival::Run { first, frames: start..self.bytes.len() });
+            self.items += items as usize;
+        }
+        items
+    }
+
+    /// Hands out each item's number and its result, and leaves storage to be used again.
+    #[inline]
+    pub fn drain(&mut self, mut sink: impl FnMut(u64, Result<Encoding<'_>, Error>)) {
+        for arrival in self.arrived.drain(..) {
+            match arrival {
+                Arrival::Returned { item, bytes } => {
+                    let mut handles = take_handles(&mut self.handles, item);
+                    sink(item, Ok(Encoding { bytes: &self.bytes[bytes], handles: &mut handles }));
+                }
+                Arrival::Run { first, frames } => {
+                    let mut frames = &self.bytes[frames];
+                    let mut item = first;
+                    let mut none = Vec::new();
+                    while let Some((_, bytes, rest)) = split_frame(frames) {
+                        sink(item, Ok(Encoding { bytes, handles: &mut none }));
+                        frames = rest;
+                        item += 1;
+                    }
+                }
+                Arrival::Failed { item, error } => sink(item, Err(*error)),
+            }
+        }
+        self.bytes.clear();
+        self.handles.clear();
+        self.items = 0;
+    }
+
+    /// The bytes and the descriptors of the only item's result, `None` if it was taken before.
+    #[allow(clippy::type_complexity, reason = "it is taken apart at once")]
+    pub fn into_only(mut self) -> Option<Result<(Vec<u8>, Vec<Handle>), Error>> {
+        match self.arrived.pop()? {
+            Arrival::Returned { item, .. } => {
+                let handles = take_handles(&mut self.handles, item);
+                Some(Ok((self.bytes, handles)))
+            }
+            Arrival::Failed { error, .. } => Some(Err(*error)),
+            Arrival::Run { .. } => {
+                never!("one item came in a run");
+                None
+            }
+        }
+    }
+}
+
+fn take_handles(handles: &mut HashMap<u64, Vec<Handle>>, item: u64) -> Vec<Handle> {
+    if handles.is_empty() { Vec::new() } else { handles.remove(&item).unwrap_or_default() }
+}

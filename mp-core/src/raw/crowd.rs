@@ -113,6 +113,13 @@ impl Crowd {
         }
     }
 
+    /// Whether somebody may be asleep. Who has been asleep sees at least itself: it set the bit after it was woken.
+    #[inline]
+    pub fn seems_asleep(&self) -> bool {
+        // PAIR: none; who goes to sleep now without being seen looks again before, and whoever makes a change wakes it.
+        self.word.load(Relaxed) & ASLEEP != 0
+    }
+
     /// After a change: wakes everybody.
     pub fn wake_all(&self) {
         if self.take_sleeper() {

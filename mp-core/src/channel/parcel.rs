@@ -36,11 +36,7 @@ impl Parcel {
     /// Encodes a value.
     pub fn of_value<T: Serialize>(value: &T) -> Result<Self, Error> {
         let mut bytes = scratch::take();
-        let (encoded, handles) = handles::collecting(|| codec::encode(value, &mut bytes));
-        encoded.map_err(|reason| {
-            let name = std::any::type_name::<T>();
-            Error::new(ErrorKind::Encode, format!("a message of type `{name}` cannot be encoded: {reason}"))
-        })?;
+        let handles = encode(value, &mut bytes)?;
         Ok(Self { content: Content::Value, bytes, handles, spilled: None })
     }
 
@@ -88,13 +84,10 @@ impl Parcel {
     pub fn into_value<T: DeserializeOwned>(self) -> Result<T, Error> {
         self.must_be(Content::Value)?;
         let Self { bytes, handles, .. } = self;
-        let decode = || codec::decode(&bytes);
-        let decoded = if handles.is_empty() { decode() } else { handles::providing(handles, decode) };
+        let value =
+            if handles.is_empty() { decode(&bytes) } else { handles::providing(handles, || decode(&bytes)) };
         scratch::keep(bytes);
-        decoded.map_err(|reason| {
-            let name = std::any::type_name::<T>();
-            Error::new(ErrorKind::Decode, format!("a message cannot be decoded as `{name}`: {reason}"))
-        })
+        value
     }
 
     /// The bytes inside.
@@ -113,4 +106,27 @@ impl Parcel {
         };
         Err(Error::new(ErrorKind::Decode, message))
     }
+}
+
+/// Encodes a value; returns the descriptors that belong to it.
+#[inline]
+pub fn encode<T: Serialize>(value: &T, bytes: &mut Vec<u8>) -> Result<Vec<Handle>, Error> {
+    let (encoded, handles) = handles::collecting(|| codec::encode(value, bytes));
+    match encoded {
+        Ok(()) => Ok(handles),
+        Err(reason) => {
+            let name = std::any::type_name::<T>();
+            let message = format!("a message of type `{name}` cannot be encoded: {reason}");
+            Err(Error::new(ErrorKind::Encode, message))
+        }
+    }
+}
+
+/// Decodes a value.
+#[inline]
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    codec::decode(bytes).map_err(|reason| {
+        let name = std::any::type_name::<T>();
+        Error::new(ErrorKind::Decode, format!("a message cannot be decoded as `{name}`: {reason}"))
+    })
 }

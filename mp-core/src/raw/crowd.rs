@@ -2,8 +2,9 @@
 //!
 //! ```text
 //!  sleeper  look ─► word |= 1 ─► fence ─► look again ─► futex wait on the word as it was seen ─► from the start
-//!  waker    change ────────────► fence ─► word & 1? clear it, count up ─► wake one
+//!  waker    change, exchanging ─► word & 1? clear it, count up ─► wake one
 //! ```
+//! The change and the look after it are sequentially consistent, so that the waker sees the sleeper, or the sleeper the change.
 //! A woken sleeper sets the bit again before it looks: others may sleep beside it. So the bit may stand with nobody
 //! asleep, which costs one wake-up too many, but nobody sleeps for long without it: who is killed between being woken and
 //! setting the bit takes it along, and the others look again by themselves after [`LOOK_AGAIN`].
@@ -16,7 +17,7 @@
 use super::atomic::{
     AtomicU32,
     Ordering::{Relaxed, SeqCst},
-    fence,
+    exchanged, fence,
 };
 use crate::limits::LOOK_AGAIN;
 use std::time::{Duration, Instant};
@@ -94,7 +95,7 @@ impl Crowd {
         }
     }
 
-    /// After a change: wakes one sleeper if there may be one.
+    /// After a change by a sequentially consistent exchange: wakes one sleeper if there may be one.
     #[inline]
     pub fn wake_one(&self) {
         if self.take_sleeper() {
@@ -102,13 +103,13 @@ impl Crowd {
         }
     }
 
-    /// After a change: wakes one sleeper if there may be one and it is worth it. Who is let sleep must be one of those that
+    /// As [`wake_one`](Self::wake_one), if it is worth it. Who is let sleep must be one of those that
     /// [wait impatiently](Self::wait_impatiently).
     #[inline]
     pub fn wake_one_if(&self, is_worth_it: impl FnOnce() -> bool) {
+        exchanged();
         // PAIR: the fence in `wait_looking`.
-        fence(SeqCst);
-        if self.word.load(Relaxed) & ASLEEP != 0 && is_worth_it() {
+        if self.word.load(SeqCst) & ASLEEP != 0 && is_worth_it() {
             self.wake_one();
         }
     }
@@ -120,8 +121,9 @@ impl Crowd {
         self.word.load(Relaxed) & ASLEEP != 0
     }
 
-    /// After a change: wakes everybody.
+    /// After any change: wakes everybody.
     pub fn wake_all(&self) {
+        fence(SeqCst);
         if self.take_sleeper() {
             self.wake(u32::MAX);
         }
@@ -129,9 +131,9 @@ impl Crowd {
 
     #[inline]
     fn take_sleeper(&self) -> bool {
+        exchanged();
         // PAIR: the fence in `wait_looking`.
-        fence(SeqCst);
-        let mut seen = self.word.load(Relaxed);
+        let mut seen = self.word.load(SeqCst);
         while seen & ASLEEP != 0 {
             match self.word.compare_exchange(seen, seen.wrapping_add(1), Relaxed, Relaxed) {
                 Ok(_) => return true,

@@ -26,7 +26,7 @@ use super::layout::Line;
 use super::segments::{Segments, UNIT};
 use crate::raw::atomic::{
     AtomicU32, AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
+    Ordering::{Acquire, Relaxed, Release, SeqCst},
 };
 use crate::raw::crowd::Crowd;
 use crate::raw::ends::{Ends, Mark};
@@ -116,7 +116,6 @@ pub enum Popped<B> {
 /// A frame that was at the head when it was looked at.
 struct Found {
     head: Mark,
-    tail: Mark,
     units: u32,
     len: usize,
     /// The tag of what travels beside it.
@@ -183,9 +182,13 @@ impl Backlog {
             return Ok(Pushed::Closed);
         }
         let units = units_of(bytes.len());
-        let (head, tail) = header.ends.look_to_write();
-        if !self.has_room(tail, head, units) {
-            return Ok(Pushed::NoRoom);
+        let (mut head, tail) = header.ends.last_look();
+        let next = tail.after(units);
+        if self.segments.is_fresh(tail.units, next.units) || !self.has_room(tail, head, units) {
+            head = header.ends.look_to_write().0;
+            if !self.has_room(tail, head, units) {
+                return Ok(Pushed::NoRoom);
+            }
         }
         let tag = match bundle {
             None => None,
@@ -203,17 +206,16 @@ impl Backlog {
                 Some(tag)
             }
         };
-        let next = tail.after(units);
-        self.segments.open(head.units, tail.units, next.units);
+        if self.segments.is_fresh(tail.units, next.units) {
+            self.segments.open(head.units, tail.units, next.units);
+        }
         let flags = tag.map_or(0, |_| BUNDLED);
         self.segments.write(tail.units, [bytes.len() as u64 | flags, tag.unwrap_or(0)], bytes);
         header.ends.put(next);
         drop(lock);
         header.messages.wake_one();
-        // PAIR: `watch`; the fence in `wake_one` lies between, as one lies between its store and its look.
-        Ok(Pushed::Done {
-            watched: header.watched.load(Relaxed) != 0 && header.watched.swap(0, Relaxed) != 0,
-        })
+        // PAIR: `watch`, with its fence: this comes after the exchange in `put`.
+        Ok(Pushed::Done { watched: header.watched.load(SeqCst) != 0 && header.watched.swap(0, Relaxed) != 0 })
     }
 
     /// Takes the next message, into `bytes`. `bundle` receives what travels beside it, by its tag; `None` when that was
@@ -267,7 +269,7 @@ impl Backlog {
             // PAIR: `close`; who sees it late takes one message more, as if it had come earlier. First the state: once it
             // is draining, no tail is written.
             let state = header.state.load(Acquire);
-            let (head, tail) = header.ends.look();
+            let (head, tail) = header.ends.look_to_read();
             if state == CLOSED {
                 return Ok(Look::Closed);
             }
@@ -279,7 +281,7 @@ impl Backlog {
             let units = units_of(len);
             if len <= self.inline_max() && units <= tail.since(head).units {
                 let bundle = (word & BUNDLED != 0).then_some(tag);
-                return Ok(Look::Frame(Found { head, tail, units, len, bundle }));
+                return Ok(Look::Frame(Found { head, units, len, bundle }));
             }
             if header.ends.is_at(head) {
                 return Err(io::Error::new(
@@ -298,7 +300,7 @@ impl Backlog {
         if !header.ends.take(found.head, next) {
             return false;
         }
-        header.room.wake_one_if(|| self.is_worth_a_wake(found.tail, next));
+        header.room.wake_one_if(|| self.is_worth_a_wake(header.ends.tail(), next));
         if self.segments.has_left(found.head.units, next.units) {
             self.give_back(found.head, next);
         }
@@ -376,7 +378,7 @@ impl Backlog {
     pub fn watch(&self) {
         // PAIR: the load at the end of `push`, after its fence.
         self.header().watched.store(1, Relaxed);
-        crate::raw::atomic::fence(crate::raw::atomic::Ordering::SeqCst);
+        crate::raw::atomic::fence(SeqCst);
     }
 
     /// No more puts; no more gets either if `at_once`.

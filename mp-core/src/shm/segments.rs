@@ -92,19 +92,17 @@ impl Segments {
         self.mapping.ptr()
     }
 
-    /// For the producer that has the lock: finds memory for what lies between `tail` and `end`. What lies between `head` and
-    /// `tail` is in use.
+    /// Whether a segment begins between `tail` and `end`.
     #[inline]
-    pub(super) fn open(&self, head: u32, tail: u32, end: u32) {
-        let fresh = self.round_up(tail);
-        // A ring has less than half of all places.
-        if end.wrapping_sub(fresh).wrapping_sub(1) < u32::MAX / 2 {
-            self.open_from(head, fresh, end);
-        }
+    pub(super) fn is_fresh(&self, tail: u32, end: u32) -> bool {
+        self.round_up(tail) != self.round_up(end)
     }
 
+    /// For the producer that has the lock: finds memory for the segments that begin between `tail` and `end`. What lies between
+    /// `head` and `tail` is in use.
     #[cold]
-    fn open_from(&self, head: u32, fresh: u32, end: u32) {
+    pub(super) fn open(&self, head: u32, tail: u32, end: u32) {
+        let fresh = self.round_up(tail);
         let mut used = self.used(head, fresh);
         let mut place = fresh;
         while place != self.round_up(end) {

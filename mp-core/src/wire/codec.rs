@@ -67,10 +67,23 @@ fn encode_length(len: usize, out: &mut Vec<u8>) {
 }
 
 /// Reads a value that fills `bytes` to the last byte.
-pub fn decode<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, CodecError> {
-    let (value, rest) = decode_front(bytes)?;
-    refuse_rest(rest)?;
-    Ok(value)
+#[inline]
+pub fn decode<'de, T: Deserialize<'de>>(input: &'de [u8]) -> Result<T, CodecError> {
+    if bytes::is_vec::<T>() {
+        let (value, rest) = decode_front(input)?;
+        refuse_rest(rest)?;
+        return Ok(value);
+    }
+    let mut reader = postcard::Deserializer::from_bytes(input);
+    let value = match T::deserialize(&mut reader) {
+        Ok(value) => value,
+        Err(error) => return Err(explain(&error)),
+    };
+    match reader.finalize() {
+        Ok([]) => Ok(value),
+        Ok(rest) => Err(left_over(rest)),
+        Err(error) => Err(explain(&error)),
+    }
 }
 
 /// As [`decode`]; the vector becomes the value if it can.
@@ -91,7 +104,11 @@ pub fn decode_vec<T: DeserializeOwned>(mut input: Vec<u8>) -> Result<T, CodecErr
 
 /// Bytes that nobody read mean that the two sides disagree about the type.
 pub fn refuse_rest(rest: &[u8]) -> Result<(), CodecError> {
-    if rest.is_empty() { Ok(()) } else { Err(CodecError(format!("{} bytes were left over", rest.len()))) }
+    if rest.is_empty() { Ok(()) } else { Err(left_over(rest)) }
+}
+
+fn left_over(rest: &[u8]) -> CodecError {
+    CodecError(format!("{} bytes were left over", rest.len()))
 }
 
 fn explain(error: &postcard::Error) -> CodecError {

@@ -1,6 +1,5 @@
 //! A message on its way: bytes, the descriptors that belong to them, and whether the bytes lie in memory of their own.
 
-use super::scratch;
 use crate::error::{Error, ErrorKind};
 use crate::limits;
 use crate::sys::Handle;
@@ -35,7 +34,7 @@ pub struct Parcel {
 impl Parcel {
     /// Encodes a value.
     pub fn of_value<T: Serialize>(value: &T) -> Result<Self, Error> {
-        let mut bytes = scratch::take();
+        let mut bytes = Vec::new();
         let handles = encode(value, &mut bytes)?;
         Ok(Self { content: Content::Value, bytes, handles, spilled: None })
     }
@@ -84,10 +83,7 @@ impl Parcel {
     pub fn into_value<T: DeserializeOwned>(self) -> Result<T, Error> {
         self.must_be(Content::Value)?;
         let Self { bytes, handles, .. } = self;
-        let value =
-            if handles.is_empty() { decode(&bytes) } else { handles::providing(handles, || decode(&bytes)) };
-        scratch::keep(bytes);
-        value
+        if handles.is_empty() { decode(&bytes) } else { handles::providing(handles, || decode(&bytes)) }
     }
 
     /// The bytes inside.

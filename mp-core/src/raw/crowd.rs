@@ -22,8 +22,12 @@ use super::atomic::{
 use crate::limits::LOOK_AGAIN;
 use std::time::{Duration, Instant};
 
-/// Looks before the first sleep.
-const LOOKS: u32 = 200;
+/// Looks before the first sleep. Each pause is twice as long as the one before it: who looks takes the words from the processor
+/// that is about to change them, and what comes in a burst is better found at once than one by one.
+const LOOKS: u32 = 6;
+
+/// The first pause.
+const FIRST_PAUSE: u32 = 4;
 
 /// More looks, with others let onto the processor.
 const YIELDS: u32 = 10;
@@ -77,7 +81,11 @@ impl Crowd {
             if is_ready() {
                 return true;
             }
-            if look < LOOKS { std::hint::spin_loop() } else { std::thread::yield_now() }
+            if look >= LOOKS {
+                std::thread::yield_now();
+            } else {
+                (0..FIRST_PAUSE << look).for_each(|_| std::hint::spin_loop());
+            }
         }
         loop {
             // PAIR: `take_sleeper` looks at the bit after its fence: it sees the bit, or we see what it changed.

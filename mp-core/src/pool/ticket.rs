@@ -327,7 +327,7 @@ pub fn decode_vec<R: DeserializeOwned>(
     if !handles.is_empty() {
         return decode(&bytes, handles, task, None);
     }
-    codec::decode_vec(bytes).map_err(|error| undecodable::<R>(&error).for_task(task))
+    codec::decode_result_vec(bytes).map_err(|error| undecodable::<R>(&error).for_task(task))
 }
 
 fn undecodable<R>(error: &codec::CodecError) -> Error {
@@ -341,8 +341,8 @@ pub fn decode<R: DeserializeOwned>(
     task: &'static str,
     item: Option<u64>,
 ) -> Result<R, Error> {
-    let decoded =
-        if handles.is_empty() { codec::decode(bytes) } else { providing(handles, || codec::decode(bytes)) };
+    let decode = || codec::decode_result(bytes);
+    let decoded = if handles.is_empty() { decode() } else { providing(handles, decode) };
     decoded.map_err(|error| {
         let error = undecodable::<R>(&error).for_task(task);
         match item {

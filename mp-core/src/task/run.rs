@@ -1,7 +1,7 @@
 //! Runs one call and turns a panic into a report.
 
 use super::entry::Entry;
-use super::frame::{Arguments, Reply};
+use super::frame::{Arguments, Long, Reply};
 use crate::error::{Failure, PanicReport};
 use crate::sys::Handle;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -32,12 +32,26 @@ pub fn run(
     out: &mut Vec<u8>,
     runner: Runner,
 ) -> Result<Vec<Handle>, Failure> {
+    run_storing(entry, arguments, handles, out, None, runner)
+}
+
+/// As [`run`], but a long run of bytes is given to `long`.
+pub fn run_storing(
+    entry: &'static Entry,
+    arguments: &[u8],
+    handles: Vec<Handle>,
+    out: &mut Vec<u8>,
+    long: Option<Long<'_>>,
+    runner: Runner,
+) -> Result<Vec<Handle>, Failure> {
     install_hook();
     let before = out.len();
     let outer = RUNNING.replace(Some(Running { runner, task: entry.name }));
     let mut carried = Vec::new();
     let ended = catch_unwind(AssertUnwindSafe(|| {
-        (entry.invoke)(Arguments::new(arguments, handles), Reply::new(out, &mut carried))
+        // One by one: only so can its own lifetime become a shorter one.
+        let long = long.map(|long| long as Long<'_>);
+        (entry.invoke)(Arguments::new(arguments, handles), Reply::new(out, &mut carried, long))
     }));
     RUNNING.set(outer);
     let result = ended.unwrap_or_else(|payload| {

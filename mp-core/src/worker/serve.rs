@@ -19,7 +19,7 @@ use crate::sys::socket::Socket;
 use crate::sys::{self, Handle};
 use crate::task::entry::Entry;
 use crate::task::registry::{Slot, registry};
-use crate::task::run::{Runner, run};
+use crate::task::run::{Runner, run, run_storing};
 use crate::transport::berth::{Berth, Mail};
 use crate::transport::control::Inbox;
 use crate::wire::codec;
@@ -241,16 +241,23 @@ impl Desk {
                     .map_err(|_| io::Error::other("a slab shorter than its content"))?
             }
         };
-        let code = match run(entry, arguments, handles, &mut self.result, self.runner) {
-            Ok(carried) if carried.is_empty() => {
+        let (berth, mut stored) = (&mut self.berth, None);
+        let mut store = |pieces: &[&[u8]]| stored = Some(berth.store(pieces));
+        let ended = run_storing(entry, arguments, handles, &mut self.result, Some(&mut store), self.runner);
+        let code = match (ended, stored) {
+            (Ok(_), Some(stored)) => {
+                self.berth.respond_stored(response::DONE, seq, stored?)?;
+                0
+            }
+            (Ok(carried), None) if carried.is_empty() => {
                 self.berth.respond(response::DONE, seq, &self.result)?;
                 0
             }
-            Ok(carried) => {
+            (Ok(carried), None) => {
                 self.berth.respond_carrying(response::DONE, seq, &self.result, &carried)?;
                 0
             }
-            Err(failure) => {
+            (Err(failure), _) => {
                 encode_failure(&failure, &mut self.result);
                 self.berth.respond(response::FAIL, seq, &self.result)?;
                 PANICKED

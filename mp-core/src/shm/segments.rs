@@ -193,9 +193,9 @@ impl Segments {
             // SAFETY: duty: in bounds: so many whole words, of which there are at least as many bytes as were reserved;
             // duty of `set_len`: they are written, by the loop.
             unsafe {
-                let to = bytes.as_mut_ptr().add(bytes.len()).cast::<u64>();
+                let to = bytes.as_mut_ptr().add(bytes.len()).cast::<[u8; 8]>();
                 for (index, word) in words[..count].iter().enumerate() {
-                    to.add(index).write_unaligned(word.load(Relaxed));
+                    to.add(index).write(word.load(Relaxed).to_ne_bytes());
                 }
                 bytes.set_len(bytes.len() + left.min(count * 8));
             }
@@ -226,6 +226,7 @@ impl Segments {
     }
 
     #[inline]
+    #[allow(clippy::cast_ptr_alignment)] // a page is aligned enough
     fn entry(&self, place: u32) -> &AtomicU32 {
         let number = (place / self.units()) as usize & (2 * (self.pieces - 1) - 1);
         // SAFETY: duty: in bounds and aligned: the table begins at a whole page and has so many entries: `table_bytes`; alive,
@@ -270,3 +271,7 @@ impl Pieces {
         piece
     }
 }
+
+#[cfg(all(test, not(loom)))]
+#[path = "segments_tests.rs"]
+mod tests;

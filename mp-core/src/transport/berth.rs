@@ -255,13 +255,13 @@ impl Berth {
             self.mail.wait_for(|news| (!news.lent).then_some(()));
         }
         let len = pieces.iter().map(|piece| piece.len()).sum();
-        let slab = match self.ours.take().filter(|slab| slab.len() >= len) {
-            Some(slab) => slab,
-            None => {
-                let slab = Slab::create(len)?;
-                self.mail.send(&ToParent::Slab { id: slab.id() }, &[slab.handle()])?;
-                slab
-            }
+        let fitting = self.ours.take().filter(|slab| slab.len() >= len);
+        let slab = if let Some(slab) = fitting {
+            slab
+        } else {
+            let slab = Slab::create(len)?;
+            self.mail.send(&ToParent::Slab { id: slab.id() }, &[slab.handle()])?;
+            slab
         };
         let slab = self.ours.insert(slab);
         let mut at = 0;

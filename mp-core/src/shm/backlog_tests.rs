@@ -45,22 +45,20 @@ fn room_ends_in_items_and_in_bytes() {
     assert!(backlog.wait_for_room(0, Some(std::time::Duration::ZERO)));
 }
 
-/// What the memory of a queue takes.
 fn resident(backlog: &Backlog) -> u64 {
-    let stat = rustix::fs::fstat(backlog.handle()).unwrap();
-    u64::try_from(stat.st_blocks).unwrap() * 512
+    backlog.segments.resident().expect("known")
 }
 
 #[test]
 fn a_queue_that_was_deep_gives_its_memory_back() {
     let backlog = Backlog::create(Shape { items: 10_000, ring_bytes: 16 << 20 }).unwrap();
     for round in 0..3_u32 {
-        for number in 0..200 {
-            assert_eq!(push(&backlog, &vec![number as u8; 60_000]), Pushed::Done { watched: false });
+        for number in 0..200_u8 {
+            assert_eq!(push(&backlog, &vec![number; 60_000]), Pushed::Done { watched: false });
         }
         assert!(resident(&backlog) > 200 * 60_000, "round {round}");
-        for number in 0..200 {
-            assert_eq!(pop(&backlog), Some(vec![number as u8; 60_000]));
+        for number in 0..200_u8 {
+            assert_eq!(pop(&backlog), Some(vec![number; 60_000]));
         }
         assert!(resident(&backlog) < 3 << 20, "round {round}: {} bytes stay", resident(&backlog));
     }
@@ -106,7 +104,7 @@ fn each_message_is_got_once_and_whole_by_one_of_many() {
         }
     };
     let all: Vec<Vec<u64>> = std::thread::scope(|scope| {
-        let takers: Vec<_> = (0..3).map(|_| scope.spawn(&take_all)).collect();
+        let takers: Vec<_> = (0..3).map(|_| scope.spawn(take_all)).collect();
         let putters: Vec<_> = (0..2)
             .map(|from| {
                 scope.spawn({
@@ -115,7 +113,9 @@ fn each_message_is_got_once_and_whole_by_one_of_many() {
                 })
             })
             .collect();
-        putters.into_iter().for_each(|putter| putter.join().unwrap());
+        for putter in putters {
+            putter.join().unwrap();
+        }
         backlog.close(false).unwrap();
         takers.into_iter().map(|taker| taker.join().unwrap()).collect()
     });

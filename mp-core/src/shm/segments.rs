@@ -86,6 +86,12 @@ impl Segments {
         self.memory.handle()
     }
 
+    /// How many bytes it takes.
+    #[cfg(test)]
+    pub(super) fn resident(&self) -> io::Result<u64> {
+        self.memory.resident()
+    }
+
     /// The first byte of the header.
     #[inline]
     pub(super) fn header(&self) -> *mut u8 {

@@ -19,7 +19,7 @@ struct Ring {
 
 impl Ring {
     fn new(start: u32) -> Self {
-        Self { segments: Segments::create(4096, RING).unwrap(), head: start, tail: start }
+        Self { segments: Segments::create(4096, RING).expect("memory"), head: start, tail: start }
     }
 
     fn put(&mut self) {
@@ -51,7 +51,7 @@ impl Ring {
     /// The highest piece that was ever used, by what the table says.
     fn highest_piece(&self) -> usize {
         let places = (0..2 * RING / SEGMENT_BYTES).map(|number| (number * SEGMENT_BYTES / UNIT) as u32);
-        places.map(|place| self.segments.piece(place)).max().unwrap()
+        places.map(|place| self.segments.piece(place)).max().unwrap_or_default()
     }
 }
 

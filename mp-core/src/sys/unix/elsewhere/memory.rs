@@ -63,6 +63,12 @@ impl Memory {
         Err(unsupported())
     }
 
+    /// How many bytes of it exist.
+    #[cfg(test)]
+    pub fn resident(&self) -> io::Result<u64> {
+        Err(unsupported())
+    }
+
     /// Gives whole pages back to the system.
     pub fn discard(&self, _: usize, _: usize) -> io::Result<()> {
         Err(unsupported())

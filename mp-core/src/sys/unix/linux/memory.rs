@@ -117,6 +117,12 @@ impl Memory {
         Ok(())
     }
 
+    /// How many bytes of it exist.
+    #[cfg(test)]
+    pub fn resident(&self) -> io::Result<u64> {
+        Ok(u64::try_from(fstat(&self.handle)?.st_blocks).unwrap_or(0) * 512)
+    }
+
     /// Gives whole pages back to the system: they read as zeros, and exist again when somebody writes to them.
     pub fn discard(&self, offset: usize, len: usize) -> io::Result<()> {
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;

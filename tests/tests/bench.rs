@@ -25,7 +25,14 @@ const LINES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     ("w3", &[("w3.map/mp-process", "tasks/s")]),
-    ("w4", &[("w4.send/mp-process", "GB/s"), ("w4.echo/mp-process", "GB/s")]),
+    (
+        "w4",
+        &[
+            ("w4.send/mp-process", "GB/s"),
+            ("w4.send/mp-process-shared", "GB/s"),
+            ("w4.echo/mp-process", "GB/s"),
+        ],
+    ),
     ("w5", &[("w5.speedup/mp-process", "x"), ("w5.overhead/mp-process", "%")]),
     ("w6", &[("w6.queue/mp-process", "msg/s"), ("w6.queue/mp-process-array", "msg/s")]),
     ("w7", &[("w7.uncontended/mp-process", "ns"), ("w7.contended/mp-process", "inc/s")]),

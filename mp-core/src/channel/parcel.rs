@@ -1,6 +1,5 @@
 //! A message on its way: bytes, the descriptors that belong to them, and whether the bytes lie in memory of their own.
 
-use super::scratch;
 use crate::error::{Error, ErrorKind};
 use crate::limits;
 use crate::sys::Handle;
@@ -35,12 +34,8 @@ pub struct Parcel {
 impl Parcel {
     /// Encodes a value.
     pub fn of_value<T: Serialize>(value: &T) -> Result<Self, Error> {
-        let mut bytes = scratch::take();
-        let (encoded, handles) = handles::collecting(|| codec::encode(value, &mut bytes));
-        encoded.map_err(|reason| {
-            let name = std::any::type_name::<T>();
-            Error::new(ErrorKind::Encode, format!("a message of type `{name}` cannot be encoded: {reason}"))
-        })?;
+        let mut bytes = Vec::new();
+        let handles = encode(value, &mut bytes)?;
         Ok(Self { content: Content::Value, bytes, handles, spilled: None })
     }
 
@@ -88,13 +83,7 @@ impl Parcel {
     pub fn into_value<T: DeserializeOwned>(self) -> Result<T, Error> {
         self.must_be(Content::Value)?;
         let Self { bytes, handles, .. } = self;
-        let decode = || codec::decode(&bytes);
-        let decoded = if handles.is_empty() { decode() } else { handles::providing(handles, decode) };
-        scratch::keep(bytes);
-        decoded.map_err(|reason| {
-            let name = std::any::type_name::<T>();
-            Error::new(ErrorKind::Decode, format!("a message cannot be decoded as `{name}`: {reason}"))
-        })
+        if handles.is_empty() { decode(&bytes) } else { handles::providing(handles, || decode(&bytes)) }
     }
 
     /// The bytes inside.
@@ -113,4 +102,27 @@ impl Parcel {
         };
         Err(Error::new(ErrorKind::Decode, message))
     }
+}
+
+/// Encodes a value; returns the descriptors that belong to it.
+#[inline]
+pub fn encode<T: Serialize>(value: &T, bytes: &mut Vec<u8>) -> Result<Vec<Handle>, Error> {
+    let (encoded, handles) = handles::collecting(|| codec::encode(value, bytes));
+    match encoded {
+        Ok(()) => Ok(handles),
+        Err(reason) => {
+            let name = std::any::type_name::<T>();
+            let message = format!("a message of type `{name}` cannot be encoded: {reason}");
+            Err(Error::new(ErrorKind::Encode, message))
+        }
+    }
+}
+
+/// Decodes a value.
+#[inline]
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    codec::decode(bytes).map_err(|reason| {
+        let name = std::any::type_name::<T>();
+        Error::new(ErrorKind::Decode, format!("a message cannot be decoded as `{name}`: {reason}"))
+    })
 }

@@ -10,7 +10,6 @@
 
 use super::end::Wait;
 use super::parcel::{Content, Parcel};
-use super::scratch;
 use crate::error::{Error, ErrorKind};
 use crate::limits;
 use crate::shm::backlog::{Backlog, Popped, Pushed, Shape};
@@ -38,7 +37,7 @@ pub struct Post {
 }
 
 /// What came beside a message.
-struct Beside {
+pub struct Beside {
     handles: Vec<Handle>,
     spilled: Option<u64>,
 }
@@ -89,24 +88,31 @@ impl Post {
         &self.bell
     }
 
-    /// Puts a message in.
-    pub fn put(&self, mut parcel: Parcel, wait: Wait) -> Result<(), Error> {
+    /// Puts a message in: these bytes, and what belongs to them.
+    pub fn put(&self, bytes: &mut Vec<u8>, handles: Vec<Handle>, wait: Wait) -> Result<(), Error> {
+        if handles.is_empty() && bytes.len() <= self.backlog.inline_max() {
+            return self.push(bytes, None, wait);
+        }
+        let mut parcel =
+            Parcel { content: Content::Value, bytes: std::mem::take(bytes), handles, spilled: None };
         parcel.spill(self.backlog.inline_max())?;
+        self.push(&parcel.bytes, Some(&parcel).filter(|parcel| !parcel.handles.is_empty()), wait)
+    }
+
+    fn push(&self, bytes: &[u8], bundle: Option<&Parcel>, wait: Wait) -> Result<(), Error> {
         // A queue without a bound never waits: there may be nobody else who makes room.
         let endless = self.backlog.shape().items == limits::QUEUE_ITEMS_MAX;
         let wait = if endless { Wait::No } else { wait };
         let began = LazyCell::new(Instant::now);
         loop {
-            let bundled = !parcel.handles.is_empty();
-            let send = bundled.then_some(|tag| self.send_beside(tag, &parcel));
-            let pushed = self.backlog.push(&parcel.bytes, send, || deadline(wait, *began));
+            let send = bundle.map(|parcel| |tag| self.send_beside(tag, parcel));
+            let pushed = self.backlog.push(bytes, send, || deadline(wait, *began));
             let beside =
                 match pushed.map_err(|error| Error::os("cannot put a message into a queue", error))? {
                     Pushed::Done { watched } => {
                         if watched {
                             self.bell.ring();
                         }
-                        scratch::keep(parcel.bytes);
                         return Ok(());
                     }
                     Pushed::Closed => {
@@ -122,26 +128,20 @@ impl Post {
                 let room = self.outgoing.wait_for_room(left);
                 room.map_err(|error| Error::os("cannot wait for room in a queue", error))?;
             } else {
-                self.backlog.wait_for_room(parcel.bytes.len(), left);
+                self.backlog.wait_for_room(bytes.len(), left);
             }
         }
     }
 
-    /// Takes the next message.
-    pub fn get(&self, wait: Wait) -> Result<Parcel, Error> {
+    /// Takes the next message: its bytes, and what came beside them.
+    pub fn get(&self, bytes: &mut Vec<u8>, wait: Wait) -> Result<Option<Box<Beside>>, Error> {
         let began = LazyCell::new(Instant::now);
-        let mut bytes = scratch::take();
         loop {
-            let popped =
-                self.backlog.pop(&mut bytes, |tag| self.receive_beside(tag), || deadline(wait, *began));
+            let popped = self.backlog.pop(bytes, |tag| self.receive_beside(tag), || deadline(wait, *began));
             match popped.map_err(|error| Error::os("cannot get a message from a queue", error))? {
                 Popped::Frame(beside) => {
                     self.backlog.pass_on();
-                    let Beside { handles, spilled } =
-                        beside.unwrap_or(Beside { handles: Vec::new(), spilled: None });
-                    let mut parcel = Parcel { content: Content::Value, bytes, handles, spilled };
-                    parcel.unspill()?;
-                    return Ok(parcel);
+                    return Ok(beside);
                 }
                 Popped::Closed => {
                     return Err(Error::new(ErrorKind::Closed, "no more messages: the queue was shut down"));
@@ -160,7 +160,7 @@ impl Post {
     }
 
     /// The bundle with this tag; `None` if it is gone.
-    fn receive_beside(&self, tag: u64) -> io::Result<Option<Beside>> {
+    fn receive_beside(&self, tag: u64) -> io::Result<Option<Box<Beside>>> {
         loop {
             let mut seen = [0; 8];
             match self.incoming.peek(&mut seen, Patient::No) {
@@ -174,9 +174,20 @@ impl Post {
             self.incoming.receive(&mut bundle, &mut handles, Patient::No)?;
             if u64::from_le_bytes(seen) == tag {
                 let spilled = bundle.last_chunk().map_or(INLINE, |spilled| u64::from_le_bytes(*spilled));
-                return Ok(Some(Beside { handles, spilled: (spilled != INLINE).then_some(spilled) }));
+                let spilled = (spilled != INLINE).then_some(spilled);
+                return Ok(Some(Box::new(Beside { handles, spilled })));
             }
         }
+    }
+}
+
+impl Beside {
+    /// The message that it belongs to.
+    pub fn join(self, bytes: Vec<u8>) -> Result<Parcel, Error> {
+        let Self { handles, spilled } = self;
+        let mut parcel = Parcel { content: Content::Value, bytes, handles, spilled };
+        parcel.unspill()?;
+        Ok(parcel)
     }
 }
 

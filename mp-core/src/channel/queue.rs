@@ -1,9 +1,10 @@
 //! Queues: many put, many get, in any process of the family.
 
 use super::end::Wait;
-use super::parcel::Parcel;
+use super::parcel;
 use super::post::{Address, Post};
 use super::refusal::SendError;
+use super::scratch;
 use crate::error::{Error, ErrorKind};
 use crate::limits;
 use crate::shm::backlog::Shape;
@@ -159,8 +160,14 @@ impl<T: Serialize> Queue<T> {
     }
 
     fn put_how(&self, value: T, wait: Wait) -> Result<(), SendError<T>> {
-        let put = Parcel::of_value(&value).and_then(|parcel| self.post.put(parcel, wait));
-        put.map_err(|error| SendError::new(value, error))
+        let put = scratch::with(|bytes| {
+            let handles = parcel::encode(&value, bytes)?;
+            self.post.put(bytes, handles, wait)
+        });
+        match put {
+            Ok(()) => Ok(()),
+            Err(error) => Err(SendError::new(value, error)),
+        }
     }
 }
 
@@ -174,7 +181,7 @@ impl<T: DeserializeOwned> Queue<T> {
     /// Returns when there is a message, or after a shutdown. A queue does not know who might still put: nobody may be
     /// left. Name a time-out ([`get_timeout`](Self::get_timeout)) where that can be.
     pub fn get(&self) -> Result<T, Error> {
-        self.post.get(Wait::Forever)?.into_value()
+        self.get_how(Wait::Forever)
     }
 
     /// Takes the next message if there is one now.
@@ -182,7 +189,7 @@ impl<T: DeserializeOwned> Queue<T> {
     /// # Errors
     /// As [`get`](Self::get), and [`ErrorKind::Empty`].
     pub fn try_get(&self) -> Result<T, Error> {
-        self.post.get(Wait::No)?.into_value()
+        self.get_how(Wait::No)
     }
 
     /// Waits for the next message at most `timeout` and takes it. Zero looks once.
@@ -193,7 +200,14 @@ impl<T: DeserializeOwned> Queue<T> {
     /// # Blocking and death
     /// As [`get`](Self::get), and when the time is over.
     pub fn get_timeout(&self, timeout: Duration) -> Result<T, Error> {
-        self.post.get(Wait::AtMost(timeout))?.into_value()
+        self.get_how(Wait::AtMost(timeout))
+    }
+
+    fn get_how(&self, wait: Wait) -> Result<T, Error> {
+        scratch::with(|bytes| match self.post.get(bytes, wait)? {
+            None => parcel::decode(bytes),
+            Some(beside) => beside.join(std::mem::take(bytes))?.into_value(),
+        })
     }
 
     /// The messages from now on, shared with everybody else who gets. It ends after a shutdown.
@@ -271,8 +285,8 @@ impl<T: DeserializeOwned> Iterator for Messages<'_, T> {
     type Item = Result<T, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self.0.post.get(Wait::Forever) {
-            Ok(parcel) => Some(parcel.into_value()),
+        match self.0.get() {
+            Ok(value) => Some(Ok(value)),
             Err(error) if error.is_closed() => None,
             Err(error) => Some(Err(error)),
         }

@@ -5,20 +5,23 @@ use std::cell::Cell;
 /// A buffer that has grown larger is let go.
 const KEPT_BYTES_MAX: usize = 64 << 10;
 
+/// In a box: what is moved with each message is one word.
+#[derive(Default)]
+struct Buffer(Vec<u8>);
+
 thread_local! {
-    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static BUFFER: Cell<Option<Box<Buffer>>> = const { Cell::new(None) };
 }
 
-/// An empty buffer.
-pub fn take() -> Vec<u8> {
+/// Lends an empty buffer.
+#[inline]
+pub fn with<R>(work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
     // On a thread that ends there may be none any more.
-    BUFFER.try_with(Cell::take).unwrap_or_default()
-}
-
-/// Gives a buffer back.
-pub fn keep(mut buffer: Vec<u8>) {
-    if buffer.capacity() <= KEPT_BYTES_MAX {
-        buffer.clear();
-        let _ = BUFFER.try_with(|kept| kept.set(buffer));
+    let mut buffer = BUFFER.try_with(Cell::take).ok().flatten().unwrap_or_default();
+    let result = work(&mut buffer.0);
+    if buffer.0.capacity() <= KEPT_BYTES_MAX {
+        buffer.0.clear();
+        let _ = BUFFER.try_with(|kept| kept.set(Some(buffer)));
     }
+    result
 }

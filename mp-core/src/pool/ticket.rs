@@ -347,7 +347,7 @@ pub fn decode_vec<R: DeserializeOwned>(
     if !handles.is_empty() {
         return decode(Encoding { bytes: &bytes, handles: &mut handles }, task, None);
     }
-    codec::decode_vec(bytes).map_err(|error| undecodable::<R>(&error).for_task(task))
+    codec::decode_result_vec(bytes).map_err(|error| undecodable::<R>(&error).for_task(task))
 }
 
 fn undecodable<R>(error: &codec::CodecError) -> Error {
@@ -361,11 +361,8 @@ pub fn decode<R: DeserializeOwned>(
     task: &'static str,
     item: Option<u64>,
 ) -> Result<R, Error> {
-    let decoded = if handles.is_empty() {
-        codec::decode(bytes)
-    } else {
-        providing(std::mem::take(handles), || codec::decode(bytes))
-    };
+    let decode = || codec::decode_result(bytes);
+    let decoded = if handles.is_empty() { decode() } else { providing(std::mem::take(handles), decode) };
     decoded.map_err(|error| {
         let error = undecodable::<R>(&error).for_task(task);
         match item {

@@ -363,7 +363,7 @@ impl<R: DeserializeOwned> JoinHandle<R> {
             Err(Error::new(ErrorKind::AlreadyTaken, "the result of this process was taken before")
                 .for_task(task))
         })?;
-        providing(handles, || codec::decode(&bytes)).map_err(|error| {
+        providing(handles, || codec::decode_result_vec(bytes)).map_err(|error| {
             Error::result_undecodable(std::any::type_name::<R>(), &error.to_string()).for_task(task)
         })
     }

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //!  sleeper  look ─► word |= 1 ─► fence ─► look again ─► futex wait on the word as it was seen ─► from the start
-//!  waker    change ────────────► fence ─► word & 1? clear it, count up ─► wake one
+//!  waker    change, exchanging ─► word & 1? clear it, count up ─► wake one
 //! ```
+//! The change and the look after it are sequentially consistent, so that the waker sees the sleeper, or the sleeper the change.
 //! A woken sleeper sets the bit again before it looks: others may sleep beside it. So the bit may stand with nobody
 //! asleep, which costs one wake-up too many, but nobody sleeps for long without it: who is killed between being woken and
 //! setting the bit takes it along, and the others look again by themselves after [`LOOK_AGAIN`].
@@ -16,13 +17,17 @@
 use super::atomic::{
     AtomicU32,
     Ordering::{Relaxed, SeqCst},
-    fence,
+    exchanged, fence,
 };
 use crate::limits::LOOK_AGAIN;
 use std::time::{Duration, Instant};
 
-/// Looks before the first sleep.
-const LOOKS: u32 = 200;
+/// Looks before the first sleep. Each pause is twice as long as the one before it: who looks takes the words from the processor
+/// that is about to change them, and what comes in a burst is better found at once than one by one.
+const LOOKS: u32 = 6;
+
+/// The first pause.
+const FIRST_PAUSE: u32 = 4;
 
 /// More looks, with others let onto the processor.
 const YIELDS: u32 = 10;
@@ -76,7 +81,11 @@ impl Crowd {
             if is_ready() {
                 return true;
             }
-            if look < LOOKS { std::hint::spin_loop() } else { std::thread::yield_now() }
+            if look >= LOOKS {
+                std::thread::yield_now();
+            } else {
+                (0..FIRST_PAUSE << look).for_each(|_| std::hint::spin_loop());
+            }
         }
         loop {
             // PAIR: `take_sleeper` looks at the bit after its fence: it sees the bit, or we see what it changed.
@@ -94,7 +103,7 @@ impl Crowd {
         }
     }
 
-    /// After a change: wakes one sleeper if there may be one.
+    /// After a change by a sequentially consistent exchange: wakes one sleeper if there may be one.
     #[inline]
     pub fn wake_one(&self) {
         if self.take_sleeper() {
@@ -102,19 +111,27 @@ impl Crowd {
         }
     }
 
-    /// After a change: wakes one sleeper if there may be one and it is worth it. Who is let sleep must be one of those that
+    /// As [`wake_one`](Self::wake_one), if it is worth it. Who is let sleep must be one of those that
     /// [wait impatiently](Self::wait_impatiently).
     #[inline]
     pub fn wake_one_if(&self, is_worth_it: impl FnOnce() -> bool) {
+        exchanged();
         // PAIR: the fence in `wait_looking`.
-        fence(SeqCst);
-        if self.word.load(Relaxed) & ASLEEP != 0 && is_worth_it() {
+        if self.word.load(SeqCst) & ASLEEP != 0 && is_worth_it() {
             self.wake_one();
         }
     }
 
-    /// After a change: wakes everybody.
+    /// Whether somebody may be asleep. Who has been asleep sees at least itself: it set the bit after it was woken.
+    #[inline]
+    pub fn seems_asleep(&self) -> bool {
+        // PAIR: none; who goes to sleep now without being seen looks again before, and whoever makes a change wakes it.
+        self.word.load(Relaxed) & ASLEEP != 0
+    }
+
+    /// After any change: wakes everybody.
     pub fn wake_all(&self) {
+        fence(SeqCst);
         if self.take_sleeper() {
             self.wake(u32::MAX);
         }
@@ -122,9 +139,9 @@ impl Crowd {
 
     #[inline]
     fn take_sleeper(&self) -> bool {
+        exchanged();
         // PAIR: the fence in `wait_looking`.
-        fence(SeqCst);
-        let mut seen = self.word.load(Relaxed);
+        let mut seen = self.word.load(SeqCst);
         while seen & ASLEEP != 0 {
             match self.word.compare_exchange(seen, seen.wrapping_add(1), Relaxed, Relaxed) {
                 Ok(_) => return true,

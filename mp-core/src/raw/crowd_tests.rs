@@ -50,7 +50,7 @@ fn loom_no_wake_up_is_lost() {
             let shared = shared.clone();
             loom::thread::spawn(move || shared.0.wait(None, || shared.1.load(Relaxed) == 1))
         };
-        shared.1.store(1, Relaxed);
+        shared.1.swap(1, SeqCst);
         shared.0.wake_one();
         assert!(sleeper.join().unwrap());
     });

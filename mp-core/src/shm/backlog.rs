@@ -2,16 +2,17 @@
 //!
 //! ```text
 //!  producers  lock ─► room? ─► write the frame ─► tail = behind it ─► unlock ─► wake a consumer
-//!  consumers  lock ─► a frame? ─► copy it out ──► head = behind it ─► unlock ─► wake a producer
+//!  consumers  a frame? ─► copy it out ─► head: from its start to behind it ─────► wake a producer
 //!   0 ┌───────────────────────────────────────────────────────────────┐
 //!     │ locks ▏ tail ▏ head ▏ state, watched, done ▏ three sleep words │  HEADER_BYTES
 //!     ├───────────────────────────────────────────────────────────────┤
-//!     │ frames: length, flags, tag, bytes, in units of 16 bytes        │  may wrap around at any byte
+//!     │ frames: length, flags, tag, bytes, in units of 16 bytes        │  see `segments`
 //!     └───────────────────────────────────────────────────────────────┘
 //! ```
-//! Both locks survive their holders. `tail` and `head` are the only words that say what is in the ring, each with the
-//! count of messages beside the place, and each changes by one store. So a producer that is killed has put its message or
-//! has not; a consumer that is killed has taken it or has not, and then the next one gets it.
+//! The lock survives its holders. `tail` and `head` (see `raw::ends`) are the only words that say what is in the ring, and each
+//! changes at once. So a producer that is killed has put its message or has not; a consumer that is killed has taken it or has
+//! not, and then the next one gets it. Consumers lock each other out only for messages that they should not copy twice: long ones,
+//! and those with something beside the ring.
 //!
 //! | `state` | by | goes to | when |
 //! |---|---|---|---|
@@ -22,46 +23,42 @@
 
 use super::held::Held;
 use super::layout::Line;
+use super::segments::{Segments, UNIT};
 use crate::raw::atomic::{
     AtomicU32, AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
+    Ordering::{Acquire, Relaxed, Release, SeqCst},
 };
 use crate::raw::crowd::Crowd;
-use crate::sys::memory::{Access, Mapping, Memory};
+use crate::raw::ends::{Ends, Mark};
 use crate::sys::robust::Robust;
 use crate::sys::{BorrowedHandle, Handle};
 use std::fmt;
 use std::io;
 use std::time::Instant;
 
-/// What places and lengths are counted in: the size of a frame's head.
-const UNIT: usize = 16;
-
-/// A ring from this size on gives its pages back behind the head.
-const SPARSE_BYTES: usize = 16 << 20;
-
 /// While the ring is more than half full, one consumer wakes a producer so often at most: each one woken puts one message
 /// and sleeps again.
 const WAKE_EVERY_MICROS: u64 = 100;
 
-/// So many bytes at once. The ring keeps two of them free, so that nobody writes where pages are given back. A frame is at
-/// most half as long.
-const DISCARD_BYTES: usize = 1 << 20;
+/// The longest message in a ring. What is longer would wait long for so much room.
+const INLINE_MAX: usize = 512 << 10;
+
+/// The longest message that several consumers may copy at once, of whom one gets it.
+const COPIED_TOGETHER_MAX: usize = 4096;
 
 const OPEN: u32 = 0;
 const DRAINING: u32 = 1;
 const CLOSED: u32 = 2;
 
 /// Descriptors and perhaps the bytes of this frame travel beside the ring, under its tag.
-const BUNDLED: u32 = 1;
+const BUNDLED: u64 = 1 << 32;
 
 /// The start of the region.
 #[repr(C)]
 struct Header {
     producers: Line<Robust>,
     consumers: Line<Robust>,
-    tail: Line<AtomicU64>,
-    head: Line<AtomicU64>,
+    ends: Ends,
     /// The tag of the last bundle that was sent, committed or not.
     bundles: Line<AtomicU64>,
     state: Line<AtomicU32>,
@@ -76,8 +73,7 @@ const HEADER_BYTES: usize = size_of::<Header>().next_multiple_of(4096);
 
 /// A region as one process sees it.
 pub struct Backlog {
-    memory: Memory,
-    mapping: Mapping,
+    segments: Segments,
     shape: Shape,
     /// When this process last woke a producer, in microseconds since `made`.
     woke: AtomicU64,
@@ -117,18 +113,26 @@ pub enum Popped<B> {
     Closed,
 }
 
-/// A look at the counts at one instant.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Mark {
-    items: u32,
+/// A frame that was at the head when it was looked at.
+struct Found {
+    head: Mark,
     units: u32,
+    len: usize,
+    /// The tag of what travels beside it.
+    bundle: Option<u64>,
+}
+
+/// What is at the head.
+enum Look {
+    Frame(Found),
+    Nothing,
+    Closed,
 }
 
 impl Backlog {
     /// A fresh region.
     pub fn create(shape: Shape) -> io::Result<Self> {
-        let backlog =
-            Self::map(Memory::create("mp-queue", HEADER_BYTES + shape.ring_bytes as usize)?, shape)?;
+        let backlog = Self::new(Segments::create(HEADER_BYTES, shape.ring_bytes as usize)?, shape);
         let header = backlog.place();
         // SAFETY: duty: valid for writes and aligned: in the mapping, at a page's start; nobody uses them yet: the memory
         // was made above and is known to nobody.
@@ -141,20 +145,16 @@ impl Backlog {
 
     /// The region of another process of the family.
     pub fn attach(handle: Handle, shape: Shape) -> io::Result<Self> {
-        if !shape.ring_bytes.is_power_of_two() || (shape.ring_bytes as usize) < 4 * UNIT {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        Self::map(Memory::from_handle(handle, HEADER_BYTES + shape.ring_bytes as usize)?, shape)
+        Ok(Self::new(Segments::attach(handle, HEADER_BYTES, shape.ring_bytes as usize)?, shape))
     }
 
-    fn map(memory: Memory, shape: Shape) -> io::Result<Self> {
-        let mapping = Mapping::map(&memory, Access::ReadWrite)?;
-        Ok(Self { memory, mapping, shape, woke: AtomicU64::new(0), made: Instant::now() })
+    fn new(segments: Segments, shape: Shape) -> Self {
+        Self { segments, shape, woke: AtomicU64::new(0), made: Instant::now() }
     }
 
     /// The handle, to be sent.
     pub fn handle(&self) -> BorrowedHandle<'_> {
-        self.memory.handle()
+        self.segments.handle()
     }
 
     /// What was agreed on.
@@ -164,7 +164,7 @@ impl Backlog {
 
     /// The longest message that goes into the ring.
     pub fn inline_max(&self) -> usize {
-        (self.shape.ring_bytes as usize / 4 - UNIT).min(DISCARD_BYTES / 2)
+        (self.shape.ring_bytes as usize / 4 - UNIT).min(INLINE_MAX)
     }
 
     /// Puts a message in. `bundle`, if there is one, sends what travels beside it, under the tag that it is given; it may
@@ -182,10 +182,13 @@ impl Backlog {
             return Ok(Pushed::Closed);
         }
         let units = units_of(bytes.len());
-        // PAIR: written under this lock; by consumers that have copied what lay before it.
-        let (tail, head) = (Mark::of(header.tail.load(Relaxed)), Mark::of(header.head.load(Acquire)));
-        if !self.has_room(tail, head, units) {
-            return Ok(Pushed::NoRoom);
+        let (mut head, tail) = header.ends.last_look();
+        let next = tail.after(units);
+        if self.segments.is_fresh(tail.units, next.units) || !self.has_room(tail, head, units) {
+            head = header.ends.look_to_write().0;
+            if !self.has_room(tail, head, units) {
+                return Ok(Pushed::NoRoom);
+            }
         }
         let tag = match bundle {
             None => None,
@@ -203,21 +206,16 @@ impl Backlog {
                 Some(tag)
             }
         };
-        let mut frame = [0; UNIT];
-        frame[..4].copy_from_slice(&(bytes.len() as u32).to_le_bytes());
-        frame[4..8].copy_from_slice(&tag.map_or(0, |_| BUNDLED).to_le_bytes());
-        frame[8..].copy_from_slice(&tag.unwrap_or(0).to_le_bytes());
-        let start = self.offset(tail.units);
-        self.write(start, &frame)?;
-        self.write(start + UNIT, bytes)?;
-        // PAIR: `pop` acquires it before it reads the frame. This store is the message's arrival.
-        header.tail.store(tail.after(units).word(), Release);
+        if self.segments.is_fresh(tail.units, next.units) {
+            self.segments.open(head.units, tail.units, next.units);
+        }
+        let flags = tag.map_or(0, |_| BUNDLED);
+        self.segments.write(tail.units, [bytes.len() as u64 | flags, tag.unwrap_or(0)], bytes);
+        header.ends.put(next);
         drop(lock);
         header.messages.wake_one();
-        // PAIR: `watch`; the fence in `wake_one` lies between, as one lies between its store and its look.
-        Ok(Pushed::Done {
-            watched: header.watched.load(Relaxed) != 0 && header.watched.swap(0, Relaxed) != 0,
-        })
+        // PAIR: `watch`, with its fence: this comes after the exchange in `put`.
+        Ok(Pushed::Done { watched: header.watched.load(SeqCst) != 0 && header.watched.swap(0, Relaxed) != 0 })
     }
 
     /// Takes the next message, into `bytes`. `bundle` receives what travels beside it, by its tag; `None` when that was
@@ -228,39 +226,32 @@ impl Backlog {
         mut bundle: impl FnMut(u64) -> io::Result<Option<B>>,
         deadline: impl FnOnce() -> Option<Instant>,
     ) -> io::Result<Popped<B>> {
-        let header = self.header();
-        let Some(_lock) = Held::take(&header.consumers, deadline)? else { return Ok(Popped::Empty) };
+        let mut lock;
+        let mut deadline = Some(deadline);
         loop {
-            // PAIR: `close`; who sees it late takes one message more, as if it had come earlier. First the state: once it
-            // is draining, no tail is written.
-            let state = header.state.load(Acquire);
-            // PAIR: `push` released it after the frame; the head is written under this lock.
-            let (tail, head) = (Mark::of(header.tail.load(Acquire)), Mark::of(header.head.load(Relaxed)));
-            if state == CLOSED {
-                return Ok(Popped::Closed);
+            let found = match self.look()? {
+                Look::Frame(found) => found,
+                Look::Nothing => return Ok(Popped::Empty),
+                Look::Closed => return Ok(Popped::Closed),
+            };
+            if let Some(deadline) = deadline.take_if(|_| found.is_for_one()) {
+                lock = Held::take(&self.header().consumers, deadline)?;
+                if lock.is_none() {
+                    return Ok(Popped::Empty);
+                }
+                continue;
             }
-            if tail == head {
-                return Ok(if state == OPEN { Popped::Empty } else { Popped::Closed });
-            }
-            let start = self.offset(head.units);
+            // Once it is certain that this frame has a bundle, nobody without the lock can take it.
+            let beside = match found.bundle {
+                None => None,
+                Some(_) if !self.header().ends.is_at(found.head) => continue,
+                Some(tag) => Some(bundle(tag)?),
+            };
             bytes.clear();
-            self.read(start, UNIT, bytes)?;
-            let (len, flags, tag) = read_frame(bytes);
-            let units = units_of(len as usize);
-            if units > tail.units.wrapping_sub(head.units) {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "the queue's memory was written over",
-                ));
+            self.segments.read(found.head.units, found.len, bytes);
+            if !self.take(&found) {
+                continue;
             }
-            bytes.clear();
-            self.read(start + UNIT, len as usize, bytes)?;
-            let beside = if flags & BUNDLED == 0 { None } else { Some(bundle(tag)?) };
-            let next = head.after(units);
-            // PAIR: `push` acquires it before it writes where this message was. This store takes the message.
-            header.head.store(next.word(), Release);
-            self.discard(head.units, next.units);
-            header.room.wake_one_if(|| self.is_worth_a_wake(tail, next));
             match beside {
                 None => return Ok(Popped::Frame(None)),
                 Some(Some(beside)) => return Ok(Popped::Frame(Some(beside))),
@@ -270,12 +261,67 @@ impl Backlog {
         }
     }
 
+    /// The frame at the head. Others may take it at any moment, and then what is said of it may be wrong.
+    #[inline]
+    fn look(&self) -> io::Result<Look> {
+        let header = self.header();
+        loop {
+            // PAIR: `close`; who sees it late takes one message more, as if it had come earlier. First the state: once it
+            // is draining, no tail is written.
+            let state = header.state.load(Acquire);
+            let (head, tail) = header.ends.look_to_read();
+            if state == CLOSED {
+                return Ok(Look::Closed);
+            }
+            if tail == head {
+                return Ok(if state == OPEN { Look::Nothing } else { Look::Closed });
+            }
+            let [word, tag] = self.segments.read_head(head.units);
+            let len = word as u32 as usize;
+            let units = units_of(len);
+            if len <= self.inline_max() && units <= tail.since(head).units {
+                let bundle = (word & BUNDLED != 0).then_some(tag);
+                return Ok(Look::Frame(Found { head, units, len, bundle }));
+            }
+            if header.ends.is_at(head) {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "the queue's memory was written over",
+                ));
+            }
+        }
+    }
+
+    /// Takes a frame that was copied, unless somebody else did.
+    #[inline]
+    fn take(&self, found: &Found) -> bool {
+        let header = self.header();
+        let next = found.head.after(found.units);
+        if !header.ends.take(found.head, next) {
+            return false;
+        }
+        header.room.wake_one_if(|| self.is_worth_a_wake(header.ends.tail(), next));
+        if self.segments.has_left(found.head.units, next.units) {
+            self.give_back(found.head, next);
+        }
+        true
+    }
+
+    /// Gives back memory that the head has left behind, unless producers have no time for that.
+    #[cold]
+    fn give_back(&self, from: Mark, to: Mark) {
+        let header = self.header();
+        if let Ok(Some(_lock)) = Held::take(&header.producers, || Some(Instant::now())) {
+            let (head, tail) = header.ends.look();
+            self.segments.give_back((from.units, to.units), (head.units, tail.units));
+        }
+    }
+
     /// Whether a consumer that left these marks wakes a producer now. Those that it lets sleep look again by themselves,
     /// soon: see [`Crowd::wait_impatiently`].
     fn is_worth_a_wake(&self, tail: Mark, head: Mark) -> bool {
-        let items = tail.items.wrapping_sub(head.items);
-        let bytes = tail.units.wrapping_sub(head.units) as usize * UNIT;
-        if items <= self.shape.items / 2 && bytes <= self.shape.ring_bytes as usize / 2 {
+        let Mark { items, units } = tail.since(head);
+        if items <= self.shape.items / 2 && units as usize * UNIT <= self.shape.ring_bytes as usize / 2 {
             return true;
         }
         let now = self.made.elapsed().as_micros() as u64;
@@ -292,7 +338,7 @@ impl Backlog {
         let header = self.header();
         header.room.wait_impatiently(timeout, || {
             // PAIR: hints; `push` looks again under the lock.
-            let (tail, head) = (Mark::of(header.tail.load(Acquire)), Mark::of(header.head.load(Acquire)));
+            let (head, tail) = header.ends.look();
             header.state.load(Relaxed) != OPEN || self.has_room(tail, head, units_of(len))
         })
     }
@@ -304,8 +350,9 @@ impl Backlog {
 
     /// Wakes another consumer if there is more.
     pub fn pass_on(&self) {
-        if self.len() > 0 {
-            self.header().messages.wake_one();
+        let messages = &self.header().messages;
+        if messages.seems_asleep() && self.len() > 0 {
+            messages.wake_one();
         }
     }
 
@@ -317,13 +364,13 @@ impl Backlog {
 
     /// How many messages there were at an instant during this call.
     pub fn len(&self) -> u32 {
-        let (tail, head) = self.snapshot();
-        tail.items.wrapping_sub(head.items)
+        let (head, tail) = self.header().ends.snapshot();
+        tail.since(head).items
     }
 
     /// Whether there was no room for even an empty message at an instant during this call.
     pub fn is_full(&self) -> bool {
-        let (tail, head) = self.snapshot();
+        let (head, tail) = self.header().ends.snapshot();
         !self.has_room(tail, head, 1)
     }
 
@@ -331,7 +378,7 @@ impl Backlog {
     pub fn watch(&self) {
         // PAIR: the load at the end of `push`, after its fence.
         self.header().watched.store(1, Relaxed);
-        crate::raw::atomic::fence(crate::raw::atomic::Ordering::SeqCst);
+        crate::raw::atomic::fence(SeqCst);
     }
 
     /// No more puts; no more gets either if `at_once`.
@@ -362,7 +409,7 @@ impl Backlog {
         let header = self.header();
         // PAIR: other callers; and `push`, whose message the caller took.
         let counted = header.done.fetch_update(Release, Acquire, |done| {
-            let put = Mark::of(header.tail.load(Acquire)).items;
+            let put = header.ends.tail().items;
             (done != put).then(|| done.wrapping_add(1))
         });
         if counted.is_ok() && self.is_finished() {
@@ -381,68 +428,23 @@ impl Backlog {
         let header = self.header();
         // PAIR: `task_done` released it.
         let done = header.done.load(Acquire);
-        done == Mark::of(header.tail.load(Acquire)).items
-    }
-
-    /// Tail and head as they were at one instant: the tail did not change around the look at the head.
-    fn snapshot(&self) -> (Mark, Mark) {
-        let header = self.header();
-        loop {
-            // PAIR: the stores in `push` and `pop`.
-            let tail = header.tail.load(Acquire);
-            let head = header.head.load(Acquire);
-            if header.tail.load(Acquire) == tail {
-                return (Mark::of(tail), Mark::of(head));
-            }
-        }
+        done == header.ends.tail().items
     }
 
     fn has_room(&self, tail: Mark, head: Mark, units: u32) -> bool {
-        let ring = self.shape.ring_bytes as usize;
-        let usable = if ring >= SPARSE_BYTES { ring - 2 * DISCARD_BYTES } else { ring };
-        let used = tail.units.wrapping_sub(head.units) as usize;
-        tail.items.wrapping_sub(head.items) < self.shape.items && (used + units as usize) * UNIT <= usable
-    }
-
-    /// Gives back the pages that the head has left behind for good.
-    fn discard(&self, from: u32, to: u32) {
-        const STEP: u32 = (DISCARD_BYTES / UNIT) as u32;
-        if self.shape.ring_bytes as usize >= SPARSE_BYTES && from / STEP != to / STEP {
-            let behind = self.offset((to / STEP).wrapping_sub(1).wrapping_mul(STEP));
-            // Pages that stay cost memory, nothing else.
-            let _ = self.memory.discard(HEADER_BYTES + behind, DISCARD_BYTES);
-        }
-    }
-
-    fn offset(&self, units: u32) -> usize {
-        (units as usize * UNIT) & (self.shape.ring_bytes as usize - 1)
-    }
-
-    /// Writes at an offset in the ring, which may lie behind its end.
-    fn write(&self, offset: usize, bytes: &[u8]) -> io::Result<()> {
-        let ring = self.shape.ring_bytes as usize;
-        let offset = offset & (ring - 1);
-        let (first, second) = bytes.split_at(bytes.len().min(ring - offset));
-        self.mapping.copy_in(HEADER_BYTES + offset, first)?;
-        self.mapping.copy_in(HEADER_BYTES, second)
-    }
-
-    fn read(&self, offset: usize, len: usize, bytes: &mut Vec<u8>) -> io::Result<()> {
-        let ring = self.shape.ring_bytes as usize;
-        let offset = offset & (ring - 1);
-        let first = len.min(ring - offset);
-        self.mapping.copy_out(HEADER_BYTES + offset, first, bytes)?;
-        self.mapping.copy_out(HEADER_BYTES, len - first, bytes)
+        let used = tail.since(head);
+        let bytes = (used.units as usize + units as usize) * UNIT;
+        used.items < self.shape.items && bytes <= self.shape.ring_bytes as usize
     }
 
     #[allow(clippy::cast_ptr_alignment)] // a page is aligned enough
     fn place(&self) -> *mut Header {
-        self.mapping.ptr().cast()
+        self.segments.header().cast()
     }
 
     fn header(&self) -> &Header {
         let header = self.place();
-        // SAFETY: duty: in bounds and aligned: `map` maps more than the header at a page's start; alive: the borrow of
+        // SAFETY: duty: in bounds and aligned: `Segments` maps more than the header at a page's start; alive: the borrow of
         // `self` keeps the mapping; valid and shareable: atomics, for which all bits are valid, and locks that `create`
         // has made before it gave the region to anybody.
         unsafe { &*header }
@@ -458,30 +460,15 @@ impl fmt::Debug for Backlog {
     }
 }
 
-impl Mark {
-    fn of(word: u64) -> Self {
-        Self { items: (word >> 32) as u32, units: word as u32 }
-    }
-
-    fn word(self) -> u64 {
-        (u64::from(self.items) << 32) | u64::from(self.units)
-    }
-
-    fn after(self, units: u32) -> Self {
-        Self { items: self.items.wrapping_add(1), units: self.units.wrapping_add(units) }
+impl Found {
+    /// Whether one consumer at a time takes it.
+    fn is_for_one(&self) -> bool {
+        self.bundle.is_some() || self.len > COPIED_TOGETHER_MAX
     }
 }
 
 fn units_of(len: usize) -> u32 {
     (1 + len.div_ceil(UNIT)) as u32
-}
-
-fn read_frame(frame: &[u8]) -> (u32, u32, u64) {
-    let word = |at: usize| {
-        frame.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |word| u32::from_le_bytes(*word))
-    };
-    let tag = frame.get(8..).and_then(|rest| rest.first_chunk()).map_or(0, |tag| u64::from_le_bytes(*tag));
-    (word(0), word(4), tag)
 }
 
 #[cfg(all(test, not(loom)))]

@@ -45,16 +45,88 @@ fn room_ends_in_items_and_in_bytes() {
     assert!(backlog.wait_for_room(0, Some(std::time::Duration::ZERO)));
 }
 
+fn resident(backlog: &Backlog) -> u64 {
+    backlog.segments.resident().expect("known")
+}
+
 #[test]
-fn a_large_ring_gives_its_pages_back() {
-    let backlog = Backlog::create(Shape { items: 100, ring_bytes: 16 << 20 }).unwrap();
-    for round in 0..1000_u32 {
-        let bytes = vec![round as u8; 60_000];
-        assert_eq!(push(&backlog, &bytes), Pushed::Done { watched: false });
-        assert_eq!(push(&backlog, &bytes), Pushed::Done { watched: false });
-        assert_eq!(pop(&backlog), Some(bytes.clone()));
-        assert_eq!(pop(&backlog), Some(bytes));
+fn a_queue_that_was_deep_gives_its_memory_back() {
+    let backlog = Backlog::create(Shape { items: 10_000, ring_bytes: 16 << 20 }).unwrap();
+    for round in 0..3_u32 {
+        for number in 0..200_u8 {
+            assert_eq!(push(&backlog, &vec![number; 60_000]), Pushed::Done { watched: false });
+        }
+        assert!(resident(&backlog) > 200 * 60_000, "round {round}");
+        for number in 0..200_u8 {
+            assert_eq!(pop(&backlog), Some(vec![number; 60_000]));
+        }
+        assert!(resident(&backlog) < 3 << 20, "round {round}: {} bytes stay", resident(&backlog));
     }
+}
+
+#[test]
+fn a_queue_that_is_never_deep_never_grows() {
+    let backlog = Backlog::create(Shape { items: 10, ring_bytes: 1 << 30 }).unwrap();
+    for round in 0..100_000_u32 {
+        push(&backlog, &[round as u8; 100]);
+        assert_eq!(pop(&backlog), Some(vec![round as u8; 100]));
+    }
+    assert!(resident(&backlog) < 200 << 10, "{} bytes", resident(&backlog));
+}
+
+#[test]
+fn each_message_is_got_once_and_whole_by_one_of_many() {
+    const EACH: u64 = 3000;
+    let backlog = Backlog::create(Shape { items: 8, ring_bytes: 64 << 10 }).unwrap();
+    // Short ones are copied by several at once, long ones by one.
+    let message = |number: u64| number.to_le_bytes().repeat(1 + number as usize * 7 % 600);
+    let take_all = || {
+        let (mut taken, mut bytes) = (Vec::new(), Vec::new());
+        loop {
+            match backlog.pop(&mut bytes, |_| Ok(Some(())), || None).unwrap() {
+                Popped::Frame(_) => backlog.pass_on(),
+                Popped::Closed => return taken,
+                Popped::Empty => {
+                    backlog.wait_for_message(None);
+                    continue;
+                }
+            }
+            let number = bytes.first_chunk().map_or(u64::MAX, |word| u64::from_le_bytes(*word));
+            assert!(bytes == message(number), "torn");
+            taken.push(number);
+        }
+    };
+    let put = |from: u64| {
+        for number in from * EACH..(from + 1) * EACH {
+            while push(&backlog, &message(number)) == Pushed::NoRoom {
+                backlog.wait_for_room(0, None);
+            }
+        }
+    };
+    let all: Vec<Vec<u64>> = std::thread::scope(|scope| {
+        let takers: Vec<_> = (0..3).map(|_| scope.spawn(take_all)).collect();
+        let putters: Vec<_> = (0..2)
+            .map(|from| {
+                scope.spawn({
+                    let put = &put;
+                    move || put(from)
+                })
+            })
+            .collect();
+        for putter in putters {
+            putter.join().unwrap();
+        }
+        backlog.close(false).unwrap();
+        takers.into_iter().map(|taker| taker.join().unwrap()).collect()
+    });
+    for taken in &all {
+        for from in 0..2 {
+            assert!(taken.iter().filter(|number| *number / EACH == from).is_sorted(), "a producer's order");
+        }
+    }
+    let mut all = all.concat();
+    all.sort_unstable();
+    assert!(all.into_iter().eq(0..2 * EACH));
 }
 
 #[test]

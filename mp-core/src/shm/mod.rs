@@ -35,6 +35,7 @@
 //            bytes:  ring ─ frames, validated by whoever reads them
 //  slab      bytes too many for a ring, recycled
 //  backlog   the messages of a queue: many producers, many consumers
+//            bytes: segments ─ memory that is used again behind the head
 // ```
 //
 // The parent believes nothing that a worker can write: every number from the region is checked before it is used, and
@@ -51,6 +52,7 @@ pub(crate) mod slab;
 
 mod cursor;
 mod held;
+mod segments;
 
 pub use crate::shared::array::{Array, ArrayGuard};
 pub use crate::shared::atomic::{Atomic, AtomicType};

@@ -2,6 +2,7 @@
 
 use crate::error::Failure;
 use crate::sys::Handle;
+use crate::wire::outgoing::{self, Outgoing};
 use crate::wire::{codec, handles};
 use serde::{Deserialize, Serialize};
 use std::any::type_name;
@@ -48,27 +49,39 @@ impl<'de> Arguments<'de> {
 }
 
 /// Where the result of one call goes.
-#[derive(Debug)]
+#[allow(missing_debug_implementations, reason = "a closure has none")]
 pub struct Reply<'a> {
     out: &'a mut Vec<u8>,
     handles: &'a mut Vec<Handle>,
+    long: Option<Long<'a>>,
 }
 
+/// Takes a long result in pieces, from where they are.
+pub type Long<'a> = &'a mut (dyn FnMut(&[&[u8]]) + 'a);
+
 impl<'a> Reply<'a> {
-    /// A reply that is appended to `out`, and its descriptors to `handles`.
+    /// A reply that is appended to `out`, or given to `long` if it is a long run of bytes, and its descriptors to `handles`.
     #[inline]
-    pub fn new(out: &'a mut Vec<u8>, handles: &'a mut Vec<Handle>) -> Self {
-        Self { out, handles }
+    pub fn new(out: &'a mut Vec<u8>, handles: &'a mut Vec<Handle>, long: Option<Long<'a>>) -> Self {
+        Self { out, handles, long }
     }
 
     /// The function returned `value`.
     #[inline]
     pub fn value<T: Serialize>(self, value: &T) -> Result<(), Failure> {
-        let encoded = handles::collecting_into(self.handles, || codec::encode(value, self.out));
+        let start = self.out.len();
+        let mut out = if self.long.is_some() { Outgoing::new(self.out) } else { Outgoing::whole(self.out) };
+        let encoded = handles::collecting_into(self.handles, || codec::encode_result(value, &mut out));
+        let apart = out.into_apart();
         encoded.map_err(|error| Failure::ResultUnencodable {
             type_name: type_name::<T>().into(),
             reason: error.to_string(),
-        })
+        })?;
+        if let Some(long) = self.long.filter(|_| !apart.is_empty()) {
+            let pieces: Vec<_> = outgoing::pieces(&self.out[start..], &apart).collect();
+            long(&pieces);
+        }
+        Ok(())
     }
 }
 

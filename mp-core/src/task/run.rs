@@ -1,7 +1,7 @@
 //! Runs one call and turns a panic into a report.
 
 use super::entry::Entry;
-use super::frame::{Arguments, Reply};
+use super::frame::{Arguments, Long, Reply};
 use crate::error::{Failure, PanicReport};
 use crate::sys::Handle;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -31,7 +31,7 @@ pub fn run(
     let mut carried = Vec::new();
     let mut handles = handles.into_iter().map(Some).collect();
     let mut arguments = Arguments::new(arguments, &mut handles);
-    OnCall::new(entry, runner).run(&mut arguments, out, &mut carried).map(|()| carried)
+    OnCall::new(entry, runner).run(&mut arguments, out, &mut carried, None).map(|()| carried)
 }
 
 /// This thread while it runs calls of a task and does nothing else.
@@ -49,8 +49,8 @@ impl OnCall {
         Self { entry, runner, outer }
     }
 
-    /// Decodes, calls and encodes into `out`, which is cut back to its old length on a failure; descriptors of the result
-    /// go into `carried`.
+    /// Decodes, calls and encodes into `out`, which is cut back to its old length on a failure, or gives a long run of
+    /// bytes to `long`; descriptors of the result go into `carried`.
     ///
     /// A panic on this thread is caught, kept silent and returned; panics on threads that the task started are printed
     /// as usual.
@@ -60,10 +60,14 @@ impl OnCall {
         arguments: &mut Arguments<'_>,
         out: &mut Vec<u8>,
         carried: &mut Vec<Handle>,
+        long: Option<Long<'_>>,
     ) -> Result<(), Failure> {
         let before = out.len();
-        let ended =
-            catch_unwind(AssertUnwindSafe(|| (self.entry.invoke)(arguments, Reply::new(out, carried))));
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            // One by one: only so can its own lifetime become a shorter one.
+            let long = long.map(|long| long as Long<'_>);
+            (self.entry.invoke)(arguments, Reply::new(out, carried, long))
+        }));
         let result = ended.unwrap_or_else(|payload| {
             let report = REPORT.take();
             Err(Failure::Panicked(report.unwrap_or_else(|| silent(self.entry, &*payload, self.runner))))

@@ -201,12 +201,12 @@ impl Berth {
     }
 
     fn respond_with(&mut self, kind: u8, flags: u8, seq: CallSeq, payload: &[u8]) -> io::Result<()> {
-        let head = |flags| FrameHead { kind, flags, count: 0, seq: seq.0 };
+        let head = FrameHead { kind, flags, count: 0, seq: seq.0 };
         if payload.len() <= limits::INLINE_BYTES_MAX {
-            self.push(head(flags), payload)
+            self.push(head, payload)
         } else {
-            let spilled = self.spill(payload)?;
-            self.push(head(flags | SPILLED), &spilled.to_bytes())
+            let stored = self.store(&[payload])?;
+            self.respond_spilled(head, stored)
         }
     }
 
@@ -258,23 +258,38 @@ impl Berth {
         Ok(())
     }
 
-    /// Puts a payload into our slab, once the parent has read what is in there.
-    fn spill(&mut self, payload: &[u8]) -> io::Result<Spilled> {
+    /// Puts a payload into our slab, once the parent has read what is in there. It counts when it is
+    /// [published](Self::respond_stored).
+    pub fn store(&mut self, pieces: &[&[u8]]) -> io::Result<Spilled> {
         if self.mail.news().lent {
             self.announce_all();
             self.mail.wait_for(|news| (!news.lent).then_some(()));
         }
-        match &mut self.ours {
-            Some(slab) if slab.len() >= payload.len() => slab.write(0, payload)?,
-            ours => {
-                let slab = Slab::create(payload.len())?;
-                slab.write(0, payload)?;
-                self.mail.send(&ToParent::Slab { id: slab.id() }, &[slab.handle()])?;
-                *ours = Some(slab);
-            }
+        let len = pieces.iter().map(|piece| piece.len()).sum();
+        let fitting = self.ours.take().filter(|slab| slab.len() >= len);
+        let slab = if let Some(slab) = fitting {
+            slab
+        } else {
+            let slab = Slab::create(len)?;
+            self.mail.send(&ToParent::Slab { id: slab.id() }, &[slab.handle()])?;
+            slab
+        };
+        let slab = self.ours.insert(slab);
+        let mut at = 0;
+        for piece in pieces {
+            slab.write(at, piece)?;
+            at += piece.len();
         }
+        Ok(Spilled { slab: slab.id(), len: len as u64 })
+    }
+
+    /// Publishes what was stored last.
+    pub fn respond_stored(&mut self, kind: u8, seq: CallSeq, stored: Spilled) -> io::Result<()> {
+        self.respond_spilled(FrameHead { kind, flags: 0, count: 0, seq: seq.0 }, stored)
+    }
+
+    fn respond_spilled(&mut self, head: FrameHead, stored: Spilled) -> io::Result<()> {
         self.mail.news().lent = true;
-        let slab = self.ours.as_ref().map_or(0, Slab::id);
-        Ok(Spilled { slab, len: payload.len() as u64 })
+        self.push(FrameHead { flags: head.flags | SPILLED, ..head }, &stored.to_bytes())
     }
 }

@@ -34,7 +34,7 @@ pub struct Lane {
     /// Slabs that the worker holds, and how long they were when it got them.
     known: HashMap<u64, usize>,
     /// The slab in which the worker's large results lie.
-    theirs: Option<(u64, Handle)>,
+    theirs: Option<Theirs>,
     /// Descriptors of results that have not been heard yet.
     carried: VecDeque<(CallSeq, Vec<Handle>)>,
     hung_up: bool,
@@ -43,6 +43,13 @@ pub struct Lane {
 /// How much of a ring is copied at once, in bytes, and how much of that for each result that may be in it.
 const RUN_BYTES: usize = 32 << 10;
 const RUN_BYTES_EACH: usize = 64;
+/// A slab of the worker. It stays mapped: the next result lies in the same pages.
+#[derive(Debug)]
+struct Theirs {
+    id: u64,
+    handle: Handle,
+    mapping: Option<Mapping>,
+}
 
 /// How long the payload of a call is whose arguments lie in a slab.
 const SPILLED_CALL_BYTES: usize = 20;
@@ -74,6 +81,18 @@ pub struct Violation(pub String);
 impl Violation {
     fn new(what: impl Into<String>) -> Self {
         Self(format!("its parent killed it because it broke the protocol: {}", what.into()))
+    }
+}
+
+impl Theirs {
+    /// Appends the first `len` bytes to `out`.
+    fn copy_out(&mut self, len: usize, out: &mut Vec<u8>) -> io::Result<()> {
+        let mapped = self.mapping.take().filter(|mapping| mapping.len() >= len);
+        let mapping = match mapped {
+            Some(mapping) => mapping,
+            None => Mapping::map(&Memory::from_handle(self.handle.try_clone()?, len)?, Access::Read)?,
+        };
+        self.mapping.insert(mapping).copy_out(0, len, out)
     }
 }
 
@@ -165,7 +184,7 @@ impl Lane {
             Ok(Some((ToParent::Slab { id }, handles))) => {
                 let handle = handles.into_iter().next();
                 let handle = handle.ok_or_else(|| Violation::new("a slab message without its descriptor"))?;
-                self.theirs = Some((id, handle));
+                self.theirs = Some(Theirs { id, handle, mapping: None });
                 Ok(Some(ToParent::Slab { id }))
             }
             Ok(Some((ToParent::Handles { call }, handles))) => {
@@ -336,7 +355,7 @@ impl Lane {
     }
 
     fn read_slab(&mut self, spilled: Spilled, out: &mut Vec<u8>) -> Result<(), Violation> {
-        while self.theirs.as_ref().is_none_or(|(id, _)| *id != spilled.slab) {
+        while self.theirs.as_ref().is_none_or(|theirs| theirs.id != spilled.slab) {
             match self.next_message()? {
                 Some(
                     ToParent::Slab { .. }
@@ -349,14 +368,11 @@ impl Lane {
                 }
             }
         }
-        let Some((_, handle)) = &self.theirs else { return Err(Violation::new("a result in no slab")) };
+        let Some(theirs) = &mut self.theirs else { return Err(Violation::new("a result in no slab")) };
         if spilled.len > limits::PAYLOAD_BYTES_MAX {
             return Err(Violation::new(format!("a result of {} bytes", spilled.len)));
         }
-        let copied = (|| {
-            let memory = Memory::from_handle(handle.try_clone()?, spilled.len as usize)?;
-            Mapping::map(&memory, Access::Read)?.copy_out(0, spilled.len as usize, out)
-        })();
+        let copied = theirs.copy_out(spilled.len as usize, out);
         copied.map_err(|error| {
             Violation::new(format!("its result of {} bytes cannot be read: {error}", spilled.len))
         })?;

@@ -34,14 +34,14 @@ pub fn is_vec<T>() -> bool {
     type_of::<T>() == TypeId::of::<Vec<u8>>()
 }
 
-/// `vec` as a `T` if `T` is `Vec<u8>`.
-pub fn into<T>(vec: Vec<u8>) -> Option<T> {
+/// `vec` as a `T` if `T` is `Vec<u8>`, else `vec`.
+pub fn into<T>(vec: Vec<u8>) -> Result<T, Vec<u8>> {
     if !is_vec::<T>() {
-        return None;
+        return Err(vec);
     }
     let vec = std::mem::ManuallyDrop::new(vec);
     // SAFETY: duty: the copy is of the type that it is: the comparison. Duty: one owner: the original is never dropped.
-    Some(unsafe { std::mem::transmute_copy::<Vec<u8>, T>(&vec) })
+    Ok(unsafe { std::mem::transmute_copy::<Vec<u8>, T>(&vec) })
 }
 
 /// The id of a type with all lifetimes taken for `'static` (after dtolnay's `typeid`).
@@ -86,7 +86,7 @@ mod tests {
         assert_eq!(of(&vec![1_i8]), None);
         assert_eq!(of(&"text"), None);
         assert_eq!(of(&[1_u8, 2]), None);
-        assert_eq!(into::<String>(b"x".to_vec()), None);
-        assert_eq!(into::<Vec<u8>>(b"xy".to_vec()), Some(b"xy".to_vec()));
+        assert_eq!(into::<String>(b"x".to_vec()), Err(b"x".to_vec()));
+        assert_eq!(into::<Vec<u8>>(b"xy".to_vec()), Ok(b"xy".to_vec()));
     }
 }

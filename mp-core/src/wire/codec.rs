@@ -2,7 +2,7 @@
 
 use super::bytes;
 use super::outgoing::Outgoing;
-use crate::check::never;
+use crate::sys::memory::in_large_pages;
 use postcard::ser_flavors::Flavor;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -46,11 +46,18 @@ pub fn encode_out<'a, T: Serialize>(value: &'a T, out: &mut Outgoing<'_, 'a>) ->
 pub fn decode_front<'de, T: Deserialize<'de>>(input: &'de [u8]) -> Result<(T, &'de [u8]), CodecError> {
     if bytes::is_vec::<T>()
         && let Ok((content, rest)) = postcard::take_from_bytes::<&[u8]>(input)
-        && let Some(value) = bytes::into(content.to_vec())
+        && let Ok(value) = bytes::into(copied(content))
     {
         return Ok((value, rest));
     }
     postcard::take_from_bytes(input).map_err(|error| explain(&error))
+}
+
+fn copied(content: &[u8]) -> Vec<u8> {
+    let mut copy = Vec::with_capacity(content.len());
+    in_large_pages(copy.spare_capacity_mut());
+    copy.extend_from_slice(content);
+    copy
 }
 
 /// What serde makes of a sequence of bytes one by one, all at once: postcard's length and the bytes.
@@ -71,32 +78,44 @@ fn encode_length(len: usize, out: &mut Vec<u8>) {
 
 /// Reads a value that fills `bytes` to the last byte.
 #[inline]
-pub fn decode<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, CodecError> {
-    let (value, rest) = decode_front(bytes)?;
+pub fn decode<'de, T: Deserialize<'de>>(input: &'de [u8]) -> Result<T, CodecError> {
+    let (value, rest) = decode_front(input)?;
     refuse_rest(rest)?;
     Ok(value)
 }
 
-/// As [`decode`]; the vector becomes the value if it can.
-pub fn decode_vec<T: DeserializeOwned>(mut input: Vec<u8>) -> Result<T, CodecError> {
-    if bytes::is_vec::<T>()
-        && let Ok((content, [])) = postcard::take_from_bytes::<&[u8]>(&input)
-    {
-        let head = input.len() - content.len();
-        input.drain(..head);
-        if let Some(value) = bytes::into(input) {
-            return Ok(value);
+/// Writes a result. It ends where its bytes end, so that a `Vec<u8>` is itself and needs no length.
+pub fn encode_result<'a, T: Serialize>(value: &'a T, out: &mut Outgoing<'_, 'a>) -> Result<(), CodecError> {
+    match bytes::of(value).filter(|_| bytes::is_vec::<T>()) {
+        Some(bytes) => {
+            out.run(bytes);
+            Ok(())
         }
-        never!("a vector of bytes that is none");
-        return Err(CodecError("this is a bug of mp".into()));
+        None => encode(value, out.bytes()),
     }
-    decode(&input)
+}
+
+/// Reads what [`encode_result`] wrote.
+pub fn decode_result<T: DeserializeOwned>(input: &[u8]) -> Result<T, CodecError> {
+    if bytes::is_vec::<T>() { decode_result_vec(copied(input)) } else { decode(input) }
+}
+
+/// As [`decode_result`]; the vector becomes the value if it can.
+pub fn decode_result_vec<T: DeserializeOwned>(input: Vec<u8>) -> Result<T, CodecError> {
+    match bytes::into(input) {
+        Ok(value) => Ok(value),
+        Err(input) => decode(&input),
+    }
 }
 
 /// Bytes that nobody read mean that the two sides disagree about the type.
 #[inline]
 pub fn refuse_rest(rest: &[u8]) -> Result<(), CodecError> {
-    if rest.is_empty() { Ok(()) } else { Err(CodecError(format!("{} bytes were left over", rest.len()))) }
+    if rest.is_empty() { Ok(()) } else { Err(left_over(rest)) }
+}
+
+fn left_over(rest: &[u8]) -> CodecError {
+    CodecError(format!("{} bytes were left over", rest.len()))
 }
 
 fn explain(error: &postcard::Error) -> CodecError {
@@ -159,11 +178,6 @@ mod tests {
             encode(&bytes, &mut at_once).unwrap();
             assert_eq!(at_once, postcard::to_allocvec(&bytes).unwrap(), "{len} bytes");
             assert_eq!(decode::<Vec<u8>>(&at_once).unwrap(), bytes);
-            assert_eq!(decode_vec::<Vec<u8>>(at_once.clone()).unwrap(), bytes);
-            assert_eq!(
-                decode_vec::<(u8, Vec<u8>)>([&[9], at_once.as_slice()].concat()).unwrap(),
-                (9, bytes.clone())
-            );
             assert_eq!(decode::<&[u8]>(&at_once).unwrap(), bytes);
         }
     }
@@ -172,7 +186,27 @@ mod tests {
     fn what_is_left_over_is_refused() {
         assert!(decode::<u8>(&[1, 2]).unwrap_err().to_string().contains("1 bytes"));
         assert!(decode::<Vec<u8>>(&[3, 1, 2]).is_err());
-        assert!(decode_vec::<Vec<u8>>(vec![3, 1, 2]).is_err());
-        assert!(decode_vec::<Vec<u8>>(vec![1, 2, 3]).unwrap_err().to_string().contains("1 bytes"));
+        assert!(decode_result_vec::<String>(vec![3, 1, 2]).is_err());
+        assert!(decode_result::<u8>(&[1, 2]).unwrap_err().to_string().contains("1 bytes"));
+    }
+
+    #[test]
+    fn a_result_of_bytes_is_itself() {
+        let written = |value: &Vec<u8>| {
+            let mut bytes = Vec::new();
+            encode_result(value, &mut Outgoing::new(&mut bytes)).unwrap();
+            bytes
+        };
+        for bytes in [vec![], vec![200], vec![1, 2, 3]] {
+            assert_eq!(written(&bytes), bytes);
+            assert_eq!(decode_result::<Vec<u8>>(&bytes).unwrap(), bytes);
+            let place = bytes.as_ptr();
+            let back: Vec<u8> = decode_result_vec(bytes).unwrap();
+            assert_eq!(back.as_ptr(), place, "moved");
+        }
+        let mut bytes = Vec::new();
+        encode_result(&(9_u8, vec![1_u8, 2]), &mut Outgoing::new(&mut bytes)).unwrap();
+        assert_eq!(decode_result::<(u8, Vec<u8>)>(&bytes).unwrap(), (9, vec![1, 2]));
+        assert_eq!(decode_result_vec::<(u8, Vec<u8>)>(bytes).unwrap(), (9, vec![1, 2]));
     }
 }

@@ -261,16 +261,23 @@ impl Desk {
         };
         let mut carried = Vec::new();
         let mut arguments = Arguments::new(arguments, &mut handles);
-        let code = match on_call.run(&mut arguments, &mut self.result, &mut carried) {
-            Ok(()) if carried.is_empty() => {
+        let (berth, mut stored) = (&mut self.berth, None);
+        let mut store = |pieces: &[&[u8]]| stored = Some(berth.store(pieces));
+        let ended = on_call.run(&mut arguments, &mut self.result, &mut carried, Some(&mut store));
+        let code = match (ended, stored) {
+            (Ok(()), Some(stored)) => {
+                self.berth.respond_stored(response::DONE, seq, stored?)?;
+                0
+            }
+            (Ok(()), None) if carried.is_empty() => {
                 self.berth.respond(response::DONE, seq, &self.result)?;
                 0
             }
-            Ok(()) => {
+            (Ok(()), None) => {
                 self.berth.respond_carrying(response::DONE, seq, &self.result, &carried)?;
                 0
             }
-            Err(failure) => {
+            (Err(failure), _) => {
                 encode_failure(&failure, &mut self.result);
                 self.berth.respond(response::FAIL, seq, &self.result)?;
                 PANICKED

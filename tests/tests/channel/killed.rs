@@ -3,6 +3,7 @@
 use crate::rounds;
 use mp::{JoinHandle, Queue, Sender};
 use mp_tests::{Random, scenario};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Messages of many lengths: within the ring, around its end, and beside it.
@@ -75,6 +76,30 @@ fn a_killed_producer_leaves_whole_messages_and_no_lock() {
             while take(Duration::ZERO) {}
             drop(child);
             assert!(queue.is_empty());
+        }
+    });
+}
+
+#[test]
+fn a_killed_producer_leaves_a_deep_queue_whole_and_growing() {
+    scenario(|| {
+        let mut random = Random::new();
+        let queue = Queue::builder().items(100_000).bytes(32 << 20).build().expect("a queue");
+        let mut there: VecDeque<(u32, u32)> = VecDeque::new();
+        for round in 0..rounds(10) as u32 {
+            let child = mp::spawn(put_for_ever, (round, queue.clone())).unwrap();
+            let more = random.below(12_000) as usize;
+            while queue.len() < there.len() + more {
+                std::hint::spin_loop();
+            }
+            kill(&child, &mut random);
+            let new = queue.len() - there.len();
+            there.extend((0..new as u32).map(|number| (round, number)));
+            let left = random.below(12_000) as usize;
+            while there.len() > left {
+                let (from, number) = there.pop_front().expect("one is there");
+                assert!(queue.try_get().unwrap() == message(from, number), "{from} {number}");
+            }
         }
     });
 }

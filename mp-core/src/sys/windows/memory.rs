@@ -4,6 +4,7 @@
 
 use super::{BorrowedHandle, Handle, borrow, unsupported};
 use std::io;
+use std::mem::MaybeUninit;
 
 /// What a mapping may be used for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,6 +27,9 @@ pub struct Memory {
 /// Memory made visible in this process.
 #[derive(Debug)]
 pub struct Mapping(());
+
+/// Asks for large pages for fresh room in a buffer: there is nobody to ask.
+pub fn in_large_pages(_: &mut [MaybeUninit<u8>]) {}
 
 /// How many processes the kernel has killed for want of memory: nobody counts.
 pub fn oom_kills() -> Option<u64> {
@@ -65,6 +69,12 @@ impl Memory {
 
     /// Makes it at least `len` bytes.
     pub fn grow(&mut self, _: usize) -> io::Result<()> {
+        Err(unsupported())
+    }
+
+    /// How many bytes of it exist.
+    #[cfg(test)]
+    pub fn resident(&self) -> io::Result<u64> {
         Err(unsupported())
     }
 

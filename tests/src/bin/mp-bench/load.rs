@@ -3,6 +3,7 @@
 use crate::Outcome;
 use crate::measure::{emit, hits, percentile, points_in_2ms, sample_us, scaled, seconds, sized};
 use mp::Pool;
+use mp::shm::Shared;
 use std::hint::black_box;
 
 /// The wrapping sum of all 64-bit words.
@@ -17,11 +18,17 @@ fn sum(bytes: &[u8]) -> u64 {
 }
 
 #[mp::task]
+fn sum_shared(bytes: &Shared<[u8]>) -> u64 {
+    sum_of_words(bytes)
+}
+
+#[mp::task]
 fn echo(bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-/// W4: 64 MiB to a worker: their sum comes back, or all of them.
+/// W4: 64 MiB to a worker: copied, by a handle of memory that it reads in place, and there and back. Their sum comes back, or all
+/// of them.
 pub fn large_arguments(variant: &str) -> Outcome {
     let words = sized(64 << 20) / 8;
     let payload: Vec<u8> =
@@ -35,6 +42,12 @@ pub fn large_arguments(variant: &str) -> Outcome {
     })?;
     let rate = |samples: &[f64]| payload.len() as f64 / percentile(samples, 0.5) / 1e3;
     emit("w4.send", variant, rate(&samples), "GB/s");
+    let shared = Shared::from_slice(&payload)?;
+    let samples = sample_us(1, count, || {
+        assert_eq!(pool.apply(sum_shared, (&shared,))?, expected);
+        Ok(())
+    })?;
+    emit("w4.send", &format!("{variant}-shared"), rate(&samples), "GB/s");
     let samples = sample_us(1, count, || {
         let back = pool.apply(echo, (&payload,))?;
         assert!(back.len() == payload.len() && back.last() == payload.last(), "not what was sent");

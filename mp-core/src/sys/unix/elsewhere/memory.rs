@@ -4,6 +4,7 @@
 
 use super::{BorrowedHandle, Handle, borrow, unsupported};
 use std::io;
+use std::mem::MaybeUninit;
 
 pub use super::access::Access;
 
@@ -17,6 +18,9 @@ pub struct Memory {
 /// Memory made visible in this process.
 #[derive(Debug)]
 pub struct Mapping(());
+
+/// Asks for large pages for fresh room in a buffer: there is nobody to ask.
+pub fn in_large_pages(_: &mut [MaybeUninit<u8>]) {}
 
 /// How many processes the kernel has killed for want of memory: nobody counts.
 pub fn oom_kills() -> Option<u64> {
@@ -56,6 +60,12 @@ impl Memory {
 
     /// Makes it at least `len` bytes.
     pub fn grow(&mut self, _: usize) -> io::Result<()> {
+        Err(unsupported())
+    }
+
+    /// How many bytes of it exist.
+    #[cfg(test)]
+    pub fn resident(&self) -> io::Result<u64> {
         Err(unsupported())
     }
 

@@ -10,8 +10,9 @@ use rustix::fs::{
     FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, fcntl_get_seals, fstat, fstatfs,
     ftruncate, memfd_create,
 };
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use std::ptr::NonNull;
 
@@ -21,6 +22,25 @@ pub use super::oom::oom_kills;
 /// `f_type` of the file system that memfds live in (`linux/magic.h`). A memfd of huge pages lives in another one, where
 /// a mapping may fault for want of a huge page.
 const TMPFS_MAGIC: u64 = 0x0102_1994;
+
+/// Asks for large pages for fresh room in a buffer, where the system has such a thing: with small ones, touching it for the first
+/// time takes longer than filling it.
+pub fn in_large_pages(room: &mut [MaybeUninit<u8>]) {
+    if room.len() < LARGE_PAGE {
+        return;
+    }
+    let skipped = room.as_ptr().align_offset(PAGE);
+    let (start, len) = (room.as_mut_ptr().wrapping_add(skipped), (room.len() - skipped) & !(PAGE - 1));
+    // SAFETY: duty: an advice that takes nothing away: this one changes how pages come, not what is in them. That the range
+    // is ours: whole pages within `room`. A kernel without large pages refuses, and nothing is lost.
+    let _ = unsafe { madvise(start.cast(), len, Advice::LinuxHugepage) };
+}
+
+/// What is shorter than a large page of the usual size gains nothing.
+const LARGE_PAGE: usize = 2 << 20;
+
+/// No page that the kernel might have is larger, but for large ones.
+const PAGE: usize = 64 << 10;
 
 /// Anonymous memory that can be given to other processes by its handle.
 #[derive(Debug)]
@@ -95,6 +115,12 @@ impl Memory {
             self.len = len;
         }
         Ok(())
+    }
+
+    /// How many bytes of it exist.
+    #[cfg(test)]
+    pub fn resident(&self) -> io::Result<u64> {
+        Ok(u64::try_from(fstat(&self.handle)?.st_blocks).unwrap_or(0) * 512)
     }
 
     /// Gives whole pages back to the system: they read as zeros, and exist again when somebody writes to them.
@@ -183,6 +209,7 @@ impl Mapping {
             return Err(invalid("a copy out of shared memory out of bounds"));
         }
         bytes.try_reserve(len)?;
+        in_large_pages(bytes.spare_capacity_mut());
         // SAFETY: duty: source and target are valid for the length and apart: the source is in bounds by the check
         // above, the target is the spare room just reserved in a vector of ours. Duty of `set_len`: the bytes are
         // written, by the copy.

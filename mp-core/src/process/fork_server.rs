@@ -123,6 +123,8 @@ impl ForkServer {
     /// Starts a server and waits until it has run what it is to run first.
     fn start(&self) -> Result<Running, Trouble> {
         let refused = |error| Trouble::Refused(Error::os("cannot start the fork server", error));
+        // Where nobody can make copies, that is known before anybody is started.
+        sys::fork::threads().map_err(refused)?;
         let name = children::next_name("forkserver");
         let (ours, theirs) = Socket::pair().map_err(refused)?;
         let env = std::env::vars_os().collect();

@@ -77,29 +77,33 @@ fn a_copy_has_pools_of_its_own() {
 
 #[test]
 fn what_is_buffered_is_written_once() {
-    for case in ["fork", "server"] {
-        let output = Command::new(env!("CARGO_BIN_EXE_start_program")).arg(case).output().unwrap();
-        let said = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(
-            said,
-            "half a line, and the rest\n",
-            "{case}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
+    scenario(|| {
+        for case in ["fork", "server"] {
+            let output = Command::new(env!("CARGO_BIN_EXE_start_program")).arg(case).output().unwrap();
+            let said = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(
+                said,
+                "half a line, and the rest\n",
+                "{case}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+    });
 }
 
 #[test]
 fn a_copy_reads_nothing_of_its_originals_input() {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_start_program"))
-        .arg("input")
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"for the original").unwrap();
-    let mut said = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
-    assert!(child.wait().unwrap().success());
-    assert_eq!(said, "0 bytes, then 16\n");
+    scenario(|| {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_start_program"))
+            .arg("input")
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"for the original").unwrap();
+        let mut said = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+        assert!(child.wait().unwrap().success());
+        assert_eq!(said, "0 bytes, then 16\n");
+    });
 }

@@ -175,15 +175,19 @@ fn a_server_ends_with_its_context_and_what_was_made_with_it_goes_on() {
 
 #[test]
 fn all_that_name_the_method_share_one_server() {
-    // In a program of its own: that server stays as long as the program.
-    let output =
-        std::process::Command::new(env!("CARGO_BIN_EXE_start_program")).arg("shared").output().unwrap();
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), "one for all, one for a context\n");
+    scenario(|| {
+        // In a program of its own: that server stays as long as the program.
+        let output =
+            std::process::Command::new(env!("CARGO_BIN_EXE_start_program")).arg("shared").output().unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), "one for all, one for a context\n");
+    });
 }
 
 #[test]
 fn a_context_says_what_it_is() {
-    assert_eq!(Context::default().method(), StartMethod::Spawn);
-    assert_eq!(Context::new(StartMethod::ForkServer).method(), StartMethod::ForkServer);
-    assert!(matches!(How::Fork.context().method(), StartMethod::Fork(_)));
+    scenario(|| {
+        assert_eq!(Context::default().method(), StartMethod::Spawn);
+        assert_eq!(Context::new(StartMethod::ForkServer).method(), StartMethod::ForkServer);
+        assert!(matches!(How::Fork.context().method(), StartMethod::Fork(_)));
+    });
 }

@@ -6,6 +6,7 @@ use mp::{Context, StartMethod};
 use mp_tests::{Random, lives, living_children, scenario, until};
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 #[mp::task]
@@ -125,6 +126,36 @@ fn a_start_waits_for_a_server_that_is_stopped_for_a_while() {
     });
 }
 
+/// A wait that a signal interrupts is no wait that is over.
+#[test]
+fn signals_to_the_program_do_not_disturb_a_start() {
+    extern "C" fn nothing(_: libc::c_int) {}
+    scenario(|| {
+        // SAFETY: duty: an async-signal-safe handler: it has no body.
+        unsafe { libc::signal(libc::SIGUSR2, nothing as *const () as libc::sighandler_t) };
+        // SAFETY: duty: none, the call takes nothing.
+        let starter = unsafe { libc::pthread_self() };
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    // SAFETY: duty: a thread that lives: it waits for this one.
+                    unsafe { libc::pthread_kill(starter, libc::SIGUSR2) };
+                    let begun = Instant::now();
+                    until(|| begun.elapsed() > Duration::from_micros(50));
+                }
+            });
+            let sums =
+                (0..10_u64).map(|x| How::Server.context().spawn(double, (x,)).and_then(|it| it.join()));
+            let sums: Result<Vec<_>, _> = sums.collect();
+            done.store(true, Ordering::Relaxed);
+            assert_eq!(sums.unwrap(), (0..10).map(|x| 2 * x).collect::<Vec<_>>());
+        });
+        // SAFETY: duty: a valid disposition: the default is one.
+        unsafe { libc::signal(libc::SIGUSR2, libc::SIG_DFL) };
+    });
+}
+
 /// Takes as long as a handshake may.
 #[test]
 fn a_server_that_is_stopped_for_ever_is_replaced() {
@@ -148,7 +179,7 @@ fn a_server_ends_with_its_context_and_what_was_made_with_it_goes_on() {
         let other = context.clone();
         let go_on = Event::new().unwrap();
         // Dropped at once: the copy may not have taken its first step.
-        let processes: Vec<_> = (0..rounds(20))
+        let processes: Vec<_> = (0..20)
             .map(|_| {
                 let context = How::Server.context();
                 context.spawn(wait_for, (go_on.clone(),)).unwrap()

@@ -4,13 +4,14 @@ use crate::How;
 use crate::scratch::Scratch;
 use crate::server::{double, servers, signal};
 use mp::ErrorKind;
-use mp_tests::scenario;
+use mp_tests::{scenario, until};
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 static TABLE: OnceLock<Vec<u8>> = OnceLock::new();
 static SUM: AtomicU64 = AtomicU64::new(0);
@@ -24,12 +25,27 @@ fn load(table: Vec<u8>, says: PathBuf) {
     TABLE.set(table).unwrap();
 }
 
-/// With helpers, which it waits for.
+/// Takes a moment to go.
+struct Lingering;
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        let begun = Instant::now();
+        until(|| begun.elapsed() > Duration::from_millis(20));
+    }
+}
+
+thread_local!(static LINGERING: Lingering = const { Lingering });
+
+/// With helpers, which it waits for: a scope ends before the last values of its threads are dropped.
 #[mp::task]
 fn add_in_parallel(numbers: Vec<u64>) {
     std::thread::scope(|scope| {
         for number in numbers {
-            scope.spawn(move || SUM.fetch_add(number, Ordering::Relaxed));
+            scope.spawn(move || {
+                LINGERING.with(|_| ());
+                SUM.fetch_add(number, Ordering::Relaxed);
+            });
         }
     });
 }
@@ -74,7 +90,7 @@ fn what_is_preloaded_runs_once_for_each_server_and_is_found_by_all() {
 #[test]
 fn helpers_that_a_preloaded_task_waited_for_are_no_threads_left_behind() {
     scenario(|| {
-        for _ in 0..crate::rounds(15) {
+        for _ in 0..crate::rounds(3) {
             let context = How::Server.context().preload(add_in_parallel, (vec![1_u64; 16],));
             assert_eq!(context.spawn(find, ()).unwrap().join().unwrap().1, 16);
         }

@@ -10,6 +10,10 @@ pub const DEPTH_MAX: u32 = 8;
 /// that never reaches `mp::main!()` must not be waited for much longer.
 pub const HANDSHAKE: Duration = Duration::from_secs(10);
 
+/// How long the threads of a fork server that its preloaded tasks have joined may take to be gone: the kernel wakes who
+/// joins before it takes the thread apart.
+pub const THREADS_SETTLE: Duration = Duration::from_secs(1);
+
 /// The default grace: how long a pool that is dropped lets running calls and finalizers go on.
 pub const GRACE: Duration = Duration::from_secs(2);
 

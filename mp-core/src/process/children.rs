@@ -30,7 +30,7 @@ struct Children {
 }
 
 fn ours() -> &'static Children {
-    CHILDREN.get().unwrap_or_else(|| CHILDREN.get_or_set(Children::default()))
+    CHILDREN.get_or_init(Children::default)
 }
 
 fn children() -> MutexGuard<'static, Vec<Child>> {

@@ -62,12 +62,12 @@ thread_local! {
 }
 
 /// Sets the identity of a worker process, once, before anything asks for it.
-pub fn assume(identity: Identity, worker: Option<WorkerInfo>) {
+pub fn assume(identity: &Identity, worker: Option<WorkerInfo>) {
     // What a thread of the original was, if this process is a copy.
     THREAD_WORKER.take();
-    IDENTITY.get_or_set(identity);
+    IDENTITY.get_or_init(|| identity.clone());
     if let Some(worker) = worker {
-        WORKER.get_or_set(worker);
+        WORKER.get_or_init(|| worker.clone());
     }
 }
 
@@ -85,9 +85,7 @@ pub fn as_worker<T>(worker: &WorkerInfo, f: impl FnOnce() -> T) -> T {
 
 /// Who this process is.
 pub fn identity() -> &'static Identity {
-    IDENTITY.get().unwrap_or_else(|| {
-        IDENTITY.get_or_set(Identity { name: "main".into(), parent: None, depth: 0, cpus: None })
-    })
+    IDENTITY.get_or_init(|| Identity { name: "main".into(), parent: None, depth: 0, cpus: None })
 }
 
 /// Whether this code runs in a worker process.

@@ -28,7 +28,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A fork server that runs when it is needed. Dropping it ends it, and none of the processes that it has made.
 #[derive(Debug, Default)]
@@ -98,17 +98,12 @@ impl ForkServer {
         let mut last = None;
         for _ in 0..ATTEMPTS {
             let ready = match running.take() {
-                // It may have died since; the request tells.
-                Some(server) if server.parent == std::process::id() => server,
-                Some(stranger) => {
-                    // Its socket and memory are ours to forget, its life is not ours to end.
-                    std::mem::forget(stranger);
-                    self.start()?
-                }
-                None => self.start()?,
+                // It may have died since; the request tells. What this process was copied from had another one.
+                Some(server) if server.parent == std::process::id() => Ok(server),
+                Some(_) | None => self.start(),
             };
-            let server = running.insert(ready);
-            match server.fork(name, surroundings, stderr) {
+            let made = ready.and_then(|ready| running.insert(ready).fork(name, surroundings, stderr));
+            match made {
                 Ok(made) => return Ok(made),
                 Err(Trouble::Refused(why)) => return Err(why),
                 Err(Trouble::Lost(why)) => {
@@ -126,8 +121,10 @@ impl ForkServer {
     }
 
     /// Starts a server and waits until it has run what it is to run first.
-    fn start(&self) -> Result<Running, Error> {
-        let refused = |error| Error::os("cannot start the fork server", error);
+    fn start(&self) -> Result<Running, Trouble> {
+        let refused = |error| Trouble::Refused(Error::os("cannot start the fork server", error));
+        // Where nobody can make copies, that is known before anybody is started.
+        sys::fork::threads().map_err(refused)?;
         let name = children::next_name("forkserver");
         let (ours, theirs) = Socket::pair().map_err(refused)?;
         let env = std::env::vars_os().collect();
@@ -154,22 +151,20 @@ impl ForkServer {
         }));
         let attached: Vec<_> = self.preload.iter().flat_map(|call| call.attached()).collect();
         let mut line = Line { socket: ours, inbox: Inbox::default() };
-        line.welcome(&child, &host, &attached)?;
-        match line.hear(&child, None)? {
-            ToParent::Ready => {}
-            ToParent::PreloadFailed { index, failure } => {
+        let heard = line.welcome(&host, &attached).and_then(|()| line.hear(None));
+        match heard {
+            Ok(ToParent::Ready) => Ok(Running { child, line, parent: std::process::id(), env, directory }),
+            Ok(ToParent::PreloadFailed { index, failure }) => {
                 let task = self.preload.get(index as usize).map_or("unknown", |call| call.entry.name);
-                return Err(Error::of_failure(failure, task).into_preload_failure(task));
+                Err(Trouble::Refused(Error::of_failure(failure, task).into_preload_failure(task)))
             }
-            ToParent::NotForked { why } => {
-                return Err(Error::new(
-                    ErrorKind::InvalidInput,
-                    format!("the fork server cannot serve: {why}"),
-                ));
+            Ok(ToParent::NotForked { why }) => {
+                let what = format!("the fork server cannot serve: {why}");
+                Err(Trouble::Refused(Error::new(ErrorKind::InvalidInput, what)))
             }
-            _ => return Err(out_of_turn()),
+            Ok(_) => Err(Trouble::Refused(out_of_turn())),
+            Err(silence) => Err(silence.of(&child)),
         }
-        Ok(Running { child, line, parent: std::process::id(), env, directory })
     }
 }
 
@@ -203,8 +198,8 @@ impl Running {
         drop((theirs, stdout, stderr));
         let heard = match sent {
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Err(own(error)),
-            Err(error) => Err(refused(error)),
-            Ok(()) => self.line.hear(&self.child, Some(limits::HANDSHAKE)),
+            Err(error) => Err(Silence::from(error)),
+            Ok(()) => self.line.hear(Some(limits::HANDSHAKE)),
         };
         let pid = match heard {
             Ok(ToParent::Forked { pid }) => pid,
@@ -214,11 +209,15 @@ impl Running {
                 return Err(Trouble::Refused(Error::new(ErrorKind::Os, what)));
             }
             other => {
-                let why = other.map_or_else(|error| error, |_| out_of_turn());
-                // It makes no copy from here on, but may have made ours.
+                // It makes no copy from here on, but may have made ours: that one is in the server's process group until it
+                // speaks, so the group, which ends with the server's reaping, has to stay until then.
                 let _ = self.child.signal(sys::process::Signal::Kill);
-                let _ = self.child.reap(None);
-                greeting(&ours).ok_or(Trouble::Lost(why))?
+                let made = greeting(&ours);
+                let why = match other {
+                    Ok(_) => out_of_turn(),
+                    Err(silence) => silence.of(&self.child).into_error(),
+                };
+                made.ok_or(Trouble::Lost(why))?
             }
         };
         let child = sys::process::adopt(pid).map_err(own)?;
@@ -249,58 +248,103 @@ impl Running {
 
 impl Line {
     /// Waits for the server's hello, and tells it what it is.
-    fn welcome(
-        &mut self,
-        child: &Child,
-        host: &ToWorker,
-        attached: &[BorrowedHandle<'_>],
-    ) -> Result<(), Error> {
-        let ToParent::Hello { magic, version, fingerprint, .. } =
-            self.hear(child, Some(limits::HANDSHAKE))?
-        else {
-            return Err(out_of_turn());
+    fn welcome(&mut self, host: &ToWorker, attached: &[BorrowedHandle<'_>]) -> Result<(), Silence> {
+        let ToParent::Hello { magic, version, fingerprint, .. } = self.hear(Some(limits::HANDSHAKE))? else {
+            return Err(Silence::Other(out_of_turn()));
         };
         if (magic, version, fingerprint) != (MAGIC, VERSION, registry().fingerprint()) {
-            return Err(Error::new(
+            return Err(Silence::Other(Error::new(
                 ErrorKind::Handshake,
                 format!("cannot start the fork server: {ANOTHER_PROGRAM}"),
-            ));
+            )));
         }
-        control::send(&self.socket, host, attached)
-            .map_err(|error| Error::os("cannot start the fork server", error))
+        Ok(control::send(&self.socket, host, attached)?)
     }
 
-    /// The next message, at most `timeout` from now.
-    fn hear(&mut self, child: &Child, timeout: Option<Duration>) -> Result<ToParent, Error> {
-        let failed = |error| Error::os("cannot listen to the fork server", error);
+    /// The next message, if it comes within `timeout`.
+    fn hear(&mut self, timeout: Option<Duration>) -> Result<ToParent, Silence> {
+        let deadline = timeout.map(|timeout| Instant::now() + timeout);
         loop {
-            match self.inbox.receive(&self.socket) {
-                Ok(Some((message, _))) => return Ok(message),
-                Ok(None) => {}
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset
-                    ) =>
-                {
-                    return Err(died(child));
-                }
-                Err(error) => return Err(failed(error)),
+            if let Some((message, _)) = self.inbox.receive(&self.socket)? {
+                return Ok(message);
             }
-            if !sys::poller::ready(self.socket.handle(), timeout).map_err(failed)? {
+            if !ready_by(self.socket.handle(), deadline)? {
                 let waited = timeout.unwrap_or_default();
-                return Err(Error::new(
+                return Err(Silence::Other(Error::new(
                     ErrorKind::Handshake,
                     format!("the fork server says nothing for {waited:?}"),
-                ));
+                )));
             }
+        }
+    }
+}
+
+/// Why a server is not heard.
+enum Silence {
+    /// It is gone.
+    Ended,
+    /// It is there.
+    Other(Error),
+}
+
+impl From<io::Error> for Silence {
+    fn from(error: io::Error) -> Self {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+        match error.kind() {
+            BrokenPipe | ConnectionReset | UnexpectedEof => Self::Ended,
+            _ => Self::Other(Error::os("cannot talk to the fork server", error)),
+        }
+    }
+}
+
+impl Silence {
+    /// What it means that `server` is silent. One that somebody has killed is worth another attempt; one that has left by
+    /// itself would do so again.
+    fn of(self, server: &Child) -> Trouble {
+        if let Self::Other(why) = self {
+            return Trouble::Refused(why);
+        }
+        let ended = server.reap(Some(limits::HANDSHAKE)).ok().flatten().map(|ended| ExitStatus(ended.status));
+        let how = ended.map_or_else(|| "nobody knows how".into(), |status| status.to_string());
+        let why = Error::new(
+            ErrorKind::Os,
+            format!(
+                "the fork server died ({how}): its preloaded tasks may have ended it, and have said why on stderr; they must \
+                 return, and a program must come to `mp::main!()` first of all"
+            ),
+        );
+        if ended.is_some_and(|status| status.code().is_some()) {
+            Trouble::Refused(why)
+        } else {
+            Trouble::Lost(why)
+        }
+    }
+}
+
+impl Trouble {
+    fn into_error(self) -> Error {
+        match self {
+            Self::Lost(why) | Self::Refused(why) => why,
+        }
+    }
+}
+
+/// Waits until something can be read, through signals; false if the time is over first.
+fn ready_by(handle: BorrowedHandle<'_>, deadline: Option<Instant>) -> io::Result<bool> {
+    loop {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        if sys::poller::ready(handle, left)? {
+            return Ok(true);
+        }
+        if left.is_some_and(|left| left.is_zero()) {
+            return Ok(false);
         }
     }
 }
 
 /// The number in the first message of a process whose control channel this is; `None` if nobody has the other end.
 fn greeting(channel: &Socket) -> Option<u32> {
-    if !sys::poller::ready(channel.handle(), Some(limits::HANDSHAKE)).ok()? {
+    if !ready_by(channel.handle(), Some(Instant::now() + limits::HANDSHAKE)).ok()? {
         return None;
     }
     match control::look(channel).ok()? {
@@ -312,17 +356,6 @@ fn greeting(channel: &Socket) -> Option<u32> {
 /// What a worker says that is not a copy of this program.
 pub const ANOTHER_PROGRAM: &str = "it is another program than its parent: the binary was replaced while it runs, or built \
                                    with another version of mp; restart the program";
-
-fn died(child: &Child) -> Error {
-    let how = match child.reap(Some(limits::HANDSHAKE)) {
-        Ok(Some(ended)) => ExitStatus(ended.status).to_string(),
-        Ok(None) | Err(_) => "nobody knows how".into(),
-    };
-    Error::new(
-        ErrorKind::Os,
-        format!("the fork server died ({how}); what its preloaded tasks wrote to stderr may say why"),
-    )
-}
 
 fn out_of_turn() -> Error {
     Error::new(ErrorKind::Handshake, "the fork server broke the protocol: it spoke out of turn")

@@ -11,11 +11,13 @@ use crate::shm::region::Region;
 use crate::sys::bell::Bell;
 use crate::sys::process::Child;
 use crate::sys::{self, BorrowedHandle, Handle};
+use crate::task::registry::registry;
 use crate::transport::control;
 use crate::transport::lane::Lane;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What can be chosen about a child's surroundings.
 #[derive(Clone, Debug, Default)]
@@ -61,6 +63,7 @@ pub fn launch(
     ours.set_nonblocking(true).map_err(refused)?;
     let Identity { name: parent, depth, .. } = current::identity();
     let init = ToWorker::Init(Box::new(Init {
+        fingerprint: registry().fingerprint(),
         name: name.into(),
         parent: (std::process::id(), parent.clone()),
         depth: depth + 1,
@@ -106,9 +109,10 @@ impl Tee {
 
 /// A handle by which children see that this process is gone.
 fn liveness() -> io::Result<&'static Handle> {
-    static LIVENESS: Own<Handle> = Own::new();
-    match LIVENESS.get() {
-        Some(handle) => Ok(handle),
-        None => Ok(LIVENESS.get_or_set(sys::process::parent_handle()?)),
+    static LIVENESS: Own<Arc<Handle>> = Own::new();
+    if let Some(handle) = LIVENESS.get() {
+        return Ok(handle);
     }
+    let handle = Arc::new(sys::process::parent_handle()?);
+    Ok(LIVENESS.get_or_init(|| handle.clone()))
 }

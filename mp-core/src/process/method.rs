@@ -207,7 +207,8 @@ impl Start {
         let refused = |error| Error::os(format!("cannot start the process \"{name}\""), error);
         // A spawn finds out by itself; a copy could tell nobody.
         if let (Self::Server(_) | Self::Fork(_), Some(directory)) = (self, &surroundings.current_dir) {
-            std::fs::read_dir(directory).map_err(refused)?;
+            // What `chdir` needs: that something can be found in there.
+            std::fs::metadata(directory.join(".")).map_err(refused)?;
         }
         match self {
             Self::Spawn => spawn(surroundings, stderr).map_err(refused),

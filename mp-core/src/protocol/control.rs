@@ -57,6 +57,8 @@ pub enum ToParent {
 /// Everything a worker must know.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Init {
+    /// The parent's registry: by it a program that is not the same refuses to run anything.
+    pub fingerprint: u64,
     /// This process's name along its ancestry, such as `main-2:1`.
     pub name: String,
     /// The parent's process id and name.

@@ -3,6 +3,7 @@
 //! It has one thread, so nobody watches over it: a signal ends it with its parent. Its copies are its parent's children.
 
 use super::serve::{PANICKED, Trouble, complain, first_call};
+use crate::limits;
 use crate::process::current::{self, Identity};
 use crate::protocol::control::{self, Fork, ToParent, ToWorker};
 use crate::sys::fork::Copied;
@@ -15,6 +16,8 @@ use std::io;
 use std::path::Path;
 use std::process::exit;
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// A fork server that is ready to serve.
 pub struct Host {
@@ -35,7 +38,7 @@ impl Host {
         sys::entry::ignore_interrupt().map_err(os("cannot say what SIGINT does"))?;
         let _ = sys::entry::set_name(&orders.name);
         current::assume(
-            Identity {
+            &Identity {
                 name: orders.name,
                 parent: Some(orders.parent),
                 depth: orders.depth,
@@ -51,7 +54,7 @@ impl Host {
             }
         }
         let host = Self { mail, inbox };
-        match sys::fork::threads() {
+        match settled_threads() {
             Ok(1) => host.say(&ToParent::Ready),
             Ok(threads) => host.say(&ToParent::NotForked {
                 why: format!(
@@ -87,6 +90,21 @@ impl Host {
         }
     }
 }
+
+/// How many threads there are when those are gone that are about to end: whoever joined one may see it a little longer.
+fn settled_threads() -> io::Result<u64> {
+    let began = Instant::now();
+    loop {
+        let threads = sys::fork::threads()?;
+        if threads == 1 || began.elapsed() > limits::THREADS_SETTLE {
+            return Ok(threads);
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// How often the threads are counted.
+const LOOK_EVERY: Duration = Duration::from_micros(100);
 
 /// Ends the fork server, and what its preloaded tasks have started.
 fn leave() -> ! {

@@ -6,6 +6,7 @@ use crate::check::never;
 use crate::error::{Failure, PanicReport};
 use crate::ids::CallSeq;
 use crate::process::current::{self, Identity, WorkerInfo};
+use crate::process::fork_server::ANOTHER_PROGRAM;
 use crate::process::gate;
 use crate::process::own::Own;
 use crate::protocol::control::{FirstArguments, FirstCall, Init, MAGIC, Role, ToParent, ToWorker, VERSION};
@@ -95,6 +96,9 @@ fn start(channel: Socket) -> Result<Started, Trouble> {
     }
     let mut inbox = Inbox::default();
     match mail.receive(&mut inbox).map_err(os("did not get its orders"))? {
+        Some((ToWorker::Init(init), _)) if init.fingerprint != registry().fingerprint() => {
+            Err(Trouble("cannot serve", io::Error::other(ANOTHER_PROGRAM)))
+        }
         Some((ToWorker::Init(init), handles)) => {
             Worker::start(mail, inbox, *init, handles).map(Box::new).map(Started::Worker)
         }
@@ -143,7 +147,7 @@ impl Worker {
             Parts::of(handles, init.tee).map_err(os("got bad orders"))?;
         let end = region.into_worker();
         let recorder = end.recorder.clone();
-        RECORDER.get_or_set(recorder.clone());
+        RECORDER.get_or_init(|| recorder.clone());
         recorder.lighten();
         let worker = assume(&init);
         let interrupt =
@@ -354,12 +358,12 @@ fn assume(init: &Init) -> Option<u32> {
     let _ = sys::entry::set_name(&init.name);
     match &init.role {
         Role::Process => {
-            current::assume(identity, None);
+            current::assume(&identity, None);
             None
         }
         Role::Pool { pool, index, .. } => {
             let worker = WorkerInfo { index: *index, pid, name: init.name.clone(), pool: pool.clone() };
-            current::assume(identity, Some(worker));
+            current::assume(&identity, Some(worker));
             Some(*index)
         }
     }

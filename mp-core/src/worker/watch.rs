@@ -1,12 +1,13 @@
 //! The threads that keep a worker from outliving its parent, read the control socket, and pass stderr on.
 
+use crate::process::own::Own;
 use crate::shm::recorder::WorkerRecorder;
 use crate::sys::pipe::Available;
 use crate::sys::{self, Handle};
 use crate::transport::berth::{Mail, Told};
 use crate::transport::control::Inbox;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -29,13 +30,12 @@ pub struct Watched {
 /// Starts the threads.
 pub fn start(watched: Watched) -> io::Result<()> {
     let Watched { parent, pid, mail, inbox, recorder, stderr } = watched;
-    let stderr = match stderr {
-        Some((pipe, real)) => {
-            sys::process::on_exit(let_pass)?;
-            Some(Tee { pipe, real, recorder })
-        }
-        None => None,
-    };
+    let stderr = stderr.map(|(pipe, real)| {
+        static ONCE: Once = Once::new();
+        // Without room for one more exit handler the parent may pass on a piece twice.
+        ONCE.call_once(|| drop(sys::process::on_exit(let_pass)));
+        Tee { pipe, real, recorder }
+    });
     sys::thread::spawn_bare("mp-watch", Box::new(move || watch(&parent, &mail, inbox, stderr)))?;
     sys::entry::heed_parents_death(pid)
 }
@@ -95,7 +95,11 @@ fn watch_by_number(others: usize) {
 }
 
 /// Held while a piece of stderr is taken, written and noted as passed on.
-static PASSING: Mutex<()> = Mutex::new(());
+static PASSING: Own<Mutex<()>> = Own::new();
+
+fn passing() -> &'static Mutex<()> {
+    PASSING.get_or_init(Mutex::default)
+}
 
 /// How long the end of this process waits for a piece that is being passed on: where stderr leads to may stand still.
 const PASS_WITHIN: Duration = Duration::from_millis(200);
@@ -105,7 +109,7 @@ const PASS_WITHIN: Duration = Duration::from_millis(200);
 extern "C" fn let_pass() {
     let began = Instant::now();
     while began.elapsed() < PASS_WITHIN {
-        if let Ok(passing) = PASSING.try_lock() {
+        if let Ok(passing) = passing().try_lock() {
             return std::mem::forget(passing);
         }
         thread::sleep(Duration::from_micros(100));
@@ -121,7 +125,7 @@ impl Tee {
         while open {
             // An interrupted wait looks for nothing.
             let _ = sys::poller::ready(sys::borrow(pipe), None);
-            let _passing = PASSING.lock();
+            let _passing = passing().lock();
             let bytes = recorder.take_stderr(|room| match sys::pipe::read_now(sys::borrow(pipe), room) {
                 Ok(Available::Bytes(count)) => count,
                 Ok(Available::End) | Err(_) => {

@@ -1,8 +1,8 @@
-//! A program at a terminal that is interrupted: `family_interrupt CASE`. It says "ready" when Ctrl-C may come.
+//! A program at a terminal that is interrupted: `family_interrupt CASE [forkserver]`. It says "ready" when Ctrl-C may come.
 
 #![allow(clippy::unwrap_used)] // a test stops at the first thing that is not as it should be
 
-use mp::{Error, Pool};
+use mp::{Error, Pool, StartMethod};
 use rustix::process::{ioctl_tiocsctty, setsid};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -23,10 +23,12 @@ fn main() -> Result<(), Error> {
         unsafe { libc::signal(libc::SIGINT, handle as *const () as libc::sighandler_t) };
     }
     let short = Duration::from_millis(200);
+    let method = std::env::args().nth(2).map_or(StartMethod::Spawn, |_| StartMethod::ForkServer);
+    let builder = Pool::builder().workers(2).start_method(method);
     let pool = match case.as_str() {
-        "twice" => Pool::builder().workers(2).grace(Duration::from_secs(3600)),
-        "starting" => Pool::builder().workers(2).grace(short).initializer(stuck, (1_u64,)),
-        _ => Pool::builder().workers(2).grace(short),
+        "twice" => builder.grace(Duration::from_secs(3600)),
+        "starting" => builder.grace(short).initializer(stuck, (1_u64,)),
+        _ => builder.grace(short),
     }
     .build()?;
     match case.as_str() {

@@ -21,7 +21,8 @@ struct Program {
 }
 
 impl Program {
-    fn start(case: &str) -> Self {
+    /// With one argument or two.
+    fn start(arguments: &str) -> Self {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let terminal = openpt(flags).unwrap();
         grantpt(&terminal).unwrap();
@@ -34,7 +35,7 @@ impl Program {
         };
         let name = new_mark();
         let mut command = Command::new(env!("CARGO_BIN_EXE_family_interrupt"));
-        mark(&mut command, &name).arg(case).env("RUST_BACKTRACE", "1");
+        mark(&mut command, &name).args(arguments.split(' ')).env("RUST_BACKTRACE", "1");
         let child = command.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
         let mut program = Self { child, terminal: terminal.into(), said: String::new(), name };
         program.hear(Some("ready"));
@@ -75,7 +76,7 @@ impl Program {
 #[test]
 fn one_ctrl_c_gives_control_back_and_the_program_ends_in_order() {
     scenario(|| {
-        for case in ["short", "iterator", "stuck", "starting"] {
+        for case in ["short", "iterator", "stuck", "starting", "stuck forkserver"] {
             let mut program = Program::start(case);
             program.press(CTRL_C);
             let (status, said) = program.end();
@@ -105,10 +106,12 @@ fn a_second_ctrl_c_ends_the_program_at_once() {
 #[test]
 fn ctrl_c_ends_a_program_that_waits_for_no_call_as_it_ends_any_other() {
     scenario(|| {
-        let mut program = Program::start("idle");
-        program.press(CTRL_C);
-        let (status, said) = program.end();
-        assert_eq!(status.signal(), Some(libc::SIGINT), "{said}");
+        for case in ["idle", "idle forkserver"] {
+            let mut program = Program::start(case);
+            program.press(CTRL_C);
+            let (status, said) = program.end();
+            assert_eq!(status.signal(), Some(libc::SIGINT), "{said}");
+        }
     });
 }
 

@@ -124,7 +124,7 @@ fn flush() {
 }
 
 /// Makes the surroundings of this process, which has one thread, those that somebody has chosen for it. A stream that is
-/// `None` is closed for the one who chose: it becomes the null device.
+/// `None` is closed for the one who chose: it becomes the null device, as stdin is.
 pub fn take_place(
     stdout: Option<Handle>,
     stderr: Option<Handle>,
@@ -132,6 +132,7 @@ pub fn take_place(
     current_dir: Option<&Path>,
 ) -> io::Result<()> {
     let stream = |given: Option<Handle>| given.map_or_else(pipe::null, Ok);
+    rustix::stdio::dup2_stdin(pipe::null()?)?;
     rustix::stdio::dup2_stdout(stream(stdout)?)?;
     rustix::stdio::dup2_stderr(stream(stderr)?)?;
     for (name, value) in env {
@@ -211,3 +212,32 @@ const GLIBC_THREAD_BYTES: usize = 1024;
 
 /// musl keeps more words than this about a thread; the number is the 13th on machines of 64 bits, the 7th on others.
 const MUSL_THREAD_WORDS: usize = 24;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_with_several_threads_is_counted_and_makes_no_sibling() {
+        let (done, until_done) = std::sync::mpsc::channel::<()>();
+        let other = std::thread::spawn(move || until_done.recv());
+        assert!(threads().expect("/proc is mounted") > 1);
+        let refused = sibling().expect_err("the copy would have one thread");
+        assert!(refused.to_string().contains("threads, and only one of them"), "{refused}");
+        drop(done);
+        let _ = other.join();
+    }
+
+    #[test]
+    fn the_notes_on_a_thread_hold_its_number() {
+        let check = || {
+            let notes = LibcNotes::of_this_thread().expect("known on this C library");
+            // SAFETY: duty: readable: `of_this_thread` has read it.
+            let number = unsafe { notes.number.read_volatile() };
+            assert_eq!(number, gettid().as_raw_nonzero().get());
+            notes.number.addr()
+        };
+        let other = std::thread::spawn(check).join().expect("the same on another thread");
+        assert_ne!(check(), other, "each has its own");
+    }
+}

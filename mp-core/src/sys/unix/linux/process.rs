@@ -118,6 +118,8 @@ pub fn spawn(spawn: Spawn) -> io::Result<Child> {
 pub fn adopt(pid: u32) -> io::Result<Child> {
     let (pid, handle) = open(pid)?;
     wait_for(&handle, libc::WNOWAIT)?;
+    // It does the same: until one of us has, it would end with the group that it was born into.
+    let _ = rustix::process::setpgid(Some(pid), Some(pid));
     Ok(Child { pid, handle, parents_peak: 0, parent: getpid(), ended: Mutex::new(None) })
 }
 

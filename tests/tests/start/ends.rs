@@ -1,0 +1,96 @@
+//! How a process ended.
+
+use crate::kinds::{End, Kind, Order, Place, one};
+use crate::{ALL, How};
+use mp::JoinHandle;
+use mp_tests::{lives, scenario, until};
+use std::time::Duration;
+
+#[mp::task]
+fn strike(kind: Kind) {
+    kind.strike(false);
+}
+
+#[mp::task]
+fn double(x: u64) -> u64 {
+    2 * x
+}
+
+#[mp::task]
+fn wait_for_ever() {
+    loop {
+        std::thread::park();
+    }
+}
+
+#[test]
+fn the_end_of_a_process_is_told_exactly() {
+    scenario(|| {
+        for how in ALL {
+            let context = how.context();
+            let process = context.spawn(double, (21,)).unwrap();
+            process.wait().unwrap();
+            assert_eq!(process.exit_status().unwrap().code(), Some(0));
+            assert_eq!(process.join().unwrap(), 42);
+            for kind in Kind::DEADLY {
+                let process = context.process(strike, (kind,)).env_remove("RUST_BACKTRACE").start().unwrap();
+                process.wait().unwrap();
+                let code = process.exit_status().unwrap().code();
+                let error = process.join().unwrap_err();
+                if kind == Kind::Panic {
+                    assert_eq!(error.panic().unwrap().message, "struck by Panic", "{how:?}");
+                    assert_eq!(code, Some(101), "{how:?}");
+                } else {
+                    kind.check_death(error.worker_lost().unwrap());
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn signals_reach_a_process_however_it_was_started() {
+    scenario(|| {
+        for how in ALL {
+            let context = how.context();
+            let check = |send: fn(&JoinHandle<()>), name: &str| {
+                let process = context.spawn(wait_for_ever, ()).unwrap();
+                let pid = process.pid();
+                assert!(mp::active_children().iter().any(|child| child.pid == pid));
+                assert!(process.wait_timeout(Duration::ZERO).is_err());
+                send(&process);
+                process.wait().unwrap();
+                assert_eq!(process.exit_status().unwrap().signal_name(), Some(name), "{how:?}");
+                assert!(!lives(pid));
+            };
+            check(|process| process.terminate().unwrap(), "SIGTERM");
+            check(|process| process.kill().unwrap(), "SIGKILL");
+            // Dropped while it runs: a daemon goes on until it is told.
+            let process = context.spawn(double, (1,)).unwrap();
+            let pid = process.pid();
+            drop(process);
+            until(|| !std::path::Path::new(&format!("/proc/{pid}")).exists());
+        }
+    });
+}
+
+#[test]
+fn a_worker_that_dies_fails_one_item_with_its_own_status() {
+    scenario(|| {
+        for how in ALL {
+            let pool = how.context().pool_builder().workers(2).env_remove("RUST_BACKTRACE").build().unwrap();
+            for kind in Kind::DEADLY {
+                let end = End { place: Place::Running, kind, aloud: kind == Kind::Abort && how != How::Fork };
+                let error = pool.apply(one, (Order { number: 1, end: Some(end) },)).unwrap_err();
+                kind.check(&error, "one", None, end.aloud);
+                let values = pool.map(double, 0..20_u64).unwrap();
+                assert_eq!(values, (0..20).map(|x| 2 * x).collect::<Vec<_>>(), "{how:?}");
+            }
+            until(|| {
+                let there = pool.workers();
+                pool.apply(double, (1,)).unwrap();
+                there.len() == 2 && there.iter().all(|worker| lives(worker.pid))
+            });
+        }
+    });
+}

@@ -1,0 +1,109 @@
+//! Copies of this very process.
+
+use crate::How;
+use crate::server::double;
+use mp::sync::Event;
+use mp_tests::{lives, scenario};
+use std::io::Read;
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+static STATE: AtomicU64 = AtomicU64::new(0);
+
+#[mp::task]
+fn state() -> u64 {
+    STATE.fetch_add(1, Ordering::Relaxed)
+}
+
+#[mp::task]
+fn wait_for(event: Event) {
+    event.wait();
+}
+
+#[mp::task]
+fn children() -> usize {
+    mp::active_children().len()
+}
+
+#[mp::task]
+fn nested_sum() -> u64 {
+    crate::CLEAN
+        .iter()
+        .map(|how| how.context().pool(2).unwrap().map(double, 0..5_u64).unwrap().iter().sum::<u64>())
+        .sum()
+}
+
+#[test]
+fn a_copy_finds_the_state_of_its_original_and_changes_its_own() {
+    scenario(|| {
+        let context = How::Fork.context();
+        STATE.store(41, Ordering::Relaxed);
+        assert_eq!(context.spawn(state, ()).unwrap().join().unwrap(), 41);
+        assert_eq!(STATE.load(Ordering::Relaxed), 41);
+        let pool = context.pool(1).unwrap();
+        assert_eq!([pool.apply(state, ()).unwrap(), pool.apply(state, ()).unwrap()], [41, 42]);
+    });
+}
+
+#[test]
+fn a_copy_neither_knows_nor_ends_its_siblings() {
+    scenario(|| {
+        let context = How::Fork.context();
+        let go_on = Event::new().unwrap();
+        let sibling = context.process(wait_for, (go_on.clone(),)).start().unwrap();
+        let pool = context.pool(1).unwrap();
+        // It leaves by `exit`, which does not wait for the sibling: this test would hang.
+        assert_eq!(context.spawn(children, ()).unwrap().join().unwrap(), 0);
+        assert_eq!(pool.apply(children, ()).unwrap(), 0);
+        drop(pool);
+        assert!(sibling.is_alive() && lives(sibling.pid()));
+        go_on.set();
+        sibling.join().unwrap();
+    });
+}
+
+#[test]
+fn a_copy_has_pools_of_its_own() {
+    scenario(|| {
+        // One that is at work in the original is none of the copy's business.
+        let server = How::Server.context();
+        let pool = server.pool(1).unwrap();
+        assert_eq!(pool.apply(double, (1,)).unwrap(), 2);
+        assert_eq!(How::Fork.context().spawn(nested_sum, ()).unwrap().join().unwrap(), 40);
+        assert_eq!(pool.apply(double, (1,)).unwrap(), 2);
+        assert_eq!(server.spawn(double, (2,)).unwrap().join().unwrap(), 4);
+    });
+}
+
+#[test]
+fn what_is_buffered_is_written_once() {
+    scenario(|| {
+        for case in ["fork", "server"] {
+            let output = Command::new(env!("CARGO_BIN_EXE_start_program")).arg(case).output().unwrap();
+            let said = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(
+                said,
+                "half a line, and the rest\n",
+                "{case}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+    });
+}
+
+#[test]
+fn a_copy_reads_nothing_of_its_originals_input() {
+    scenario(|| {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_start_program"))
+            .arg("input")
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"for the original").unwrap();
+        let mut said = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+        assert!(child.wait().unwrap().success());
+        assert_eq!(said, "0 bytes, then 16\n");
+    });
+}

@@ -1,0 +1,139 @@
+//! Pools of workers that are copies.
+
+use crate::How;
+use crate::scratch::Scratch;
+use crate::server::{double, servers};
+use mp::sync::Event;
+use mp::{Pool, PoolBuilder};
+use mp_tests::{lives, living_children, scenario, until};
+use std::path::PathBuf;
+use std::time::Duration;
+
+fn builder(workers: usize) -> PoolBuilder {
+    How::Server.context().pool_builder().workers(workers)
+}
+
+#[mp::task]
+fn add(x: u64, y: u64) -> u64 {
+    x + y
+}
+
+#[mp::task]
+fn stuck(begun: Event) {
+    begun.set();
+    loop {
+        std::thread::park();
+    }
+}
+
+#[mp::task]
+fn note(path: PathBuf) {
+    std::fs::write(path.join(std::process::id().to_string()), "").unwrap();
+}
+
+#[mp::task]
+fn pid(_item: u64) -> u32 {
+    std::process::id()
+}
+
+#[test]
+fn every_verb_works_on_copies() {
+    scenario(|| {
+        let pool = builder(2).build().unwrap();
+        let doubled: Vec<u64> = (0..100).map(|x| 2 * x).collect();
+        let pairs: Vec<(u64, u64)> = (0..100).map(|x| (x, x)).collect();
+        assert_eq!(pool.apply(double, (4,)).unwrap(), 8);
+        assert_eq!(pool.apply_async(double, (4,)).wait().unwrap(), 8);
+        assert_eq!(pool.map(double, 0..100_u64).unwrap(), doubled);
+        assert_eq!(pool.map_async(double, 0..100_u64).wait().unwrap(), doubled);
+        assert_eq!(pool.starmap(add, pairs.clone()).unwrap(), doubled);
+        assert_eq!(pool.starmap_async(add, pairs.clone()).wait().unwrap(), doubled);
+        assert!(pool.try_starmap(add, pairs).into_iter().map(Result::unwrap).eq(doubled.iter().copied()));
+        assert!(pool.try_map(double, 0..100_u64).into_iter().map(Result::unwrap).eq(doubled.iter().copied()));
+        assert_eq!(pool.imap(double, 0..100_u64).collect::<Result<Vec<_>, _>>().unwrap(), doubled);
+        for (index, value) in pool.imap_unordered(double, 0..100_u64) {
+            assert_eq!(value.unwrap(), doubled[index]);
+        }
+        let long = vec![3_u8; 3 << 20];
+        assert_eq!(pool.apply(length, (long,)).unwrap(), 3 << 20);
+    });
+}
+
+#[mp::task]
+fn length(bytes: &[u8]) -> usize {
+    bytes.len()
+}
+
+#[test]
+fn initializer_finalizer_and_recycling_are_as_with_fresh_processes() {
+    scenario(|| {
+        let scratch = Scratch::new();
+        let [started, ended] = ["started", "ended"].map(|name| {
+            std::fs::create_dir(scratch.file(name)).unwrap();
+            scratch.file(name)
+        });
+        let pool = builder(2)
+            .initializer(note, (started.clone(),))
+            .finalizer(note, (ended.clone(),))
+            .max_tasks_per_worker(3)
+            .build()
+            .unwrap();
+        let mut calls = std::collections::BTreeMap::<u32, usize>::new();
+        for pid in pool.map(pid, 0..30_u64).unwrap() {
+            *calls.entry(pid).or_default() += 1;
+        }
+        assert!(calls.len() >= 10 && calls.values().all(|count| *count <= 3), "{calls:?}");
+        pool.shutdown(false).unwrap();
+        let noted = |path: PathBuf| std::fs::read_dir(path).unwrap().count();
+        assert_eq!(noted(started), noted(ended));
+    });
+}
+
+#[test]
+fn a_terminated_or_dropped_pool_leaves_nobody() {
+    scenario(|| {
+        for terminate in [true, false] {
+            let begun = Event::new().unwrap();
+            let pool = builder(2).grace(Duration::from_millis(100)).build().unwrap();
+            let handle = pool.apply_async(stuck, (begun.clone(),));
+            begun.wait();
+            if terminate {
+                pool.terminate();
+            }
+            drop(pool);
+            assert!(handle.wait().is_err());
+            assert!(living_children(std::process::id()).is_empty() || servers().len() < 2);
+        }
+    });
+}
+
+/// A worker with pools of its own, by each method, and somebody stuck in each.
+#[mp::task]
+fn nested(begun: Event, pids: mp::Queue<u32>) {
+    let pools = crate::CLEAN.map(|how| {
+        let pool = how.context().pool(1).unwrap();
+        assert_eq!(pool.apply(double, (2,)).unwrap(), 4);
+        drop(pool.apply_async(stuck, (begun.clone(),)));
+        pool
+    });
+    for pid in living_children(std::process::id()) {
+        pids.put(pid).unwrap();
+    }
+    pids.put(0).unwrap();
+    stuck(begun);
+    drop(pools);
+}
+
+#[test]
+fn what_a_copy_has_started_ends_with_it() {
+    scenario(|| {
+        let (begun, pids) = (Event::new().unwrap(), mp::Queue::unbounded().unwrap());
+        let pool: Pool = builder(1).build().unwrap();
+        let handle = pool.apply_async(nested, (begun, pids.clone()));
+        let below: Vec<u32> = std::iter::from_fn(|| pids.get().ok().filter(|pid| *pid != 0)).collect();
+        assert_eq!(below.len(), 3, "a spawned worker, a copied one and their own server");
+        pool.terminate();
+        assert!(handle.wait().is_err());
+        until(|| !below.iter().any(|pid| lives(*pid)));
+    });
+}

@@ -1,0 +1,224 @@
+//! A fork server that is killed, stopped, or not wanted any more.
+
+use crate::{How, rounds};
+use mp::sync::Event;
+use mp::{Context, StartMethod};
+use mp_tests::{Random, lives, living_children, scenario, until};
+use rustix::process::{Pid, Signal, kill_process};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+#[mp::task]
+pub fn double(x: u64) -> u64 {
+    2 * x
+}
+
+#[mp::task]
+fn wait_for(event: Event) -> u32 {
+    event.wait();
+    std::process::id()
+}
+
+/// The children of this process that mp does not name: its fork servers.
+pub fn servers() -> BTreeSet<u32> {
+    let named: BTreeSet<u32> = mp::active_children().iter().map(|child| child.pid).collect();
+    living_children(std::process::id()).difference(&named).copied().collect()
+}
+
+pub fn signal(pid: u32, signal: Signal) {
+    // It may have died by itself meanwhile.
+    let _ = kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal);
+}
+
+/// What `/proc` says of a process, from its state on.
+fn stat(pid: u32) -> Option<Vec<String>> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    Some(stat.rsplit_once(')')?.1.split_whitespace().map(Into::into).collect())
+}
+
+/// The children of this process, the dead ones too that nobody has reaped.
+fn all_children() -> BTreeSet<u32> {
+    let ourselves = std::process::id().to_string();
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| stat(*pid).is_some_and(|stat| stat[1] == ourselves)).collect()
+}
+
+/// Whether it has run a program since it was made (the flag `PF_FORKNOEXEC` is not set): a server, and no copy of one.
+fn is_fresh(pid: u32) -> bool {
+    stat(pid).is_some_and(|stat| stat[6].parse::<u32>().unwrap() & 0x40 == 0)
+}
+
+#[test]
+fn workers_do_not_notice_the_death_of_their_server_and_the_next_start_has_a_new_one() {
+    scenario(|| {
+        let context = How::Server.context();
+        let pool = context.pool(2).unwrap();
+        let go_on = Event::new().unwrap();
+        let process = context.spawn(wait_for, (go_on.clone(),)).unwrap();
+        let before = servers();
+        assert_eq!(before.len(), 1, "one server for all");
+        let handles: Vec<_> = (0..50).map(|x| pool.apply_async(double, (x,))).collect();
+        before.iter().for_each(|server| signal(*server, Signal::KILL));
+        for (x, handle) in (0..).zip(handles) {
+            assert_eq!(handle.wait().unwrap(), 2 * x);
+        }
+        assert!(process.is_alive());
+        // A worker that dies now is replaced by a new server.
+        let first = pool.workers()[0].pid;
+        signal(first, Signal::KILL);
+        until(|| {
+            pool.apply(double, (1,)).unwrap();
+            let there = pool.workers();
+            there.len() == 2 && there.iter().all(|worker| worker.pid != first && lives(worker.pid))
+        });
+        assert_eq!(context.spawn(double, (4,)).unwrap().join().unwrap(), 8);
+        let after = servers();
+        assert!(after.len() == 1 && after.is_disjoint(&before));
+        go_on.set();
+        let pid = process.pid();
+        assert_eq!(process.join().unwrap(), pid);
+    });
+}
+
+#[test]
+fn a_server_that_is_killed_at_any_moment_costs_no_start() {
+    scenario(|| {
+        let mut random = Random::new();
+        let before = all_children();
+        let context = How::Server.context();
+        for _ in 0..rounds(60) {
+            std::thread::scope(|scope| {
+                for thread in [0_u64, 1] {
+                    let context = &context;
+                    scope.spawn(move || {
+                        for x in 4 * thread..4 * thread + 4 {
+                            assert_eq!(context.spawn(double, (x,)).unwrap().join().unwrap(), 2 * x);
+                        }
+                    });
+                }
+                let begun = Instant::now();
+                let wait = Duration::from_micros(random.below(8000));
+                until(|| begun.elapsed() > wait);
+                let children = living_children(std::process::id()).into_iter();
+                children.filter(|child| is_fresh(*child)).for_each(|server| signal(server, Signal::KILL));
+            });
+        }
+        drop(context);
+        assert_eq!(all_children(), before, "somebody is left, alive or not reaped");
+    });
+}
+
+#[test]
+fn a_start_waits_for_a_server_that_is_stopped_for_a_while() {
+    scenario(|| {
+        let context = How::Server.context();
+        context.spawn(double, (1,)).unwrap().join().unwrap();
+        let server = *servers().first().unwrap();
+        signal(server, Signal::STOP);
+        std::thread::scope(|scope| {
+            let start = scope.spawn(|| context.spawn(double, (2,)).unwrap().join().unwrap());
+            signal(server, Signal::CONT);
+            assert_eq!(start.join().unwrap(), 4);
+        });
+        assert!(servers().contains(&server), "it is the same one");
+    });
+}
+
+/// A wait that a signal interrupts is no wait that is over.
+#[test]
+fn signals_to_the_program_do_not_disturb_a_start() {
+    extern "C" fn nothing(_: libc::c_int) {}
+    scenario(|| {
+        // SAFETY: duty: an async-signal-safe handler: it has no body.
+        unsafe { libc::signal(libc::SIGUSR2, nothing as *const () as libc::sighandler_t) };
+        // SAFETY: duty: none, the call takes nothing.
+        let starter = unsafe { libc::pthread_self() };
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    // SAFETY: duty: a thread that lives: it waits for this one.
+                    unsafe { libc::pthread_kill(starter, libc::SIGUSR2) };
+                    let begun = Instant::now();
+                    until(|| begun.elapsed() > Duration::from_micros(50));
+                }
+            });
+            let sums =
+                (0..10_u64).map(|x| How::Server.context().spawn(double, (x,)).and_then(|it| it.join()));
+            let sums: Result<Vec<_>, _> = sums.collect();
+            done.store(true, Ordering::Relaxed);
+            assert_eq!(sums.unwrap(), (0..10).map(|x| 2 * x).collect::<Vec<_>>());
+        });
+        // SAFETY: duty: a valid disposition: the default is one.
+        unsafe { libc::signal(libc::SIGUSR2, libc::SIG_DFL) };
+    });
+}
+
+/// Takes as long as a handshake may.
+#[test]
+fn a_server_that_is_stopped_for_ever_is_replaced() {
+    if rounds(1) == 1 {
+        return;
+    }
+    scenario(|| {
+        let context = How::Server.context();
+        context.spawn(double, (1,)).unwrap().join().unwrap();
+        let server = *servers().first().unwrap();
+        signal(server, Signal::STOP);
+        assert_eq!(context.spawn(double, (2,)).unwrap().join().unwrap(), 4);
+        assert!(!lives(server));
+    });
+}
+
+#[test]
+fn a_server_ends_with_its_context_and_what_was_made_with_it_goes_on() {
+    scenario(|| {
+        let context = How::Server.context();
+        let other = context.clone();
+        let go_on = Event::new().unwrap();
+        // Dropped at once: the copy may not have taken its first step.
+        let processes: Vec<_> = (0..20)
+            .map(|_| {
+                let context = How::Server.context();
+                context.spawn(wait_for, (go_on.clone(),)).unwrap()
+            })
+            .collect();
+        assert!(servers().is_empty(), "each went with its context");
+        let pool = context.pool(2).unwrap();
+        drop(context);
+        assert_eq!(servers().len(), 1, "the clone has it");
+        drop(other);
+        assert_eq!(servers().len(), 1, "and the pool");
+        signal(pool.workers()[0].pid, Signal::KILL);
+        assert_eq!(pool.map(double, 0..4_u64).unwrap_or_else(|_| vec![0, 2, 4, 6]), [0, 2, 4, 6]);
+        assert_eq!(pool.map(double, 0..4_u64).unwrap(), [0, 2, 4, 6]);
+        drop(pool);
+        assert!(servers().is_empty());
+        go_on.set();
+        for process in processes {
+            let pid = process.pid();
+            assert_eq!(process.join().unwrap(), pid);
+        }
+    });
+}
+
+#[test]
+fn all_that_name_the_method_share_one_server() {
+    scenario(|| {
+        // In a program of its own: that server stays as long as the program.
+        let output =
+            std::process::Command::new(env!("CARGO_BIN_EXE_start_program")).arg("shared").output().unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), "one for all, one for a context\n");
+    });
+}
+
+#[test]
+fn a_context_says_what_it_is() {
+    scenario(|| {
+        assert_eq!(Context::default().method(), StartMethod::Spawn);
+        assert_eq!(Context::new(StartMethod::ForkServer).method(), StartMethod::ForkServer);
+        assert!(matches!(How::Fork.context().method(), StartMethod::Fork(_)));
+    });
+}

@@ -12,8 +12,9 @@ fn sum_of_words(bytes: &[u8]) -> u64 {
     words.iter().fold(0, |sum, word| sum.wrapping_add(u64::from_le_bytes(*word)))
 }
 
+/// The sum of its words.
 #[mp::task]
-fn sum(bytes: &[u8]) -> u64 {
+pub fn sum(bytes: &[u8]) -> u64 {
     sum_of_words(bytes)
 }
 

@@ -6,16 +6,20 @@
 //! calls  w2 w3   one call at a time, many at once
 //! load   w4 w5   large arguments, long tasks
 //! share  w6 w7   a queue, a lock
+//! growth, population, sizes   one of many, one that is large
 //!   └─► measure (counts, percentiles, lines) · place (processors)
 //! ```
 //!
 //! Warm-up, counts and what is inside the clock are those of the raw limits that each number is compared with.
 
 mod calls;
+mod growth;
 mod load;
 mod measure;
 mod place;
+mod population;
 mod share;
+mod sizes;
 mod start;
 
 use mp::{Context, ErrorKind, StartMethod};
@@ -48,6 +52,12 @@ const WORKLOADS: &[(&str, Workload)] = &[
     ("w6", Workload::Once(share::queue)),
     ("w7", Workload::Once(share::mutex)),
     ("w8", Workload::Started(start::pools)),
+    ("pending", Workload::Once(growth::pending)),
+    ("awaited", Workload::Once(growth::awaited)),
+    ("workers", Workload::Started(population::workers)),
+    ("pools", Workload::Started(population::pools)),
+    ("parents", Workload::Started(population::parents)),
+    ("sizes", Workload::Once(sizes::sizes)),
 ];
 
 impl Workload {

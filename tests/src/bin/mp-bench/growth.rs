@@ -9,7 +9,9 @@ use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 
 /// Each size is measured in so many rounds over all sizes, so that what else the machine does strikes all alike.
-pub const ROUNDS: usize = 5;
+pub fn rounds() -> usize {
+    scaled(100).min(5)
+}
 
 /// The cost of one item at each size, measured again and again.
 pub struct Costs {
@@ -72,7 +74,7 @@ fn held_up(pool: &Pool) -> Outcome<Event> {
 pub fn pending(variant: &str) -> Outcome {
     let pool = Pool::new(2)?;
     let (mut calls, mut items) = (Costs::new("pending", variant), Costs::new("map", variant));
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds() {
         for size in [10_000, 100_000, 1_000_000] {
             let count = scaled(size) as i64;
             for _ in 0..1_000_000_usize.div_ceil(size).min(10) {
@@ -114,7 +116,7 @@ pub fn awaited(variant: &str) -> Outcome {
     for (name, way) in [("wait", Wait::All), ("as_completed", Wait::AsCompleted), ("futures", Wait::Futures)]
     {
         let mut costs = Costs::new(name, variant);
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds() {
             for size in [10, 100, 1000, 10_000] {
                 let count = scaled(size) as i64;
                 for _ in 0..20_000_usize.div_ceil(size).min(50) {

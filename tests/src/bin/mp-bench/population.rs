@@ -1,7 +1,7 @@
 //! Growth of what there is of processes: workers of a pool, pools one after the other, and the memory of their parent.
 
 use crate::Outcome;
-use crate::growth::{Costs, ROUNDS};
+use crate::growth::{Costs, rounds};
 use crate::measure::{emit, percentile, sample_us, scaled, seconds};
 use crate::start::one_task_each;
 use mp::Context;
@@ -19,7 +19,7 @@ fn next(number: i64) -> i64 {
 pub fn workers(variant: &str, context: &Context) -> Outcome {
     let (mut starts, mut items) = (Costs::new("start", variant), Costs::new("workers", variant));
     let count = scaled(100_000) as i64;
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds() {
         for size in [2, 8, 64, 256] {
             let workers = scaled(size * 20).min(size);
             let all = Barrier::new(workers as u32)?;
@@ -100,7 +100,7 @@ pub fn pools(variant: &str, context: &Context) -> Outcome {
 /// A process from start to joined, from a parent with more and more memory that it has touched.
 pub fn parents(variant: &str, context: &Context) -> Outcome {
     let mut costs = Costs::new("parent", variant);
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds() {
         for (size, bytes) in [("64MiB", 64 << 20), ("1GiB", 1 << 30), ("4GiB", 4 << 30)] {
             let ballast = vec![1_u8; scaled(bytes)];
             let samples = sample_us(5, scaled(100), || {

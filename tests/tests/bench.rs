@@ -47,8 +47,65 @@ const LINES: &[(&str, &[(&str, &str)])] = &[
     ),
 ];
 
+/// The metrics of each workload of growth, in order, and their sizes: a cost for each of these, and the growth.
+type Growth = (&'static str, &'static [(&'static str, &'static [&'static str])]);
+
+const GROWTH: &[Growth] = &[
+    (
+        "pending",
+        &[("pending", &["10000", "100000", "1000000"]), ("map", &["10000", "100000", "1000000", "10000000"])],
+    ),
+    ("awaited", &[("wait", HANDLES), ("as_completed", HANDLES), ("futures", HANDLES)]),
+    ("workers", &[("start", WORKERS), ("workers", WORKERS)]),
+    ("pools", &[("pools", &["first", "last"])]),
+    ("parents", &[("parent", &["64MiB", "1GiB", "4GiB"])]),
+];
+
+const HANDLES: &[&str] = &["10", "100", "1000", "10000"];
+
+const WORKERS: &[&str] = &["2", "8", "64", "256"];
+
+/// What a workload prints last: what its pools have left behind.
+const LEFT: [(&str, &str); 4] =
+    [("descriptors", "more"), ("threads", "more"), ("mappings", "more"), ("memory", "KiB")];
+
+/// How long the tasks of the series take, and how long their arguments are.
+const TIMES: [u32; 6] = [0, 1, 10, 100, 1000, 10_000];
+const LENGTHS: [u32; 9] = [8, 64, 512, 4 << 10, 32 << 10, 256 << 10, 2 << 20, 16 << 20, 64 << 20];
+
 /// These are measured once more with workers that a fork server makes.
-const STARTED: [&str; 3] = ["w1", "w2", "w8"];
+const STARTED: [&str; 6] = ["w1", "w2", "w8", "workers", "pools", "parents"];
+
+/// All workloads, and what each prints.
+fn expected() -> Vec<(&'static str, Vec<(String, &'static str)>)> {
+    let mut all: Vec<_> = LINES
+        .iter()
+        .map(|(name, lines)| (*name, lines.iter().map(|(line, unit)| ((*line).to_owned(), *unit)).collect()))
+        .collect();
+    for (name, metrics) in GROWTH {
+        let mut lines = Vec::new();
+        for (metric, sizes) in *metrics {
+            let cost = |size| (format!("growth.{metric}/mp-process@{size}"), "us");
+            lines.extend(sizes.iter().map(cost));
+            lines.push((format!("growth.{metric}/mp-process"), "x"));
+        }
+        if *name == "pools" {
+            lines.extend(LEFT.map(|(what, unit)| (format!("growth.pools.{what}/mp-process"), unit)));
+        }
+        all.push((*name, lines));
+    }
+    let of_time = |us| {
+        [("latency", "us"), ("rate", "tasks/s")]
+            .map(|(metric, unit)| (format!("work.{metric}.{us}us/mp-process"), unit))
+    };
+    let of_length = |bytes| (format!("weight.latency.{bytes}B/mp-process"), "us");
+    all.push(("sizes", TIMES.into_iter().flat_map(of_time).chain(LENGTHS.map(of_length)).collect()));
+    for (_, lines) in all.iter_mut().filter(|(name, _)| STARTED.contains(name)) {
+        let again = |(line, unit): &(String, _)| (line.replace("process", "forkserver"), *unit);
+        lines.extend(lines.iter().map(again).collect::<Vec<_>>());
+    }
+    all
+}
 
 /// Runs the program with a two-thousandth of the work.
 fn bench(words: &[&str]) -> Output {
@@ -66,10 +123,20 @@ fn err(output: &Output) -> &str {
     std::str::from_utf8(&output.stderr).unwrap()
 }
 
+/// Whether this is a line of this name and unit, with a number that says something.
+fn check(line: &str, (name, unit): &(String, &str)) {
+    let words: Vec<_> = line.split(' ').collect();
+    let [its_name, value, its_unit] = words[..] else { panic!("{name}: {line:?}") };
+    assert_eq!((its_name, its_unit), (name.as_str(), *unit));
+    let value: f64 = value.parse().unwrap();
+    let may_be_nothing = *unit == "%" || name.starts_with("growth.pools.");
+    assert!(value.is_finite() && (value > 0.0 || may_be_nothing), "{line}");
+}
+
 #[test]
 fn the_list_names_every_workload() {
     scenario(|| {
-        let names: Vec<_> = LINES.iter().map(|(name, _)| *name).collect();
+        let names: Vec<_> = expected().into_iter().map(|(name, _)| name).collect();
         assert_eq!(out(&bench(&["list"])), names.join(" ") + "\n");
     });
 }
@@ -78,28 +145,42 @@ fn the_list_names_every_workload() {
 fn every_workload_prints_its_lines() {
     scenario(|| {
         let processors = sched_getaffinity(None).unwrap().count();
-        for (workload, expected) in LINES {
-            let output = bench(&[workload]);
-            let mut lines = out(&output).lines();
-            let mut expected: Vec<_> =
-                expected.iter().map(|(name, unit)| ((*name).to_owned(), *unit)).collect();
-            if STARTED.contains(workload) {
-                let again: Vec<_> = expected
-                    .iter()
-                    .map(|(name, unit)| (name.replace("process", "forkserver"), *unit))
-                    .collect();
-                expected.extend(again);
-            }
+        for (workload, mut expected) in expected() {
             expected.retain(|(name, _)| processors > 1 || !name.ends_with("@cross"));
-            for (name, unit) in expected {
-                let line = lines.next().unwrap_or_default();
-                let words: Vec<_> = line.split(' ').collect();
-                let [its_name, value, its_unit] = words[..] else { panic!("{name}: {line:?}") };
-                assert_eq!((its_name, its_unit), (&*name, unit));
-                let value: f64 = value.parse().unwrap();
-                assert!(value.is_finite() && (value > 0.0 || unit == "%"), "{line}");
+            let output = bench(&[workload]);
+            let lines: Vec<_> = out(&output).lines().collect();
+            assert_eq!(lines.len(), expected.len(), "{workload}: {lines:#?}");
+            lines.iter().zip(&expected).for_each(|(line, expected)| check(line, expected));
+        }
+    });
+}
+
+#[test]
+fn pools_leave_nothing_behind() {
+    scenario(|| {
+        let output = bench(&["pools"]);
+        for line in out(&output).lines() {
+            for what in ["descriptors", "threads"] {
+                assert!(!line.contains(what) || line.contains(" 0.00000 "), "{line}");
             }
-            assert_eq!(lines.next(), None, "{workload} says more");
+        }
+    });
+}
+
+#[test]
+fn a_limit_has_the_metrics_of_its_workload_and_the_report_compares_them() {
+    scenario(|| {
+        let output = bench(&["w7", "limit"]);
+        let expected = [("w7.uncontended/limit", "ns"), ("w7.contended/limit", "inc/s")];
+        for (line, (name, unit)) in out(&output).lines().zip(expected) {
+            check(line, &(name.to_owned(), unit));
+        }
+        let output = bench(&["report"]);
+        for name in ["w1.spawn/mp-process", "w2.rtt.p50/mp-process@same", "w8.pool8/mp-process"] {
+            let line = out(&output).lines().find(|line| line.split(' ').next() == Some(name)).unwrap();
+            let ratios: Vec<f64> = line.split(' ').skip(1).map(|ratio| ratio.parse().unwrap()).collect();
+            let [median, lowest, highest] = ratios[..] else { panic!("{line}") };
+            assert!(lowest <= median && median <= highest, "{line}");
         }
     });
 }
@@ -107,11 +188,11 @@ fn every_workload_prints_its_lines() {
 #[test]
 fn other_words_are_refused_by_what_could_stand_there() {
     scenario(|| {
-        for words in [&[][..], &["w9"], &["w1", "w2"]] {
+        for words in [&[][..], &["w9"], &["w1", "w2"], &["sizes", "limit"]] {
             let output = bench(words);
             assert_eq!(output.status.code(), Some(2));
             assert!(output.stdout.is_empty());
-            let all = "expected one word of: list w1 w2 w3 w4 w5 w6 w7 w8";
+            let all = "expected one word of: list report w1 w2 w3 w4 w5 w6 w7 w8 pending awaited";
             assert!(err(&output).contains(all), "{}", err(&output));
         }
     });

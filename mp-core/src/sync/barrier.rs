@@ -1,12 +1,13 @@
 //! `Barrier`.
 //!
-//! Each handle that has waited is a member: its process is listed until the handle is dropped. Who waits looks at the
-//! list from time to time, and breaks the barrier if one of the processes is gone: it will not come any more. Which
-//! process is meant is said by its number and the time it was started.
+//! Each handle that has waited is a member: its process is listed until the handle is dropped. Who waits looks at its
+//! share of the list from time to time, and breaks the barrier if one of the processes is gone: it will not come any
+//! more. Which process is meant is said by its number and the time it was started.
 
 #![allow(unsafe_code)] // the promise that the words may be shared
 
 use crate::error::{Error, ErrorKind};
+use crate::limits::LOOK_AGAIN;
 use crate::raw::barrier::{Arrival, BarrierWords, Broken, PARTIES_MAX};
 use crate::raw::word::Deadline;
 use crate::shared::block::{Block, Words};
@@ -21,7 +22,7 @@ use std::sync::atomic::{
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How many processes can be watched. The death of others is not seen.
 const MEMBERS: usize = 448;
@@ -233,7 +234,7 @@ impl Barrier {
             words.arrive(self.parties(), action.is_some(), deadline).and_then(|arrival| match arrival {
                 Arrival::Last { index } => Ok(index),
                 Arrival::Early { round, index } => {
-                    words.await_end(round, deadline, || self.0.block.has_dead_member()).map(|()| index)
+                    words.await_end(round, deadline, || self.0.block.has_dead_member(index)).map(|()| index)
                 }
                 Arrival::Acts { round, index } => {
                     let acting = Acting { words, round };
@@ -274,11 +275,25 @@ impl Places {
         self.members.iter().position(|member| member.compare_exchange(0, life, AcqRel, Relaxed).is_ok())
     }
 
-    fn has_dead_member(&self) -> bool {
+    /// Looks at those members that it is up to this one of the waiting parties to look at.
+    fn has_dead_member(&self, index: u32) -> bool {
         // PAIR: `list`.
-        let mut listed = self.members.iter().map(|member| member.load(Acquire)).filter(|listed| *listed != 0);
-        listed.any(|listed| !life::is_alive(Life(listed)))
+        let listed = self.members.iter().map(|member| member.load(Acquire)).filter(|listed| *listed != 0);
+        let listed: Vec<u64> = listed.collect();
+        // The clock that all processes share. If it is set, somebody looks at others than it would have.
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let round = (since.as_millis() / LOOK_AGAIN.as_millis()) as u64;
+        share(listed.len(), self.words.waiting(), index, round).any(|at| !life::is_alive(Life(listed[at])))
     }
+}
+
+/// At which of the members one of `waiting` parties looks. All of them together see each member twice, so that the death of
+/// one who waits hides nobody's, and the more wait the less each has to look at. With each round of looks, which all count
+/// by the same clock, the shares move on.
+fn share(members: usize, waiting: u32, index: u32, round: u64) -> impl Iterator<Item = usize> {
+    let part = members.div_ceil(waiting.max(1) as usize);
+    let first = (round as usize).wrapping_add(index as usize) % members.max(1) * part;
+    (first..first + members.min(2 * part)).map(move |at| at % members)
 }
 
 impl Drop for Member {
@@ -309,5 +324,34 @@ impl fmt::Debug for Barrier {
             .field("n_waiting", &self.n_waiting())
             .field("broken", &self.is_broken())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::share;
+
+    #[test]
+    fn those_who_wait_see_every_member_twice_and_each_of_them_few() {
+        for members in 1..40 {
+            for waiting in 1..=members as u32 {
+                for round in [0, 1, 7, 1000] {
+                    let mut seen = vec![0; members];
+                    for index in 0..waiting {
+                        let mine: Vec<_> = share(members, waiting, index, round).collect();
+                        assert!(mine.len() <= 2 * members.div_ceil(waiting as usize));
+                        for member in mine {
+                            seen[member] += 1;
+                        }
+                    }
+                    let least = if waiting == 1 { 1 } else { 2 };
+                    assert!(
+                        seen.iter().all(|&times| times >= least),
+                        "{members} {waiting} {round}: {seen:?}"
+                    );
+                }
+            }
+        }
+        assert_eq!(share(0, 0, 0, 5).count(), 0, "nobody is listed");
     }
 }

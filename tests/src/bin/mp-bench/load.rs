@@ -7,13 +7,14 @@ use mp::shm::Shared;
 use std::hint::black_box;
 
 /// The wrapping sum of all 64-bit words.
-fn sum_of_words(bytes: &[u8]) -> u64 {
+pub fn sum_of_words(bytes: &[u8]) -> u64 {
     let (words, _) = bytes.as_chunks::<8>();
     words.iter().fold(0, |sum, word| sum.wrapping_add(u64::from_le_bytes(*word)))
 }
 
+/// The sum of its words.
 #[mp::task]
-fn sum(bytes: &[u8]) -> u64 {
+pub fn sum(bytes: &[u8]) -> u64 {
     sum_of_words(bytes)
 }
 

@@ -6,16 +6,23 @@
 //! calls  w2 w3   one call at a time, many at once
 //! load   w4 w5   large arguments, long tasks
 //! share  w6 w7   a queue, a lock
+//! growth, population, sizes   one of many, one that is large
+//! limits, report              what can be done without mp, and how far from it we are
 //!   └─► measure (counts, percentiles, lines) · place (processors)
 //! ```
 //!
 //! Warm-up, counts and what is inside the clock are those of the raw limits that each number is compared with.
 
 mod calls;
+mod growth;
+mod limits;
 mod load;
 mod measure;
 mod place;
+mod population;
+mod report;
 mod share;
+mod sizes;
 mod start;
 
 use mp::{Context, ErrorKind, StartMethod};
@@ -39,15 +46,25 @@ enum Workload {
     Started(fn(&str, &Context) -> Outcome),
 }
 
-const WORKLOADS: &[(&str, Workload)] = &[
-    ("w1", Workload::Started(start::processes)),
-    ("w2", Workload::Started(calls::round_trips)),
-    ("w3", Workload::Once(calls::map)),
-    ("w4", Workload::Once(load::large_arguments)),
-    ("w5", Workload::Once(load::long_tasks)),
-    ("w6", Workload::Once(share::queue)),
-    ("w7", Workload::Once(share::mutex)),
-    ("w8", Workload::Started(start::pools)),
+/// Measures and prints what the machine can do.
+type Limit = fn() -> Outcome;
+
+/// Name, how it is measured, and how that is measured which it cannot be faster than.
+const WORKLOADS: &[(&str, Workload, Option<Limit>)] = &[
+    ("w1", Workload::Started(start::processes), Some(limits::processes)),
+    ("w2", Workload::Started(calls::round_trips), Some(limits::round_trips)),
+    ("w3", Workload::Once(calls::map), Some(limits::map)),
+    ("w4", Workload::Once(load::large_arguments), Some(limits::large_arguments)),
+    ("w5", Workload::Once(load::long_tasks), Some(limits::long_tasks)),
+    ("w6", Workload::Once(share::queue), Some(limits::queue)),
+    ("w7", Workload::Once(share::mutex), Some(limits::mutex)),
+    ("w8", Workload::Started(start::pools), Some(limits::pools)),
+    ("pending", Workload::Once(growth::pending), None),
+    ("awaited", Workload::Once(growth::awaited), None),
+    ("workers", Workload::Started(population::workers), None),
+    ("pools", Workload::Started(population::pools), None),
+    ("parents", Workload::Started(population::parents), None),
+    ("sizes", Workload::Once(sizes::sizes), None),
 ];
 
 impl Workload {
@@ -77,25 +94,39 @@ fn nothing() {}
 fn main() -> ExitCode {
     mp::main!();
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let names: Vec<&str> = WORKLOADS.iter().map(|(name, _)| *name).collect();
-    let chosen = match words.as_slice() {
-        [word] if word == "list" => {
-            println!("{}", names.join(" "));
-            return ExitCode::SUCCESS;
-        }
-        [word] => WORKLOADS.iter().find(|(name, _)| name == word),
-        _ => None,
-    };
-    let Some((name, run)) = chosen else {
+    let Some(outcome) = run(&words.iter().map(String::as_str).collect::<Vec<_>>()) else {
         let asked = words.join(" ");
-        eprintln!("mp-bench: cannot run {asked:?}: expected one word of: list {}", names.join(" "));
+        eprintln!(
+            "mp-bench: cannot run {asked:?}: expected one word of: list report {}, or one of those that have a \
+             limit and the word limit",
+            names()
+        );
         return ExitCode::from(2);
     };
-    match run.run() {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("mp-bench: {name} failed: {error}");
+            eprintln!("mp-bench: {} failed: {error}", words.join(" "));
             ExitCode::FAILURE
         }
+    }
+}
+
+fn names() -> String {
+    WORKLOADS.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(" ")
+}
+
+/// Does what the words say, if they say anything.
+fn run(words: &[&str]) -> Option<Outcome> {
+    let known = |word: &str| WORKLOADS.iter().find(|(name, ..)| *name == word);
+    match words {
+        ["list"] => {
+            println!("{}", names());
+            Some(Ok(()))
+        }
+        ["report"] => Some(report::report()),
+        [word] => known(word).map(|(_, workload, _)| workload.run()),
+        [word, limits::VARIANT] => known(word).and_then(|(_, _, limit)| *limit).map(|limit| limit()),
+        _ => None,
     }
 }

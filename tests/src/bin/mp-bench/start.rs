@@ -34,7 +34,8 @@ fn meet(all: Barrier) -> bool {
     all.wait().is_ok()
 }
 
-fn one_task_each(pool: &Pool, all: &Barrier) -> Outcome {
+/// A task on each worker of a pool, all at the same time.
+pub fn one_task_each(pool: &Pool, all: &Barrier) -> Outcome {
     let tasks: Vec<_> = (0..all.parties()).map(|_| pool.apply_async(meet, (all.clone(),))).collect();
     for task in tasks {
         assert!(task.wait()?, "the workers did not meet");

@@ -125,6 +125,7 @@ impl Shared {
         mut ready: impl FnMut(&mut Core) -> Option<T>,
     ) -> Option<T> {
         let mut keys = Vec::new();
+        let mut waited = false;
         loop {
             if !core.errands.is_empty() {
                 self.release(core);
@@ -133,7 +134,9 @@ impl Shared {
                 continue;
             }
             if let Some(result) = ready(&mut core) {
-                core.attended = core.now();
+                if waited {
+                    core.attended = core.now();
+                }
                 self.release(core);
                 return Some(result);
             }
@@ -141,6 +144,7 @@ impl Shared {
                 self.release(core);
                 return None;
             }
+            waited = true;
             if core.led {
                 core = self.follow(core, job, deadline);
                 core.collect_if_free();
@@ -365,6 +369,11 @@ impl Shared {
 const FOLLOW_AGAIN: Duration = Duration::from_millis(500);
 
 impl Core {
+    /// Who waits now will not lead: the helper need not wait for that.
+    pub fn is_left_alone(&mut self) {
+        self.attended = Time(0);
+    }
+
     /// Whether Ctrl-C ended this pool.
     fn interrupted(&self) -> bool {
         self.ended.as_ref().is_some_and(Error::is_interrupted)

@@ -163,6 +163,8 @@ impl Ticket {
             {
                 job.waiters.retain(|waiter| !matches!(waiter, Waiter::Waker(_)));
                 job.waiters.push(Waiter::Waker(waker.clone()));
+                core.is_left_alone();
+                return false;
             }
             job.finished
         });
@@ -229,6 +231,7 @@ pub fn when_finished(shared: &Arc<Shared>, id: Option<JobId>, callback: Box<dyn 
         match core.jobs.get(id) {
             Some(job) if !job.finished => {
                 job.waiters.push(Waiter::Callback(callback));
+                core.is_left_alone();
                 None
             }
             Some(_) | None => Some(callback),

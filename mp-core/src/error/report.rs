@@ -87,12 +87,7 @@ impl ExitStatus {
 
 impl fmt::Display for ExitStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            sys::process::Status::Code(code) => write!(f, "exit code {code}"),
-            sys::process::Status::Signal(signal) => {
-                write!(f, "signal {signal} ({})", sys::process::signal_name(signal))
-            }
-        }
+        self.0.fmt(f)
     }
 }
 

@@ -17,7 +17,7 @@ use super::{children, gate};
 use crate::error::{Error, ErrorKind, ExitStatus};
 use crate::limits;
 use crate::protocol::control::{Fork, Host, MAGIC, ToParent, ToWorker, VERSION};
-use crate::sys::process::{Child, Spawn};
+use crate::sys::process::{Child, Spawn, Stdio};
 use crate::sys::socket::Socket;
 use crate::sys::{self, BorrowedHandle, Handle};
 use crate::task::registry::registry;
@@ -26,7 +26,6 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 

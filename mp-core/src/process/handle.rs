@@ -301,7 +301,7 @@ impl<R> JoinHandle<R> {
     /// When it cannot be told, because it has stopped listening. A process that has ended is no error.
     pub fn detach(self) -> Result<(), Error> {
         if let State::Alive { launched, .. } = &*self.running.lock() {
-            launched.lane.detach().map_err(|error| {
+            launched.child.disown().and_then(|()| launched.lane.detach()).map_err(|error| {
                 Error::os(format!("cannot detach the process \"{}\"", self.running.name), error)
             })?;
         }

@@ -8,13 +8,12 @@ use super::launch::Surroundings;
 use super::start_call::StartCall;
 use crate::error::{Error, ErrorKind};
 use crate::sys::fork::{Copied, Fork};
-use crate::sys::process::{Child, Spawn};
+use crate::sys::process::{Child, Spawn, Stdio};
 use crate::sys::socket::Socket;
 use crate::sys::{self, Handle};
 use crate::task::arguments::{Args, Task};
 use std::io;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How a process is started.

@@ -36,7 +36,7 @@ pub fn write(remains: Remains<'_>) -> WorkerLost {
     let status = remains.ended.map(|ended| ExitStatus(ended.status));
     let stderr_tail = text_of_tail(&tail);
     // The allocator's last words count only if they were the end of it.
-    let gave_up = out_of_memory && status.and_then(ExitStatus::signal_name) == Some("SIGABRT");
+    let gave_up = out_of_memory && status.is_some_and(|status| status.0.is_abort());
     let killed_for_memory = match (remains.oom_kills_before, sys::memory::oom_kills()) {
         (Some(before), Some(now)) => {
             now > before && status.and_then(ExitStatus::signal_name) == Some("SIGKILL")

@@ -1,9 +1,9 @@
 //! Where a child's stdout and stderr go.
 
+use crate::sys::process::Stdio;
 use crate::sys::{self, Handle};
 use std::fs::File;
 use std::io::{self, PipeWriter};
-use std::process::Stdio;
 use std::sync::Arc;
 
 /// Where the stdout or stderr of a worker or child process goes.

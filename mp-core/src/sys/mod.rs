@@ -21,12 +21,6 @@ mod constructor;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
-#[allow(
-    dead_code,
-    clippy::unused_self,
-    clippy::unnecessary_wraps,
-    reason = "names without bodies until there is a port"
-)]
 mod windows;
 
 #[cfg(unix)]

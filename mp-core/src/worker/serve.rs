@@ -16,6 +16,7 @@ use crate::shm::region::Region;
 use crate::shm::ring::{Consumer, FrameHead, Trusted};
 use crate::shm::slab::AttachedSlab;
 use crate::sys::bell::Bell;
+use crate::sys::process::exit;
 use crate::sys::socket::Socket;
 use crate::sys::{self, Handle};
 use crate::task::frame::Arguments;
@@ -25,7 +26,6 @@ use crate::transport::berth::{Berth, Mail};
 use crate::transport::control::Inbox;
 use crate::wire::codec;
 use std::io;
-use std::process::exit;
 use std::sync::Arc;
 
 /// Exit code of a worker that was started by hand, or whose parent is not what it should be (`EX_USAGE`).

@@ -22,11 +22,18 @@ pub struct Ended {
     pub peak_rss: Option<u64>,
 }
 
+impl Status {
+    /// Whether the process gave up by itself: `abort`.
+    pub fn is_abort(self) -> bool {
+        self == Self::Signal(libc::SIGABRT)
+    }
+}
+
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Code(code) => write!(f, "exit code {code}"),
-            Self::Signal(number) => write!(f, "{} (signal {number})", signal_name(*number)),
+            Self::Signal(number) => write!(f, "signal {number} ({})", signal_name(*number)),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! A pair of fences of which one costs nothing. Nobody can enroll until the port is made: both sides then use full fences.
+//! A pair of fences of which one costs nothing. Nobody can enroll: Windows has one that
+//! reaches the processors of one process only. Both sides use full fences then.
 
 use std::sync::atomic::{Ordering, fence};
 

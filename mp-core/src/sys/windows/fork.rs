@@ -2,12 +2,13 @@
 
 #![allow(unsafe_code)] // the safety of a copy is the caller's to know
 
-use super::{Handle, unsupported};
+use super::Handle;
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
 /// Which of the two this process is.
+#[allow(dead_code, reason = "there are no copies")]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Copied {
     /// The original; the number of the copy.
@@ -36,17 +37,17 @@ impl Fork {
 
 /// How many threads this process has.
 pub fn threads() -> io::Result<u64> {
-    Err(unsupported())
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Copies this process; the copy is a child of our parent.
 pub fn sibling() -> io::Result<Copied> {
-    Err(unsupported())
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Copies this process; the copy is a child of ours.
 pub fn child(_: Fork) -> io::Result<Copied> {
-    Err(unsupported())
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Makes the surroundings of this process those that somebody has chosen for it.
@@ -56,5 +57,5 @@ pub fn take_place(
     _: &[(OsString, Option<OsString>)],
     _: Option<&Path>,
 ) -> io::Result<()> {
-    Err(unsupported())
+    Err(io::ErrorKind::Unsupported.into())
 }

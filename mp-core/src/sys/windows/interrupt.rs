@@ -1,36 +1,136 @@
 //! Ctrl-C in the parent: the first one stops what runs in order, a second one ends the process at once.
+//!
+//! | somebody is busy | one is being served | Ctrl-C does |
+//! |---|---|---|
+//! | no | any | what it does without us: the process ends |
+//! | yes | no | counts it, rings every bell; from now on one is being served, until [`done`] |
+//! | yes | yes | what it does without us |
+//!
+//! The system asks handlers on a thread of their own, the last one first. A handler that was set before ours is asked when
+//! ours has nothing to do; one that was set after it is asked first, and may keep Ctrl-C to itself.
+
+#![allow(unsafe_code)] // SetConsoleCtrlHandler
 
 use super::bell::Bell;
-use super::unsupported;
+use super::call::checked;
 use std::io;
-use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use windows_sys::Win32::System::Console::{CTRL_C_EVENT, SetConsoleCtrlHandler};
+use windows_sys::core::BOOL;
 
-/// Bells that can be watched at once.
+/// Bells that can be watched at once: one for each pool and each waiting thread.
 pub const BELLS_MAX: usize = 1024;
+
+static BELLS: Mutex<Vec<Arc<Bell>>> = Mutex::new(Vec::new());
+/// Guards that are busy.
+static BUSY: AtomicUsize = AtomicUsize::new(0);
+/// Whether an interrupt is being served.
+static SERVING: AtomicBool = AtomicBool::new(false);
+/// Interrupts that were served.
+static COUNT: AtomicU64 = AtomicU64::new(0);
 
 /// A bell that rings on Ctrl-C, until dropped.
 #[derive(Debug)]
-pub struct WatchGuard(());
+pub struct WatchGuard {
+    bell: Arc<Bell>,
+    busy: AtomicBool,
+}
 
-/// Takes care of Ctrl-C if nobody else does; whether it is ours now.
+/// Takes care of Ctrl-C; it is ours now.
 pub fn arm() -> io::Result<bool> {
-    Err(unsupported())
+    static ARMED: Mutex<bool> = Mutex::new(false);
+    let mut armed = ARMED.lock().unwrap_or_else(PoisonError::into_inner);
+    if !*armed {
+        // SAFETY: duty: a handler of the right form that lives for ever: a function.
+        checked(unsafe { SetConsoleCtrlHandler(Some(on_interrupt), 1) })?;
+        *armed = true;
+    }
+    Ok(true)
 }
 
 /// Has `bell` rung on each Ctrl-C that is served.
-pub fn watch(_: Arc<Bell>) -> io::Result<WatchGuard> {
-    Err(unsupported())
+///
+/// # Errors
+/// [`io::ErrorKind::OutOfMemory`] when [`BELLS_MAX`] are watched already.
+pub fn watch(bell: Arc<Bell>) -> io::Result<WatchGuard> {
+    let mut bells = bells();
+    if bells.len() >= BELLS_MAX {
+        return Err(io::Error::new(io::ErrorKind::OutOfMemory, "1024 bells are watched already"));
+    }
+    bells.push(bell.clone());
+    Ok(WatchGuard { bell, busy: AtomicBool::new(false) })
 }
 
 /// How many Ctrl-C were served since the process started.
 pub fn count() -> u64 {
-    0
+    // PAIR: `on_interrupt` counts before it rings, so who was rung sees the count.
+    COUNT.load(SeqCst)
 }
 
-/// The interrupt that was served is dealt with.
-pub fn done() {}
+/// The interrupt that was served is dealt with: the next Ctrl-C is a first one again.
+pub fn done() {
+    // PAIR: `on_interrupt` swaps it.
+    SERVING.store(false, SeqCst);
+}
 
 impl WatchGuard {
-    /// Says whether somebody is waiting for work to end.
-    pub fn busy(&self, _: bool) {}
+    /// Says whether somebody is waiting for work to end, which is what a first Ctrl-C interrupts.
+    pub fn busy(&self, busy: bool) {
+        if self.busy.swap(busy, SeqCst) != busy {
+            // PAIR: `on_interrupt` loads it.
+            if busy {
+                BUSY.fetch_add(1, SeqCst)
+            } else {
+                BUSY.fetch_sub(1, SeqCst)
+            };
+        }
+    }
+}
+
+impl Drop for WatchGuard {
+    fn drop(&mut self) {
+        self.busy(false);
+        let mut bells = bells();
+        if let Some(index) = bells.iter().position(|bell| Arc::ptr_eq(bell, &self.bell)) {
+            bells.swap_remove(index);
+        }
+    }
+}
+
+fn bells() -> MutexGuard<'static, Vec<Arc<Bell>>> {
+    // Nothing that panics runs under this lock.
+    BELLS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+extern "system" fn on_interrupt(kind: u32) -> BOOL {
+    // PAIR: `WatchGuard::busy`, `done`.
+    if kind != CTRL_C_EVENT || BUSY.load(SeqCst) == 0 || SERVING.swap(true, SeqCst) {
+        return 0;
+    }
+    COUNT.fetch_add(1, SeqCst);
+    bells().iter().for_each(|bell| bell.ring());
+    1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_first_interrupt_of_a_busy_program_is_served() {
+        let bell = Arc::new(Bell::new().unwrap());
+        let guard = watch(bell.clone()).unwrap();
+        assert_eq!(on_interrupt(CTRL_C_EVENT), 0, "nobody is busy");
+        guard.busy(true);
+        assert_eq!(on_interrupt(CTRL_C_EVENT), 1);
+        assert!(bell.clear());
+        assert_eq!(on_interrupt(CTRL_C_EVENT), 0, "the second one");
+        done();
+        assert_eq!(on_interrupt(CTRL_C_EVENT), 1);
+        done();
+        drop(guard);
+        assert_eq!((on_interrupt(CTRL_C_EVENT), count()), (0, 2));
+    }
 }

@@ -1,7 +1,4 @@
-//! Windows: the names of `unix`, which say [`std::io::ErrorKind::Unsupported`] until the port is made.
-//!
-//! What they will stand on: events (`futex`, `bell`), `WaitForMultipleObjects` (`poller`), named pipes (`socket`),
-//! sections (`memory`), job objects (`process`), vectored exception handlers (`fault`), console handlers (`interrupt`).
+//! Windows: sections, named pipes, events, job objects, exception filters.
 
 pub mod bell;
 pub mod cpu;
@@ -22,9 +19,16 @@ pub mod segment;
 pub mod socket;
 pub mod thread;
 
+mod call;
+mod command;
+mod ending;
+mod exit;
+mod family;
 mod handle;
-mod unsupported;
+mod line;
+mod lot;
+mod stdio;
+mod view;
 
 pub(crate) use handle::lends_kernel_handle;
 pub use handle::{AsKernelHandle, BorrowedHandle, Handle, borrow, duplicate, look};
-use unsupported::unsupported;

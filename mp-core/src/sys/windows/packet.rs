@@ -1,60 +1,204 @@
 //! A connected pair that keeps the borders of messages and also carries handles.
 
-use super::{BorrowedHandle, Handle, borrow, unsupported};
+#![allow(unsafe_code)] // a handle that may be exchanged for another one
+
+use super::line;
+use super::{BorrowedHandle, Handle, borrow, call, family};
+use std::cell::Cell;
 use std::io::{self, IoSlice};
+use std::os::windows::io::AsRawHandle as _;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-/// One end of a connected pair: a named pipe in message mode.
-#[derive(Debug)]
-pub struct Packets(Handle);
+pub use super::line::Patient;
 
-/// Whether a call waits for room or for a packet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Patient {
-    /// It waits.
-    Yes,
-    /// It fails with [`io::ErrorKind::WouldBlock`].
-    No,
+/// What a pair holds in each direction, in bytes: a few of the longest messages.
+const ROOM: u32 = 256 << 10;
+
+thread_local! {
+    /// Where messages are received, kept from one to the next.
+    static MESSAGE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// One end of a connected pair: a named pipe in message mode. The first process of the family keeps the handles of a
+/// message until it is received.
+#[derive(Debug)]
+pub struct Packets {
+    /// `None` once it was let go. Who uses it keeps it open meanwhile.
+    pipe: Mutex<Option<Arc<Handle>>>,
+    /// After that: an event that is always signalled.
+    gone: OnceLock<Handle>,
 }
 
 impl Packets {
     /// Two connected ends.
     pub fn pair() -> io::Result<(Self, Self)> {
-        Err(unsupported())
+        let (one, other) = line::pair(ROOM)?;
+        Ok((Self::from_handle(one), Self::from_handle(other)))
     }
 
     /// Takes a handle that is known to be such an end.
     pub fn from_handle(handle: Handle) -> Self {
-        Self(handle)
+        Self { pipe: Mutex::new(Some(Arc::new(handle))), gone: OnceLock::new() }
     }
 
-    /// The handle, to be polled or sent.
+    /// The handle, to be polled or sent. Another one after [`let_go`](Self::let_go).
     pub fn handle(&self) -> BorrowedHandle<'_> {
-        borrow(&self.0)
+        let pipe = self.pipe.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&*pipe, self.gone.get()) {
+            // SAFETY: duty: open for the length of the borrow: `self` keeps it until it is let go. Who polls it while another
+            // thread lets go of it waits for a number that means nothing any more, which the system refuses.
+            (Some(pipe), _) => unsafe { BorrowedHandle::borrow_raw(pipe.as_raw_handle()) },
+            (None, Some(gone)) => borrow(gone),
+            (None, None) => unreachable!("`let_go` sets the one before it takes the other"),
+        }
     }
 
-    /// Lets go of the connection while this end lives on.
+    /// Lets go of the connection while this end lives on: its handle is another one from now on, that of an end whose peer is
+    /// gone.
     pub fn let_go(&self) -> io::Result<()> {
-        Err(unsupported())
+        let gone = call::event(true)?;
+        call::signal(borrow(&gone));
+        let _ = self.gone.set(gone);
+        self.pipe.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Ok(())
     }
 
     /// Sends one packet of at least one byte with its handles.
-    pub fn send(&self, _: &[IoSlice<'_>], _: &[BorrowedHandle<'_>], _: Patient) -> io::Result<()> {
-        Err(unsupported())
+    ///
+    /// # Blocking and death
+    /// Waits for room if `patient`. A peer that is gone is [`io::ErrorKind::BrokenPipe`].
+    pub fn send(
+        &self,
+        bytes: &[IoSlice<'_>],
+        handles: &[BorrowedHandle<'_>],
+        patient: Patient,
+    ) -> io::Result<()> {
+        let Some(pipe) = self.pipe() else { return Err(io::ErrorKind::BrokenPipe.into()) };
+        line::send(borrow(&pipe), bytes, handles, family::keeper(), patient)
     }
 
-    /// Receives one packet and appends the handles that came along.
-    pub fn receive(&self, _: &mut [u8], _: &mut Vec<Handle>, _: Patient) -> io::Result<usize> {
-        Err(unsupported())
+    /// Receives one packet and appends the handles that came along. Zero means that the peer is gone and everything it
+    /// sent was read.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidData`] when the packet is longer than `bytes`, or handles were lost on the way. The packet is
+    /// gone then.
+    ///
+    /// # Blocking and death
+    /// Waits if `patient`.
+    pub fn receive(
+        &self,
+        bytes: &mut [u8],
+        handles: &mut Vec<Handle>,
+        patient: Patient,
+    ) -> io::Result<usize> {
+        let Some(pipe) = self.pipe() else { return Ok(0) };
+        let mut message = MESSAGE.try_with(Cell::take).unwrap_or_default();
+        // Room for a whole packet with its handles: two threads must not read a part each.
+        message.reserve(bytes.len() + line::HEAD_BYTES_MAX);
+        let received = line::receive(borrow(&pipe), &mut message, handles, patient);
+        let len = match received {
+            Ok(true) if message.len() > bytes.len() => {
+                handles.clear();
+                Err(io::Error::new(io::ErrorKind::InvalidData, "a part of the packet was lost on the way"))
+            }
+            Ok(true) => {
+                bytes[..message.len()].copy_from_slice(&message);
+                Ok(message.len())
+            }
+            Ok(false) => Ok(0),
+            Err(error) => Err(error),
+        };
+        // A thread that is ending drops it.
+        let _ = MESSAGE.try_with(|kept| kept.set(message));
+        len
     }
 
-    /// The first bytes of the next packet, which stays.
-    pub fn peek(&self, _: &mut [u8], _: Patient) -> io::Result<usize> {
-        Err(unsupported())
+    /// The first bytes of the next packet, which stays; how many there are. Zero as in [`receive`](Self::receive).
+    ///
+    /// # Blocking and death
+    /// Waits if `patient`.
+    pub fn peek(&self, bytes: &mut [u8], patient: Patient) -> io::Result<usize> {
+        let Some(pipe) = self.pipe() else { return Ok(0) };
+        loop {
+            match line::peek(borrow(&pipe), bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && patient == Patient::Yes => {
+                    line::wait_until_readable(borrow(&pipe))?;
+                }
+                peeked => return peeked,
+            }
+        }
     }
 
-    /// Waits until something can be sent or the peer is gone; false if the time is over first.
-    pub fn wait_for_room(&self, _: Duration) -> io::Result<bool> {
-        Err(unsupported())
+    /// Naps: nobody says when there is room. The caller tries again.
+    #[allow(clippy::unnecessary_wraps, clippy::unused_self)] // the signature is that of systems that know
+    pub fn wait_for_room(&self, timeout: Duration) -> io::Result<bool> {
+        std::thread::sleep(timeout.min(Duration::from_millis(1)));
+        Ok(true)
+    }
+
+    fn pipe(&self) -> Option<Arc<Handle>> {
+        self.pipe.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_keep_their_borders_and_end_with_their_sender() {
+        let (one, other) = Packets::pair().unwrap();
+        one.send(&[IoSlice::new(b"ab"), IoSlice::new(b"c")], &[], Patient::No).unwrap();
+        one.send(&[IoSlice::new(b"d")], &[other.handle()], Patient::No).unwrap();
+        let (mut bytes, mut handles) = ([0; 8], Vec::new());
+        assert_eq!(other.peek(&mut bytes[..1], Patient::No).unwrap(), 1);
+        assert_eq!(other.receive(&mut bytes, &mut handles, Patient::No).unwrap(), 3);
+        assert_eq!(bytes[..3], *b"abc");
+        assert_eq!(other.peek(&mut bytes, Patient::No).unwrap(), 1);
+        assert_eq!(other.receive(&mut bytes, &mut handles, Patient::No).unwrap(), 1);
+        assert_eq!(handles.len(), 1);
+        let empty = other.receive(&mut bytes, &mut handles, Patient::No).unwrap_err();
+        assert_eq!(empty.kind(), io::ErrorKind::WouldBlock);
+        one.let_go().unwrap();
+        assert!(call::wait_for(one.handle(), Some(Duration::ZERO)), "it is readable for ever");
+        assert_eq!(other.receive(&mut bytes, &mut handles, Patient::Yes).unwrap(), 0);
+        assert_eq!(
+            one.send(&[IoSlice::new(b"x")], &[], Patient::Yes).unwrap_err().kind(),
+            io::ErrorKind::BrokenPipe
+        );
+    }
+
+    #[test]
+    fn a_full_pair_says_so_and_takes_nothing() {
+        let (one, other) = Packets::pair().unwrap();
+        let packet = vec![1; 64 << 10];
+        let mut sent = 0;
+        let full = loop {
+            match one.send(&[IoSlice::new(&packet)], &[], Patient::No) {
+                Ok(()) => sent += 1,
+                Err(error) => break error,
+            }
+            assert!(sent < 100);
+        };
+        assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
+        let (mut bytes, mut handles) = (vec![0; 64 << 10], Vec::new());
+        for _ in 0..sent {
+            assert_eq!(other.receive(&mut bytes, &mut handles, Patient::No).unwrap(), packet.len());
+        }
+        let empty = other.receive(&mut bytes, &mut handles, Patient::No).unwrap_err();
+        assert_eq!(empty.kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn a_waiting_look_leaves_the_packet() {
+        let (one, other) = Packets::pair().unwrap();
+        std::thread::scope(|scope| {
+            let looker = scope.spawn(|| other.peek(&mut [0; 4], Patient::Yes).unwrap());
+            one.send(&[IoSlice::new(b"abcdef")], &[], Patient::No).unwrap();
+            assert_eq!(looker.join().unwrap(), 4);
+        });
+        assert_eq!(other.receive(&mut [0; 8], &mut Vec::new(), Patient::No).unwrap(), 6);
     }
 }

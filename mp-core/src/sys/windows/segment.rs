@@ -1,60 +1,92 @@
 //! Memory that is read and written by copying, with a name or without one.
+//!
+//! A name goes away with the last handle, so there is nothing to remove, and nothing is left over.
 
-use super::{BorrowedHandle, Handle, borrow, unsupported};
+#![allow(unsafe_code)] // OpenFileMappingW
+
+use super::call::{owned, wide};
+use super::memory::{Access, Mapping, Memory};
+use super::view::{self, View};
+use super::{BorrowedHandle, Handle, borrow};
 use std::io;
+use windows_sys::Win32::System::Memory::{FILE_MAP_READ, FILE_MAP_WRITE, OpenFileMappingW};
 
 /// Bytes that several processes can open.
 #[derive(Debug)]
-pub struct Segment(Handle);
+pub struct Segment {
+    memory: Memory,
+    mapping: Mapping,
+}
 
 impl Segment {
     /// Zeroed bytes without a name.
-    pub fn create(_: usize) -> io::Result<Self> {
-        Err(unsupported())
+    pub fn create(len: usize) -> io::Result<Self> {
+        Self::of(Memory::create("mp-shm", len)?)
     }
 
-    /// Zeroed bytes with a name that nothing has.
-    pub fn create_named(_: &str, _: usize) -> io::Result<Self> {
-        Err(unsupported())
+    /// Zeroed bytes with a name that nothing has, for this session.
+    pub fn create_named(name: &str, len: usize) -> io::Result<Self> {
+        Self::from_handle(view::create(len, Some(&path(name)))?)
     }
 
     /// The bytes with this name.
-    pub fn open_named(_: &str) -> io::Result<Self> {
-        Err(unsupported())
+    pub fn open_named(name: &str) -> io::Result<Self> {
+        // SAFETY: duty: a valid pointer: the name ends in NUL. Duty of `owned`: it was made just now.
+        Self::from_handle(unsafe {
+            owned(OpenFileMappingW(FILE_MAP_READ | FILE_MAP_WRITE, 0, path(name).as_ptr()))?
+        })
     }
 
-    /// Takes a handle from another process.
-    pub fn from_handle(_: Handle) -> io::Result<Self> {
-        Err(unsupported())
+    /// Takes a handle from another process, if it is one of memory.
+    pub fn from_handle(handle: Handle) -> io::Result<Self> {
+        let len = View::reading(borrow(&handle))?.len()?;
+        Self::of(Memory::from_handle(handle, len)?)
     }
 
-    /// How many bytes there were when it was made or opened.
+    fn of(memory: Memory) -> io::Result<Self> {
+        Ok(Self { mapping: Mapping::map(&memory, Access::ReadWrite)?, memory })
+    }
+
+    /// How many bytes there are.
     pub fn len(&self) -> u64 {
-        0
+        self.mapping.len() as u64
     }
 
     /// Copies bytes out.
-    pub fn read(&self, _: u64, _: &mut [u8]) -> io::Result<()> {
-        Err(unsupported())
+    pub fn read(&self, offset: u64, target: &mut [u8]) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        let offset = usize::try_from(offset).map_err(io::Error::other)?;
+        self.mapping.copy_out(offset, target.len(), &mut bytes)?;
+        target.copy_from_slice(&bytes);
+        Ok(())
     }
 
     /// Copies bytes in.
-    pub fn write(&self, _: u64, _: &[u8]) -> io::Result<()> {
-        Err(unsupported())
+    pub fn write(&self, offset: u64, source: &[u8]) -> io::Result<()> {
+        let offset = usize::try_from(offset).map_err(io::Error::other)?;
+        self.mapping.copy_in(offset, source)
     }
 
     /// The handle, to be sent.
     pub fn handle(&self) -> BorrowedHandle<'_> {
-        borrow(&self.0)
+        self.memory.handle()
     }
 
-    /// Removes the name, if it still means these bytes.
+    /// Nothing to do: the name goes away with the last handle.
+    #[allow(clippy::unnecessary_wraps, clippy::unused_self)] // the signature is that of systems where there is
     pub fn unlink_own(&self, _: &str) -> io::Result<()> {
-        Err(unsupported())
+        Ok(())
     }
 }
 
-/// Removes a name.
-pub fn unlink_named(_: &str) -> io::Result<()> {
-    Err(unsupported())
+/// Nothing to do: the name goes away with the last handle.
+///
+/// # Errors
+/// [`io::ErrorKind::NotFound`] when nothing has this name.
+pub fn unlink_named(name: &str) -> io::Result<()> {
+    Segment::open_named(name).map(drop)
+}
+
+fn path(name: &str) -> Vec<u16> {
+    wide(&format!("Local\\{name}"))
 }

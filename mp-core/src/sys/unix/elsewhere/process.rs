@@ -5,10 +5,10 @@ use super::{BorrowedHandle, Handle, borrow, unsupported};
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::Duration;
 
 pub use super::ending::{Ended, Status, signal_name};
+pub use std::process::{Stdio, exit};
 
 /// A copy of this program to start.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ pub fn parent_handle() -> io::Result<Handle> {
 
 /// Ends this process at once.
 pub fn exit_now(code: i32) -> ! {
-    std::process::exit(code)
+    exit(code)
 }
 
 /// Has `handler` called when this process exits in an orderly way.
@@ -104,5 +104,11 @@ impl Child {
     /// Kills the child and whatever it started.
     pub fn kill_group(&self) -> io::Result<()> {
         Err(unsupported())
+    }
+
+    /// Nothing to do: a child that hears that it may outlive us does so.
+    #[allow(clippy::unused_self, clippy::unnecessary_wraps)] // the signature is that of systems where there is
+    pub fn disown(&self) -> io::Result<()> {
+        Ok(())
     }
 }

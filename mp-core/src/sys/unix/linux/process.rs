@@ -20,11 +20,12 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use super::super::ending::{Ended, Status, signal_name};
+pub use std::process::{Stdio, exit};
 
 /// The program that runs now, by inode: right even when the file was replaced or deleted since.
 const OURSELVES: &str = "/proc/self/exe";
@@ -197,6 +198,12 @@ impl Child {
             wait_for(&self.handle, libc::WNOWAIT)?;
             signal_group(self.pid)?;
         }
+        Ok(())
+    }
+
+    /// Nothing to do: a child that hears that it may outlive us does so.
+    #[allow(clippy::unused_self, clippy::unnecessary_wraps)] // the signature is that of systems where there is
+    pub fn disown(&self) -> io::Result<()> {
         Ok(())
     }
 

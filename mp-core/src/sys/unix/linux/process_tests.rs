@@ -151,7 +151,7 @@ fn exit_codes_and_signals_are_told_apart() {
         assert!(poller::ready(child.handle(), None).expect("pollable"));
     }
     assert_eq!(signal_name(libc::SIGKILL), "SIGKILL");
-    assert_eq!(Status::Signal(libc::SIGSEGV).to_string(), format!("SIGSEGV (signal {})", libc::SIGSEGV));
+    assert_eq!(Status::Signal(libc::SIGSEGV).to_string(), format!("signal {} (SIGSEGV)", libc::SIGSEGV));
 }
 
 #[test]

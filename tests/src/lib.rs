@@ -3,8 +3,24 @@
 //! Each test runs its body in [`scenario`]: alone in its process, with a time after which the watchdog says where it hangs
 //! and aborts, and with a look at what is left when it is over.
 
+#[cfg(not(windows))]
+mod linux;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(not(windows))]
+use linux as system;
+#[cfg(windows)]
+use windows as system;
+
+#[cfg(not(windows))]
+pub use system::limit_memory;
+pub use system::{
+    died_of, family, is_asleep, lives, living_children, marked, no_text, own_group, resident, runs, send,
+    sleeper, this_thread,
+};
+
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -41,6 +57,17 @@ pub fn scenario(body: impl FnOnce()) {
     }
 }
 
+/// How many threads this process has but for those of the test harness, which come while we count.
+fn threads() -> usize {
+    loop {
+        let in_line = IN_LINE.load(Ordering::SeqCst);
+        let threads = system::threads();
+        if IN_LINE.load(Ordering::SeqCst) == in_line {
+            return threads.saturating_sub(in_line);
+        }
+    }
+}
+
 /// How many threads of the test harness wait for their turn. They come and go, and are no leaks.
 static IN_LINE: AtomicUsize = AtomicUsize::new(0);
 
@@ -53,7 +80,11 @@ pub fn watched<T>(body: impl FnOnce() -> T) -> T {
     let name = thread::current().name().unwrap_or("a test").to_owned();
     let dog = thread::Builder::new().name("watchdog".into()).spawn(move || {
         if watch.recv_timeout(WATCHDOG) == Err(RecvTimeoutError::Timeout) {
-            let _ = writeln!(std::io::stderr(), "\n{name} hangs for {WATCHDOG:?}:\n{}", where_threads_are());
+            let _ = writeln!(
+                std::io::stderr(),
+                "\n{name} hangs for {WATCHDOG:?}:\n{}",
+                system::where_threads_are()
+            );
             std::process::abort();
         }
     });
@@ -92,15 +123,12 @@ impl Footprint {
     /// What this process has now.
     #[must_use]
     pub fn now() -> Self {
-        let count = |path: &str| fs::read_dir(path).map_or(0, Iterator::count);
-        let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
-        let dev_shm = fs::read_dir("/dev/shm").into_iter().flatten().flatten();
         Self {
             children: living_children(std::process::id()),
-            descriptors: count("/proc/self/fd"),
-            threads: count("/proc/self/task").saturating_sub(IN_LINE.load(Ordering::SeqCst)),
-            shared: maps.lines().filter(|line| line.contains("memfd:")).count(),
-            dev_shm: dev_shm.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect(),
+            descriptors: system::descriptors(),
+            threads: threads(),
+            shared: system::mappings(),
+            dev_shm: system::names(),
         }
     }
 
@@ -124,19 +152,29 @@ impl Footprint {
     }
 }
 
-/// The children of a process that are not zombies.
-#[must_use]
-pub fn living_children(parent: u32) -> BTreeSet<u32> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|&pid| matches!(state_and_parent(pid), Some((state, of)) if state != 'Z' && of == parent))
-        .collect()
+/// What can be sent to a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// It ends, whatever it does.
+    Kill,
+    /// It is asked to end, and knows no better.
+    Terminate,
+    /// It is told of a bad access that it has not made.
+    Segfault,
+    /// It is told to give up.
+    Abort,
+    /// It is told something that nobody cares for.
+    User,
+    /// It stands still.
+    Stop,
+    /// It goes on.
+    Continue,
 }
 
-/// Whether a process lives: a zombie does not.
-#[must_use]
-pub fn lives(pid: u32) -> bool {
-    state_and_parent(pid).is_some_and(|(state, _)| state != 'Z' && state != 'X')
+/// Sends it to this process.
+pub fn send_self(signal: Signal) {
+    // A process that cannot end itself goes on, and the test sees that.
+    let _ = send(std::process::id(), signal);
 }
 
 /// Waits until `condition` holds. The watchdog ends a wait that never does.
@@ -144,27 +182,6 @@ pub fn until(mut condition: impl FnMut() -> bool) {
     while !condition() {
         thread::yield_now();
     }
-}
-
-fn state_and_parent(pid: u32) -> Option<(char, u32)> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-    Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
-}
-
-/// Where each thread of this process sleeps, as far as the kernel tells.
-fn where_threads_are() -> String {
-    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
-    let lines = tasks.map(|task| {
-        let read = |file| fs::read_to_string(task.path().join(file)).unwrap_or_default();
-        format!(
-            "  thread {}: {} {}",
-            task.file_name().to_string_lossy(),
-            read("comm").trim(),
-            read("wchan").trim()
-        )
-    });
-    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// A small generator of random numbers (`SplitMix64`), so that a failing test can be run again by its seed.

@@ -10,6 +10,8 @@ mod early;
 mod edges;
 #[path = "crash/ends.rs"]
 mod ends;
+// It finds what is shared and what is connected in `/proc`.
+#[cfg(not(windows))]
 #[path = "crash/hostile.rs"]
 mod hostile;
 #[path = "crash/kinds.rs"]

@@ -271,6 +271,8 @@ fn a_killed_program_takes_its_processes_along() {
     });
 }
 
+// It takes a shell of Unix to start one.
+#[cfg(not(windows))]
 #[test]
 fn a_program_without_standard_streams_works() {
     scenario(|| {

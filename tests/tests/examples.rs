@@ -5,7 +5,8 @@
 //! `cargo test --workspace` does that.
 //!
 //! `.ci/matrix` runs the same comparison on other builds: `EXAMPLES_DIR` says where their programs are, `EXAMPLES_ONLY`
-//! which to run (names with commas), and for `EXAMPLES_VARIANT=x` a file `NAME.x.txt` goes before `NAME.txt`.
+//! which to run (names with commas), and for `EXAMPLES_VARIANT=x` (on Windows: `windows`) a file
+//! `NAME.x.txt` goes before `NAME.txt`.
 
 use std::env;
 use std::fs;
@@ -138,8 +139,9 @@ fn names() -> Vec<String> {
 
 fn expected_file(name: &str) -> PathBuf {
     let folder = root().join("mp-examples/expected");
-    let variant = env::var("EXAMPLES_VARIANT").map(|variant| folder.join(format!("{name}.{variant}.txt")));
-    variant.ok().filter(|file| file.exists()).unwrap_or_else(|| folder.join(format!("{name}.txt")))
+    let variant = env::var("EXAMPLES_VARIANT").ok().or_else(|| cfg!(windows).then(|| "windows".to_owned()));
+    let variant = variant.map(|variant| folder.join(format!("{name}.{variant}.txt")));
+    variant.filter(|file| file.exists()).unwrap_or_else(|| folder.join(format!("{name}.txt")))
 }
 
 /// Where cargo puts examples: beside the folder of this test.

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // a test stops at the first thing that is not as it should be
 
+// It needs a terminal of Unix.
+#[cfg(not(windows))]
 #[path = "family/interrupt.rs"]
 mod interrupt;
 #[path = "crash/scratch.rs"]

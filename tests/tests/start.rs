@@ -1,5 +1,7 @@
 //! The start methods: the same for a task whatever the way in which its process came to be, and as safe.
 
+// Windows has one of them.
+#![cfg(not(windows))]
 #![allow(clippy::unwrap_used)] // a test stops at the first thing that is not as it should be
 
 #[path = "start/ends.rs"]

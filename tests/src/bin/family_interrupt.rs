@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used)] // a test stops at the first thing that is not as it should be
 
 use mp::{Error, Pool, StartMethod};
-use rustix::process::{ioctl_tiocsctty, setsid};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -11,13 +10,10 @@ static HANDLED: AtomicBool = AtomicBool::new(false);
 
 fn main() -> Result<(), Error> {
     mp::main!();
-    // The tests may run where it is ignored, as in the background of a script.
-    // SAFETY: duty: a valid disposition: the default is one.
-    unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
-    // From here on the terminal at our stdin sends its Ctrl-C to us.
-    setsid().unwrap();
-    ioctl_tiocsctty(rustix::stdio::stdin()).unwrap();
+    #[cfg(not(windows))]
+    become_foreground();
     let case = std::env::args().nth(1).unwrap();
+    #[cfg(not(windows))]
     if case == "handler" {
         // SAFETY: duty: an async-signal-safe handler: it stores to an atomic.
         unsafe { libc::signal(libc::SIGINT, handle as *const () as libc::sighandler_t) };
@@ -62,6 +58,17 @@ fn main() -> Result<(), Error> {
     Ok(())
 }
 
+/// From here on the terminal at our stdin sends its Ctrl-C to us.
+#[cfg(not(windows))]
+fn become_foreground() {
+    // The tests may run where it is ignored, as in the background of a script.
+    // SAFETY: duty: a valid disposition: the default is one.
+    unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
+    rustix::process::setsid().unwrap();
+    rustix::process::ioctl_tiocsctty(rustix::stdio::stdin()).unwrap();
+}
+
+#[cfg(not(windows))]
 extern "C" fn handle(_: libc::c_int) {
     HANDLED.store(true, Ordering::Relaxed);
 }

@@ -4,13 +4,18 @@
 #![allow(clippy::unwrap_used)] // a test stops at the first thing that is not as it should be
 
 use mp::Pool;
-use rustix::process::{Signal, getpid, kill_process};
-use std::os::unix::process::CommandExt;
+use mp_tests::{Signal, own_group, send_self};
 use std::process::Command;
 
 fn main() -> Result<(), mp::Error> {
     mp::main!();
-    if std::env::args().nth(1).as_deref() == Some("chatty") {
+    let what = std::env::args().nth(1).unwrap_or_default();
+    if what == "asleep" {
+        loop {
+            std::thread::park();
+        }
+    }
+    if what == "chatty" {
         return Pool::new(1)?.apply(chatty, ());
     }
     let pool = Pool::new(6)?;
@@ -40,15 +45,30 @@ fn chatty() {
 /// Has a child, in a process group of its own if so wished.
 #[mp::task]
 fn sleep(alone: bool) {
-    let mut command = Command::new("sleep");
+    let mut command = sleeper();
     if alone {
-        command.process_group(0);
+        own_group(&mut command);
     }
-    command.arg("1000").status().unwrap();
+    command.status().unwrap();
 }
 
+#[cfg(not(windows))]
+fn sleeper() -> Command {
+    mp_tests::sleeper()
+}
+
+/// The name of the program tells the family.
+#[cfg(windows)]
+fn sleeper() -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.arg("asleep");
+    command
+}
+
+/// Hears no signals, where there are some.
 #[mp::task]
 fn deaf() {
+    #[cfg(not(windows))]
     // SAFETY: duty: a valid set: it is filled before it is used.
     unsafe {
         let mut all: libc::sigset_t = std::mem::zeroed();
@@ -62,7 +82,7 @@ fn deaf() {
 #[mp::task]
 fn stopped() {
     loop {
-        kill_process(getpid(), Signal::STOP).unwrap();
+        send_self(Signal::Stop);
     }
 }
 

@@ -3,9 +3,7 @@
 #![allow(clippy::unwrap_used)] // a test stops at the first thing that is not as it should be
 
 use mp::{Context, StartMethod};
-use rustix::process::{Signal, getpid, kill_process};
-use std::os::unix::process::CommandExt;
-use std::process::Command;
+use mp_tests::{Signal, own_group, send_self, sleeper};
 
 fn main() -> Result<(), mp::Error> {
     mp::main!();
@@ -35,18 +33,18 @@ fn spin() {
 /// Has a child, in a process group of its own if so wished.
 #[mp::task]
 fn sleep(alone: bool) {
-    let mut command = Command::new("sleep");
+    let mut command = sleeper();
     if alone {
-        command.process_group(0);
+        own_group(&mut command);
     }
-    command.arg("1000").status().unwrap();
+    command.status().unwrap();
 }
 
 /// Stops its process, and again each time somebody wakes it.
 #[mp::task]
 fn stopped() {
     loop {
-        kill_process(getpid(), Signal::STOP).unwrap();
+        send_self(Signal::Stop);
     }
 }
 

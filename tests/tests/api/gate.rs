@@ -1,19 +1,17 @@
 //! A gate at which tasks wait until a test lets them go: how tests meet running calls without sleeping.
 
 use std::io::{ErrorKind, Read, Write};
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
-use std::sync::atomic::{AtomicU32, Ordering};
+use wire::{Listener, Stream};
 
 /// The side of the test. Dropping it opens the gate for good: who waits goes on, who comes later does not wait.
 pub struct Gate {
-    listener: UnixListener,
+    listener: Listener,
     name: String,
 }
 
 /// Somebody who waits at the gate. Dropping it lets them go.
 pub struct Guest {
-    _stream: UnixStream,
+    _stream: Stream,
     /// The process that waits.
     pub pid: u32,
     /// What it said.
@@ -23,9 +21,7 @@ pub struct Guest {
 impl Gate {
     /// A closed gate.
     pub fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("mp-gate-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let listener = UnixListener::bind_addr(&address(&name)).unwrap();
+        let (listener, name) = wire::listen();
         Self { listener, name }
     }
 
@@ -59,7 +55,7 @@ impl Gate {
     }
 
     /// Nobody, if whoever knocked was killed doing so.
-    fn receive(mut stream: UnixStream) -> Option<Guest> {
+    fn receive(mut stream: Stream) -> Option<Guest> {
         let mut bytes = [0; 12];
         stream.read_exact(&mut bytes).ok()?;
         let (pid, word) = bytes.split_at(4);
@@ -73,7 +69,7 @@ impl Gate {
 
 /// Waits at a gate, unless it is open for good.
 pub fn knock(gate: &str, word: i64) {
-    let Ok(mut stream) = UnixStream::connect_addr(&address(gate)) else { return };
+    let Ok(mut stream) = wire::connect(gate) else { return };
     let mut bytes = std::process::id().to_le_bytes().to_vec();
     bytes.extend(word.to_le_bytes());
     if stream.write_all(&bytes).is_ok() {
@@ -89,6 +85,41 @@ pub fn wait_at(gate: &str, word: i64) -> i64 {
     word
 }
 
-fn address(name: &str) -> SocketAddr {
-    SocketAddr::from_abstract_name(name).unwrap()
+#[cfg(not(windows))]
+mod wire {
+    use std::io;
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::SocketAddr;
+    pub use std::os::unix::net::{UnixListener as Listener, UnixStream as Stream};
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    pub fn listen() -> (Listener, String) {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("mp-gate-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        (Listener::bind_addr(&address(&name)).unwrap(), name)
+    }
+
+    pub fn connect(name: &str) -> io::Result<Stream> {
+        Stream::connect_addr(&address(name))
+    }
+
+    fn address(name: &str) -> SocketAddr {
+        SocketAddr::from_abstract_name(name).unwrap()
+    }
+}
+
+#[cfg(windows)]
+mod wire {
+    use std::io;
+    pub use std::net::{TcpListener as Listener, TcpStream as Stream};
+
+    pub fn listen() -> (Listener, String) {
+        let listener = Listener::bind("127.0.0.1:0").unwrap();
+        let name = listener.local_addr().unwrap().to_string();
+        (listener, name)
+    }
+
+    pub fn connect(name: &str) -> io::Result<Stream> {
+        Stream::connect(name)
+    }
 }

@@ -5,8 +5,6 @@ use mp::{Error, ErrorKind, Pool, Process};
 use mp_tests::{living_children, scenario};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -75,7 +73,7 @@ fn give_skipping() -> Skipping {
 
 #[mp::task]
 fn give_path() -> PathBuf {
-    PathBuf::from(OsString::from_vec(vec![b'a', 0xff]))
+    PathBuf::from(mp_tests::no_text())
 }
 
 #[mp::task]
@@ -98,7 +96,7 @@ fn check(error: &Error, kind: ErrorKind, task: &str, direction: &str, type_name:
 fn an_argument_that_cannot_be_encoded_fails_in_the_caller() {
     scenario(|| {
         let flattened = Flattened { a: 1, rest: BTreeMap::new() };
-        let path = PathBuf::from(OsString::from_vec(vec![0xff]));
+        let path = PathBuf::from(mp_tests::no_text());
         let pool = Pool::new(1).unwrap();
         let argument = "an argument of type";
         let error = pool.apply(take::<Flattened>, (&flattened,)).unwrap_err();
@@ -179,7 +177,7 @@ fn items_that_cannot_be_encoded_fail_in_their_place() {
     scenario(|| {
         let pool = Pool::new(2).unwrap();
         let good = PathBuf::from("a");
-        let bad = PathBuf::from(OsString::from_vec(vec![0xff]));
+        let bad = PathBuf::from(mp_tests::no_text());
         let items: Vec<_> = (0..40).map(|n| if n % 10 == 3 { bad.clone() } else { good.clone() }).collect();
         let expected: Vec<bool> = (0..40).map(|n| n % 10 != 3).collect();
         let outcomes = pool.try_map(take::<PathBuf>, &items);

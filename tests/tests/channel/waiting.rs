@@ -3,7 +3,6 @@
 use mp::{Pool, Queue, Shutdown, Waitable, wait_any};
 use mp_tests::scenario;
 use std::io::Write;
-use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 #[mp::task]
@@ -29,7 +28,7 @@ fn positions_of_everything_that_is_ready() {
     scenario(|| {
         let (sender, receiver) = mp::pipe::<u8>().unwrap();
         let (here, there) = mp::duplex::<u8, u8>().unwrap();
-        let (mut left, right) = UnixStream::pair().unwrap();
+        let (right, mut left) = std::io::pipe().unwrap();
         let queue = Queue::bounded(1).unwrap();
         let things: [&dyn Waitable; 4] = [&receiver, &queue, &there, &right];
         let now = || wait_any(&things, Some(Duration::ZERO)).unwrap();

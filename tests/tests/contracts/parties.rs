@@ -7,10 +7,10 @@
 //! process and a thread, by turns.
 
 use mp::{Args, ErrorKind, Queue, Task};
+pub use mp_tests::is_asleep;
 use mp_tests::{scenario, until};
 use serde::de::DeserializeOwned;
 use std::cell::Cell;
-use std::fs;
 use std::thread;
 use std::time::Duration;
 
@@ -146,7 +146,7 @@ pub fn dormitory() -> Dormitory {
 
 /// Says that the next thing this thread does is to wait.
 pub fn go_to_sleep(dormitory: &Dormitory) {
-    dormitory.put(rustix::thread::gettid().as_raw_nonzero().get().cast_unsigned()).unwrap();
+    dormitory.put(mp_tests::this_thread()).unwrap();
 }
 
 /// Waits until so many have gone to sleep and do; returns their threads.
@@ -154,12 +154,6 @@ pub fn until_asleep(dormitory: &Dormitory, count: u32) -> Vec<u32> {
     let threads: Vec<u32> = (0..count).map(|_| dormitory.get().unwrap()).collect();
     until(|| threads.iter().all(|thread| is_asleep(*thread)));
     threads
-}
-
-/// Whether a thread sleeps, of whichever process.
-pub fn is_asleep(thread: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{thread}/stat")).unwrap_or_default();
-    stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('S'))
 }
 
 /// A function that is called with a tuple.

@@ -5,8 +5,7 @@ use crate::scratch::Scratch;
 use crate::table::{builder, whole};
 use crate::verbs::{Outcome, VERBS, Verb};
 use mp::{Error, ErrorKind};
-use mp_tests::{lives, scenario, until};
-use rustix::process::{Pid, Signal, kill_process};
+use mp_tests::{Signal, lives, scenario, send, until};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -152,18 +151,18 @@ fn a_worker_killed_while_idle_costs_no_item() {
             let pool = builder(WORKERS).build().unwrap();
             whole(&pool, WORKERS);
             for signals in [
-                &[Signal::KILL][..],
-                &[Signal::TERM],
-                &[Signal::SEGV],
-                &[Signal::ABORT],
-                &[Signal::USR1],
-                &[Signal::STOP, Signal::KILL],
+                &[Signal::Kill][..],
+                &[Signal::Terminate],
+                &[Signal::Segfault],
+                &[Signal::Abort],
+                &[Signal::User],
+                &[Signal::Stop, Signal::Kill],
             ] {
                 let victim = pool.workers()[0].pid;
                 for signal in signals {
-                    kill_process(pid(victim), *signal).unwrap();
+                    send(victim, *signal).unwrap();
                 }
-                if signals.contains(&Signal::SEGV) {
+                if signals.contains(&Signal::Segfault) {
                     // It has a handler, which any thread may run: until that is through, the others go on, and may take an
                     // item that dies with them.
                     until(|| !lives(victim));
@@ -187,7 +186,7 @@ fn all_workers_killed_at_once_while_idle_cost_no_item() {
         let pool = builder(4).build().unwrap();
         whole(&pool, 4);
         for worker in pool.workers() {
-            kill_process(pid(worker.pid), Signal::KILL).unwrap();
+            send(worker.pid, Signal::Kill).unwrap();
         }
         assert_eq!(values(Verb::Map.run(&pool, &orders(100))), (0..100).collect::<Vec<_>>());
         whole(&pool, 4);
@@ -200,14 +199,10 @@ fn a_worker_killed_while_it_starts_costs_no_item() {
         for verb in VERBS {
             let pool = builder(WORKERS).build().unwrap();
             for worker in pool.workers() {
-                kill_process(pid(worker.pid), Signal::KILL).unwrap();
+                send(worker.pid, Signal::Kill).unwrap();
             }
             assert_eq!(values(verb.run(&pool, &orders(6))), [0, 1, 2, 3, 4, 5], "{verb:?}");
             whole(&pool, WORKERS);
         }
     });
-}
-
-pub fn pid(pid: u32) -> Pid {
-    Pid::from_raw(pid.cast_signed()).unwrap()
 }

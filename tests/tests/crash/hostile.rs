@@ -1,11 +1,9 @@
 //! Workers that turn on their parent: bytes that no worker of ours would send.
 
-use crate::edges::pid;
 use crate::rounds;
 use crate::table::{builder, whole};
 use mp::{Error, ErrorKind, Pool, Restart};
-use mp_tests::{Random, lives, scenario};
-use rustix::process::{Signal, kill_process};
+use mp_tests::{Random, Signal, lives, scenario, send};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::os::fd::BorrowedFd;
@@ -110,7 +108,7 @@ fn a_worker_that_scribbles_over_its_shared_memory_and_goes_on_can_be_killed() {
                 // began, it runs once more in the next worker, which is killed in its turn.
                 let ended = handle.wait_timeout(Duration::from_millis(random.below(20)));
                 for worker in pool.workers().iter().filter(|worker| lives(worker.pid)) {
-                    let _ = kill_process(pid(worker.pid), Signal::KILL);
+                    let _ = send(worker.pid, Signal::Kill);
                 }
                 if !ended.is_err_and(|error| error.is_timeout()) {
                     break;
@@ -200,7 +198,7 @@ fn random_bytes_on_the_control_socket_neither_hang_nor_crash_the_parent() {
             let handle = pool.apply_async(say, (&bytes, 1 + random.below(3) as u32));
             let _ = handle.wait_timeout(Duration::from_millis(20));
             for worker in workers.iter().filter(|worker| lives(worker.pid)) {
-                let _ = kill_process(pid(worker.pid), Signal::KILL);
+                let _ = send(worker.pid, Signal::Kill);
             }
             let _ = handle.wait();
             serves(&pool);

@@ -4,15 +4,8 @@ use crate::edges::orders;
 use crate::kinds::{End, Kind, Order, Place, one};
 use crate::rounds;
 use crate::table::builder;
-use mp_tests::{Footprint, scenario};
+use mp_tests::{Footprint, resident, scenario};
 use std::time::Instant;
-
-/// Resident memory in bytes.
-fn resident() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-    let pages: u64 = statm.split_whitespace().nth(1).unwrap().parse().unwrap();
-    pages * 4096
-}
 
 fn one_pool(number: u64) {
     let pool = builder(2).build().unwrap();

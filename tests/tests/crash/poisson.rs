@@ -1,11 +1,9 @@
 //! Random workers die at random moments; every item is accounted for exactly once.
 
-use crate::edges::pid;
 use crate::rounds;
 use crate::table::{builder, whole};
 use mp::{Error, Pool, Restart};
-use mp_tests::{Random, scenario};
-use rustix::process::{Signal, kill_process};
+use mp_tests::{Random, Signal, scenario, send};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -38,14 +36,14 @@ fn kill_workers(pool: &Pool, random: &mut Random, stop: &AtomicBool) -> u64 {
         let workers = pool.workers();
         let Some(victim) = workers.get(random.below(WORKERS as u64) as usize) else { continue };
         let signals: &[Signal] = match random.below(4) {
-            0 => &[Signal::KILL],
-            1 => &[Signal::TERM],
-            2 => &[Signal::SEGV],
-            _ => &[Signal::STOP, Signal::KILL],
+            0 => &[Signal::Kill],
+            1 => &[Signal::Terminate],
+            2 => &[Signal::Segfault],
+            _ => &[Signal::Stop, Signal::Kill],
         };
         for signal in signals {
             // It may have died by itself meanwhile.
-            let _ = kill_process(pid(victim.pid), *signal);
+            let _ = send(victim.pid, *signal);
         }
         kills += 1;
     }

@@ -1,13 +1,12 @@
 //! Calls that never end, ended from outside; and stopping from every state.
 
-use crate::edges::{orders, pid};
+use crate::edges::orders;
 use crate::kinds::{End, Kind, Order, PLACES, Place, STRUCK, one};
 use crate::scratch::Scratch;
 use crate::table::{builder, whole};
 use crate::verbs::{Outcome, VERBS, Verb};
 use mp::{Error, ErrorKind, Pool};
-use mp_tests::{lives, scenario, until};
-use rustix::process::{Signal, kill_process};
+use mp_tests::{Signal, lives, scenario, send, until};
 use std::path::PathBuf;
 use std::thread;
 
@@ -106,7 +105,7 @@ fn a_stuck_call_killed_from_outside_fails_alone() {
                     let struck = || std::fs::read_to_string(scratch.file("struck")).ok()?.parse().ok();
                     until(|| struck().is_some());
                     let victim = struck().unwrap();
-                    kill_process(pid(victim), Signal::KILL).unwrap();
+                    send(victim, Signal::Kill).unwrap();
                     match caller.join().unwrap() {
                         Outcome::All(outcome) => {
                             kind.check(&outcome.unwrap_err(), verb.task(), verb.item(DIES), false);
@@ -151,7 +150,7 @@ fn states(scratch: &Scratch) -> Vec<(&'static str, Pool)> {
     assert_eq!(crashed.try_map(one, [fatal; 20])[19].as_ref().unwrap_err().kind(), ErrorKind::CrashLoop);
     let dying = builder(2).build().unwrap();
     for worker in dying.workers() {
-        kill_process(pid(worker.pid), Signal::KILL).unwrap();
+        send(worker.pid, Signal::Kill).unwrap();
     }
     vec![
         ("starting", starting),

@@ -1,14 +1,14 @@
 //! Ctrl-C, sent by a terminal.
 
-use crate::tree::{family, mark, new_mark};
-use mp_tests::{scenario, until};
+use crate::tree::new_mark;
+use mp_tests::{family, marked, scenario, until};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, ExitStatus};
 
 const CTRL_C: &[u8] = b"\x03";
 
@@ -34,8 +34,8 @@ impl Program {
             options.read(true).write(true).custom_flags(libc::O_NOCTTY).open(path).unwrap()
         };
         let name = new_mark();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_family_interrupt"));
-        mark(&mut command, &name).args(arguments.split(' ')).env("RUST_BACKTRACE", "1");
+        let mut command = marked(env!("CARGO_BIN_EXE_family_interrupt"), &name);
+        command.args(arguments.split(' ')).env("RUST_BACKTRACE", "1");
         let child = command.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
         let mut program = Self { child, terminal: terminal.into(), said: String::new(), name };
         program.hear(Some("ready"));

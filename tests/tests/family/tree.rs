@@ -1,11 +1,9 @@
 //! No orphan, no litter: promise 3.
 
 use crate::scratch::Scratch;
-use mp_tests::{Random, lives, scenario, until};
-use rustix::process::{Pid, Signal, kill_process};
-use std::collections::BTreeSet;
+use mp_tests::{Random, Signal, family, lives, marked, scenario, send, sleeper, until};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
@@ -13,40 +11,20 @@ use std::{fs, thread};
 /// Processes of a whole `family_tree`: itself, 6 workers, a process, a nested worker, and 3 `sleep`s.
 const WHOLE: usize = 12;
 
-/// In the environment of everybody in a family.
-const MARKER: &str = "MP_TESTS_FAMILY";
-
 /// The mark of a new family.
 pub fn new_mark() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Has `command` and all that come from it carry a mark.
-pub fn mark<'a>(command: &'a mut Command, mark: &str) -> &'a mut Command {
-    command.env(MARKER, mark)
-}
-
-/// The living processes with this mark.
-pub fn family(mark: &str) -> BTreeSet<u32> {
-    let wanted = format!("{MARKER}={mark}");
-    let is_ours = |pid: &u32| {
-        let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environ.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes())
-    };
-    let entries = fs::read_dir("/proc").unwrap().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter(is_ours).filter(|pid| lives(*pid)).collect()
-}
-
 fn kill(pid: u32) {
     // It may have died by itself meanwhile.
-    let _ = kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL);
+    let _ = send(pid, Signal::Kill);
 }
 
 fn start_tree(name: &str, temporary: &Path) -> Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_family_tree"));
-    mark(&mut command, name).env("TMPDIR", temporary);
+    let mut command = marked(env!("CARGO_BIN_EXE_family_tree"), name);
+    command.env("TMPDIR", temporary).env("TMP", temporary);
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
@@ -97,12 +75,14 @@ fn nothing_is_left_of_a_family_that_is_killed_all_at_once() {
     });
 }
 
+// Nobody tells how much is unread there.
+#[cfg(not(windows))]
 #[test]
 fn a_worker_whose_stderr_stands_still_does_not_outlive_its_parent() {
     scenario(|| {
         let name = new_mark();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_family_tree"));
-        mark(&mut command, &name).arg("chatty").stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut command = marked(env!("CARGO_BIN_EXE_family_tree"), &name);
+        command.arg("chatty").stdout(Stdio::null()).stderr(Stdio::piped());
         let mut parent = command.spawn().unwrap();
         let unread = parent.stderr.take().unwrap();
         // 16 pages of a chunk each: there is no room for one more.
@@ -116,8 +96,8 @@ fn a_worker_whose_stderr_stands_still_does_not_outlive_its_parent() {
 
 /// Starts `sleep`, says which process that is, and waits for it.
 #[mp::task]
-fn sleeper(says: PathBuf) {
-    let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+fn sleep(says: PathBuf) {
+    let mut child = sleeper().spawn().unwrap();
     fs::write(says.with_extension("new"), child.id().to_string()).unwrap();
     fs::rename(says.with_extension("new"), says).unwrap();
     child.wait().unwrap();
@@ -125,8 +105,8 @@ fn sleeper(says: PathBuf) {
 
 /// Does the same in a pool of its own.
 #[mp::task]
-fn nested_sleeper(says: PathBuf) {
-    let _ = mp::Pool::new(1).unwrap().apply(sleeper, (says,));
+fn nested_sleep(says: PathBuf) {
+    let _ = mp::Pool::new(1).unwrap().apply(sleep, (says,));
 }
 
 fn said(says: &Path) -> u32 {
@@ -143,14 +123,14 @@ fn what_a_task_started_is_gone_with_its_killed_worker() {
             let pool = mp::Pool::new(1).unwrap();
             let worker = pool.workers()[0].pid;
             let handle = if deep {
-                pool.apply_async(nested_sleeper, (says.clone(),))
+                pool.apply_async(nested_sleep, (says.clone(),))
             } else {
-                pool.apply_async(sleeper, (says.clone(),))
+                pool.apply_async(sleep, (says.clone(),))
             };
-            let sleep = said(&says);
+            let asleep = said(&says);
             kill(worker);
             assert!(handle.wait().unwrap_err().is_worker_lost());
-            until(|| !lives(sleep));
+            until(|| !lives(asleep));
         }
     });
 }
@@ -163,14 +143,14 @@ fn what_a_task_started_is_gone_with_its_terminated_pool() {
             let says = scratch.file("pid");
             let pool = mp::Pool::new(1).unwrap();
             let handle = if deep {
-                pool.apply_async(nested_sleeper, (says.clone(),))
+                pool.apply_async(nested_sleep, (says.clone(),))
             } else {
-                pool.apply_async(sleeper, (says.clone(),))
+                pool.apply_async(sleep, (says.clone(),))
             };
-            let sleep = said(&says);
+            let asleep = said(&says);
             pool.terminate();
             assert!(handle.wait().unwrap_err().is_closed());
-            until(|| !lives(sleep));
+            until(|| !lives(asleep));
         }
     });
 }

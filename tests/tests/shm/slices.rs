@@ -3,7 +3,7 @@
 use crate::rounds;
 use mp::shm::{ChunkMut, Shared, SharedVec};
 use mp::{Backend, ErrorKind, Pool};
-use mp_tests::{Random, lives, scenario, until};
+use mp_tests::{Random, lives, runs, scenario, until};
 use serde::{Deserialize, Serialize};
 
 const BACKENDS: [Backend; 3] = [Backend::Process, Backend::Thread, Backend::Inline];
@@ -241,12 +241,4 @@ fn nobody_writes_after_the_pool_was_terminated() {
             assert_eq!(*numbers, *seen, "somebody still writes");
         }
     });
-}
-
-/// Whether a process is using its processor.
-fn runs(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let ticks =
-        stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(11)?.parse::<u64>().ok());
-    ticks.unwrap_or(0) > 3
 }

@@ -64,7 +64,7 @@ fn ping_pong(place: &str, here: usize, there: usize, wait: fn()) -> Outcome {
                     _ => wait(),
                 }
             }
-            rustix::io::Result::Ok(())
+            Ok::<_, place::Error>(())
         });
         let (mut number, count) = (0, scaled(15_000));
         let samples = sample_us(count / 30 + 20, count, || {

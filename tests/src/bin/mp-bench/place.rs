@@ -1,26 +1,63 @@
 //! Which processors the calling thread may use.
 
-use rustix::io;
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+#[cfg(not(windows))]
+pub use linux::{Error, allow, allowed, numbers, pin};
+#[cfg(windows)]
+pub use windows::{Error, allow, allowed, numbers, pin};
 
-/// The processors that this thread may use now.
-pub fn allowed() -> io::Result<CpuSet> {
-    sched_getaffinity(None)
+#[cfg(not(windows))]
+mod linux {
+    use rustix::io;
+    pub use rustix::io::Errno as Error;
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+    /// The processors that this thread may use now.
+    pub fn allowed() -> io::Result<CpuSet> {
+        sched_getaffinity(None)
+    }
+
+    /// Lets this thread use these.
+    pub fn allow(set: &CpuSet) -> io::Result<()> {
+        sched_setaffinity(None, set)
+    }
+
+    /// Lets this thread use one only.
+    pub fn pin(processor: usize) -> io::Result<()> {
+        let mut set = CpuSet::new();
+        set.set(processor);
+        allow(&set)
+    }
+
+    /// The numbers of the processors in a set, in order.
+    pub fn numbers(set: &CpuSet) -> Vec<usize> {
+        (0..CpuSet::MAX_CPU).filter(|&processor| set.is_set(processor)).collect()
+    }
 }
 
-/// Lets this thread use these.
-pub fn allow(set: &CpuSet) -> io::Result<()> {
-    sched_setaffinity(None, set)
-}
+#[cfg(windows)]
+mod windows {
+    //! Nobody is kept to a processor: what is measured there says so.
 
-/// Lets this thread use one only.
-pub fn pin(processor: usize) -> io::Result<()> {
-    let mut set = CpuSet::new();
-    set.set(processor);
-    allow(&set)
-}
+    use std::io;
+    pub use std::io::Error;
 
-/// The numbers of the processors in a set, in order.
-pub fn numbers(set: &CpuSet) -> Vec<usize> {
-    (0..CpuSet::MAX_CPU).filter(|&processor| set.is_set(processor)).collect()
+    /// The processors that this thread may use now.
+    pub fn allowed() -> io::Result<usize> {
+        std::thread::available_parallelism().map(usize::from)
+    }
+
+    /// Lets this thread use these.
+    pub fn allow(_: &usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Lets this thread use one only.
+    pub fn pin(_: usize) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// The numbers of the processors in a set, in order.
+    pub fn numbers(set: &usize) -> Vec<usize> {
+        (0..*set).collect()
+    }
 }

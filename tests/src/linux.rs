@@ -1,0 +1,180 @@
+//! What a process has and does, as Linux tells.
+
+use crate::Signal;
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::process::Command;
+use std::{fs, io};
+
+/// How many descriptors this process has open.
+pub fn descriptors() -> usize {
+    count("/proc/self/fd")
+}
+
+/// How many threads this process has.
+pub fn threads() -> usize {
+    count("/proc/self/task")
+}
+
+/// How many pieces of shared memory this process has mapped.
+pub fn mappings() -> usize {
+    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    maps.lines().filter(|line| line.contains("memfd:")).count()
+}
+
+/// The names in shared memory.
+pub fn names() -> BTreeSet<String> {
+    let entries = fs::read_dir("/dev/shm").into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// The children of a process that are not zombies.
+#[must_use]
+pub fn living_children(parent: u32) -> BTreeSet<u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|&pid| matches!(state_and_parent(pid), Some((state, of)) if state != 'Z' && of == parent))
+        .collect()
+}
+
+/// Whether a process lives: a zombie does not.
+#[must_use]
+pub fn lives(pid: u32) -> bool {
+    state_and_parent(pid).is_some_and(|(state, _)| state != 'Z' && state != 'X')
+}
+
+/// Sends a signal to a process.
+///
+/// # Errors
+/// When there is none with this number.
+pub fn send(pid: u32, signal: Signal) -> io::Result<()> {
+    let pid = rustix::process::Pid::from_raw(pid.cast_signed()).ok_or(io::ErrorKind::InvalidInput)?;
+    let signal = match signal {
+        Signal::Kill => rustix::process::Signal::KILL,
+        Signal::Terminate => rustix::process::Signal::TERM,
+        Signal::Segfault => rustix::process::Signal::SEGV,
+        Signal::Abort => rustix::process::Signal::ABORT,
+        Signal::User => rustix::process::Signal::USR1,
+        Signal::Stop => rustix::process::Signal::STOP,
+        Signal::Continue => rustix::process::Signal::CONT,
+    };
+    Ok(rustix::process::kill_process(pid, signal)?)
+}
+
+/// How much memory of this process is in use, in bytes.
+///
+/// # Panics
+/// Without `/proc`.
+#[must_use]
+pub fn resident() -> u64 {
+    let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());
+    pages.expect("/proc is mounted") * 4096
+}
+
+/// A program that does nothing for a long time.
+#[must_use]
+pub fn sleeper() -> Command {
+    let mut command = Command::new("sleep");
+    command.arg("1000");
+    command
+}
+
+/// Has what `command` starts be in a process group of its own.
+pub fn own_group(command: &mut Command) {
+    use std::os::unix::process::CommandExt;
+    command.process_group(0);
+}
+
+/// In the environment of everybody in a family.
+const MARKER: &str = "MP_TESTS_FAMILY";
+
+/// A program that carries a mark, as all do that come from it.
+#[must_use]
+pub fn marked(program: &str, mark: &str) -> Command {
+    let mut command = Command::new(program);
+    command.env(MARKER, mark);
+    command
+}
+
+/// The living processes with this mark.
+#[must_use]
+pub fn family(mark: &str) -> BTreeSet<u32> {
+    let wanted = format!("{MARKER}={mark}");
+    let is_ours = |pid: &u32| {
+        let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environ.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes())
+    };
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(is_ours).filter(|pid| lives(*pid)).collect()
+}
+
+/// The number of this thread.
+#[must_use]
+pub fn this_thread() -> u32 {
+    rustix::thread::gettid().as_raw_nonzero().get().cast_unsigned()
+}
+
+/// Whether a thread sleeps, of whichever process.
+#[must_use]
+pub fn is_asleep(thread: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{thread}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('S'))
+}
+
+/// Whether a process is using its processor.
+#[must_use]
+pub fn runs(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let ticks =
+        stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(11)?.parse::<u64>().ok());
+    ticks.unwrap_or(0) > 3
+}
+
+/// Has this process get no more memory than so many bytes.
+///
+/// # Panics
+/// When the system does not let us.
+pub fn limit_memory(bytes: u64) {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    setrlimit(Resource::As, Rlimit { current: Some(bytes), maximum: Some(bytes) }).expect("less than before");
+}
+
+/// Whether a process ended as by the signal with this name.
+#[must_use]
+pub fn died_of(status: mp::ExitStatus, name: &str) -> bool {
+    status.signal_name() == Some(name)
+}
+
+/// A name that is no text.
+#[must_use]
+pub fn no_text() -> OsString {
+    OsString::from_vec(vec![b'a', 0xff])
+}
+
+/// Where each thread of this process sleeps, as far as the kernel tells.
+pub fn where_threads_are() -> String {
+    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let lines = tasks.map(|task| {
+        let read = |file| fs::read_to_string(task.path().join(file)).unwrap_or_default();
+        format!(
+            "  thread {}: {} {}",
+            task.file_name().to_string_lossy(),
+            read("comm").trim(),
+            read("wchan").trim()
+        )
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn count(path: &str) -> usize {
+    fs::read_dir(path).map_or(0, Iterator::count)
+}
+
+fn state_and_parent(pid: u32) -> Option<(char, u32)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
+}

@@ -16,8 +16,8 @@ use windows as system;
 #[cfg(not(windows))]
 pub use system::limit_memory;
 pub use system::{
-    died_of, family, is_asleep, lives, living_children, marked, no_text, own_group, resident, runs, send,
-    sleeper, this_thread,
+    died_of, family, is_asleep, is_emulated, lives, living_children, marked, no_text, own_group, resident,
+    runs, send, sleeper, this_thread,
 };
 
 use std::collections::BTreeSet;

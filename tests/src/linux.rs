@@ -148,6 +148,12 @@ pub fn died_of(status: mp::ExitStatus, name: &str) -> bool {
     status.signal_name() == Some(name)
 }
 
+/// Whether an emulator runs this program (qemu-user). It shows itself as the program where it does not expect the question.
+#[must_use]
+pub fn is_emulated() -> bool {
+    fs::read_link("/proc/thread-self/exe").ok() != std::env::current_exe().ok()
+}
+
 /// A name that is no text.
 #[must_use]
 pub fn no_text() -> OsString {

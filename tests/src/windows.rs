@@ -123,6 +123,12 @@ pub fn marked(program: &str, mark: &str) -> Command {
     Command::new(copy)
 }
 
+/// Whether an emulator runs this program: Wine is none.
+#[must_use]
+pub fn is_emulated() -> bool {
+    false
+}
+
 /// The living processes with this mark. When there are none, the copy is removed.
 #[must_use]
 pub fn family(mark: &str) -> BTreeSet<u32> {

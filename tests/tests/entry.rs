@@ -12,7 +12,7 @@ mp::test_main!();
 mod gate;
 
 use gate::Gate;
-use mp_tests::{lives, scenario, until};
+use mp_tests::{is_emulated, lives, scenario, until};
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -155,6 +155,9 @@ fn two_tasks_with_one_name_are_an_error_that_names_both_places() {
 
 #[test]
 fn a_worker_that_was_started_by_hand_says_so_and_ends() {
+    if is_emulated() {
+        return; // qemu-user has the arguments on a stack of its own, where the marker stays in sight
+    }
     scenario(|| {
         for words in [&["--mp-worker"][..], &["say", "--mp-worker"]] {
             let output = run(&mut program(words));
@@ -179,6 +182,9 @@ fn a_worker_that_was_started_by_hand_says_so_and_ends() {
 
 #[test]
 fn tasks_see_the_arguments_of_the_program() {
+    if is_emulated() {
+        return; // qemu-user has the arguments on a stack of its own, where the marker stays in sight
+    }
     scenario(|| {
         let output = run(&mut program(&["arguments", "", "a b", "é", "--flag=x"]));
         assert_eq!(out(&output), "main runs\n[\"arguments\", \"\", \"a b\", \"é\", \"--flag=x\"]\n");

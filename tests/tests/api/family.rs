@@ -2,7 +2,7 @@
 
 use crate::gate::{Gate, knock};
 use mp::{Backend, ErrorKind, Pool, Process, WorkerInfo};
-use mp_tests::scenario;
+use mp_tests::{is_emulated, scenario};
 use std::collections::{BTreeMap, BTreeSet};
 #[cfg(not(windows))]
 use std::fs;
@@ -177,6 +177,9 @@ fn living_children_are_listed() {
 
 #[test]
 fn a_task_sees_the_arguments_and_the_environment_of_its_parent() {
+    if is_emulated() {
+        return; // qemu-user has the arguments on a stack of its own, where the marker stays in sight
+    }
     scenario(|| {
         let (ours, variables): (Vec<_>, BTreeMap<_, _>) =
             (std::env::args().collect(), std::env::vars().collect());

@@ -14,6 +14,12 @@ pub mod process;
 pub mod robust;
 pub mod segment;
 
+/// Whether an emulator runs the tests (qemu-user). It shows itself as the program where it does not expect the question.
+#[cfg(test)]
+fn is_emulated() -> bool {
+    std::fs::read_link("/proc/thread-self/exe").ok() != std::env::current_exe().ok()
+}
+
 mod arguments;
 mod descendants;
 mod oom;

@@ -127,6 +127,9 @@ fn deep(number: u64) -> u64 {
 
 #[test]
 fn a_child_sees_what_it_was_given_and_no_marker() {
+    if super::super::is_emulated() {
+        return; // qemu-user has the arguments on a stack of its own, where the marker stays in sight
+    }
     let (child, socket) = start("report");
     let report = hear(&socket, &mut Vec::new());
     let expected = "true Ok(true) true 5 [\"arg zero\", ";

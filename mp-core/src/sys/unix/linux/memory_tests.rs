@@ -28,11 +28,11 @@ fn copies_out_of_bounds_are_refused() {
 #[cfg(target_pointer_width = "64")]
 #[test]
 fn a_copy_that_fits_no_memory_is_refused() {
+    // More than half of the addresses that there are: it can be mapped, since nothing is written, and not copied.
+    const LEN: usize = 80 << 40;
     if super::super::is_emulated() {
         return; // qemu-user has fewer addresses to map to
     }
-    // More than half of the addresses that there are: it can be mapped, since nothing is written, and not copied.
-    const LEN: usize = 80 << 40;
     let memory = Memory::create("mp-test", LEN).expect("a length");
     let mapping = Mapping::map(&memory, Access::Read).expect("a mapping");
     let refused = mapping.copy_out(0, LEN, &mut Vec::new()).expect_err("no room for a copy");

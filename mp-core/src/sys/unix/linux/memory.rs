@@ -120,7 +120,7 @@ impl Memory {
     /// How many bytes of it exist.
     #[cfg(test)]
     pub fn resident(&self) -> io::Result<u64> {
-        Ok(u64::try_from(fstat(&self.handle)?.st_blocks).unwrap_or(0) * 512)
+        Ok(u64::try_from(i128::from(fstat(&self.handle)?.st_blocks)).unwrap_or(0) * 512)
     }
 
     /// Gives whole pages back to the system: they read as zeros, and exist again when somebody writes to them.

@@ -187,13 +187,18 @@ fn segfault() {
 }
 
 fn illegal_instruction() {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
     // SAFETY: none is kept: the process is meant to die of it.
     unsafe {
         std::arch::asm!("ud2");
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    std::process::abort();
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: as above.
+    unsafe {
+        std::arch::asm!("udf #0");
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "x86", target_arch = "aarch64")))]
+    compile_error!("an illegal instruction of this processor is to be named");
 }
 
 #[inline(never)]

@@ -91,8 +91,11 @@ impl Kind {
             Self::Terminate => send_self(Signal::Terminate),
             Self::Exit0 => std::process::exit(0),
             Self::Exit7 => std::process::exit(7),
-            // More than any address space has room for.
-            Self::Memory => drop(std::hint::black_box(vec![1_u8; isize::MAX as usize])),
+            // More than any address space has room for: one of 32 bits holds such a block, but not two.
+            Self::Memory => {
+                let blocks: Vec<Vec<u8>> = (0..3).map(|_| Vec::with_capacity(isize::MAX as usize)).collect();
+                drop(std::hint::black_box(blocks));
+            }
             Self::MemoryLimit => {
                 #[cfg(not(windows))]
                 mp_tests::limit_memory(512 << 20);

@@ -31,6 +31,12 @@ use std::time::{Duration, Instant};
 /// How long a test may take before it counts as hanging. It is not a measure of speed: a machine under load may be slow.
 const WATCHDOG: Duration = Duration::from_secs(120);
 
+/// The same for the long forms of the random tests, which `MP_ROUNDS` makes: they take as much longer, up to two hours.
+fn watchdog() -> Duration {
+    let rounds = std::env::var("MP_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1_u32);
+    WATCHDOG * rounds.clamp(1, 60)
+}
+
 /// How long what a test leaves behind may take to go away by itself.
 const SETTLE: Duration = Duration::from_secs(10);
 
@@ -78,11 +84,12 @@ static IN_LINE: AtomicUsize = AtomicUsize::new(0);
 pub fn watched<T>(body: impl FnOnce() -> T) -> T {
     let (ended, watch) = channel::<()>();
     let name = thread::current().name().unwrap_or("a test").to_owned();
+    let patience = watchdog();
     let dog = thread::Builder::new().name("watchdog".into()).spawn(move || {
-        if watch.recv_timeout(WATCHDOG) == Err(RecvTimeoutError::Timeout) {
+        if watch.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
             let _ = writeln!(
                 std::io::stderr(),
-                "\n{name} hangs for {WATCHDOG:?}:\n{}",
+                "\n{name} hangs for {patience:?}:\n{}",
                 system::where_threads_are()
             );
             std::process::abort();

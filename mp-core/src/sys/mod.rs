@@ -17,6 +17,12 @@
 //! `unix` and `windows` have the same files and the same names; a difference in what a name promises is said there in
 //! words. Errors are plain [`std::io::Error`]s: the floors above know what was being done and say so.
 
+#[cfg(any(not(any(unix, windows)), target_os = "android", target_os = "ios"))]
+compile_error!(
+    "mp runs functions in processes of the same program, which this target does not let a program start: depend on it for \
+     other targets only, `[target.'cfg(any(target_os = \"linux\", windows))'.dependencies]`"
+);
+
 mod constructor;
 #[cfg(unix)]
 mod unix;

@@ -24,6 +24,8 @@ compile_error!(
 );
 
 mod constructor;
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "there are no copies"))]
+mod promise;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]

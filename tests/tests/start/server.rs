@@ -159,9 +159,6 @@ fn signals_to_the_program_do_not_disturb_a_start() {
 /// Takes as long as a handshake may.
 #[test]
 fn a_server_that_is_stopped_for_ever_is_replaced() {
-    if rounds(1) == 1 {
-        return;
-    }
     scenario(|| {
         let context = How::Server.context();
         context.spawn(double, (1,)).unwrap().join().unwrap();
@@ -192,7 +189,6 @@ fn a_server_ends_with_its_context_and_what_was_made_with_it_goes_on() {
         drop(other);
         assert_eq!(servers().len(), 1, "and the pool");
         signal(pool.workers()[0].pid, Signal::KILL);
-        assert_eq!(pool.map(double, 0..4_u64).unwrap_or_else(|_| vec![0, 2, 4, 6]), [0, 2, 4, 6]);
         assert_eq!(pool.map(double, 0..4_u64).unwrap(), [0, 2, 4, 6]);
         drop(pool);
         assert!(servers().is_empty());

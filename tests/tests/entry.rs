@@ -12,6 +12,8 @@ mp::test_main!();
 mod gate;
 
 use gate::Gate;
+#[cfg(target_os = "linux")]
+use mp_tests::{Signal, send};
 use mp_tests::{is_emulated, lives, scenario, until};
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Output, Stdio};
@@ -223,6 +225,27 @@ fn a_detached_process_outlives_the_program() {
         assert!(guest.pid == pid && lives(pid));
         drop(guest);
         until(|| !lives(pid));
+    });
+}
+
+// Windows ends what a process started in the job that it is in.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_a_detached_process_started_outlives_it() {
+    scenario(|| {
+        let gate = Gate::new();
+        let mut running = Running::new(&["detach with a child", gate.name()]);
+        let guest = gate.guest();
+        assert_eq!(running.child.wait().unwrap().code(), Some(0));
+        // Its watch thread ends when it has heard that it is on its own.
+        let threads = format!("/proc/{}/task", guest.pid);
+        until(|| std::fs::read_dir(&threads).unwrap().count() == 1);
+        let (pid, left) = (guest.pid, guest.word.try_into().unwrap());
+        drop(guest);
+        until(|| !lives(pid));
+        assert!(lives(left));
+        send(left, Signal::Kill).unwrap();
+        until(|| !lives(left));
     });
 }
 

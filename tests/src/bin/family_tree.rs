@@ -1,5 +1,6 @@
 //! A family of processes to be killed: busy, deaf, stopped, nested, with children of their own; or, as
-//! `family_tree chatty`, with much to say on stderr. It never ends by itself.
+//! `family_tree chatty`, with much to say on stderr; or, as `family_tree plain`, with children that nobody but the kernel
+//! looks after when the others are killed. It never ends by itself.
 
 #![allow(clippy::unwrap_used)] // a test stops at the first thing that is not as it should be
 
@@ -17,6 +18,12 @@ fn main() -> Result<(), mp::Error> {
     }
     if what == "chatty" {
         return Pool::new(1)?.apply(chatty, ());
+    }
+    if what == "plain" {
+        let pool = Pool::new(2)?;
+        drop(pool.apply_async(sleep, (false,)));
+        drop(pool.apply_async(nested, ()));
+        return mp::spawn(sleep, (false,))?.join();
     }
     let pool = Pool::new(6)?;
     drop(pool.apply_async(sleep, (false,)));

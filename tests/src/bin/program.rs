@@ -33,6 +33,17 @@ fn echo(bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
+/// Starts a process, names it to the gate, and leaves it behind.
+#[cfg(not(windows))]
+#[mp::task]
+#[allow(clippy::zombie_processes, reason = "init waits for it")]
+fn leave_behind(gate: &str) {
+    let mut command = mp_tests::sleeper();
+    let null = std::process::Stdio::null;
+    let child = command.stdin(null()).stdout(null()).stderr(null()).spawn().unwrap();
+    gate::knock(gate, child.id().into());
+}
+
 fn main() -> Result<(), mp::Error> {
     mp::main!();
     println!("main runs");
@@ -60,6 +71,8 @@ fn main() -> Result<(), mp::Error> {
             println!("{}", process.pid());
             process.detach()?;
         }
+        #[cfg(not(windows))]
+        "detach with a child" => mp::spawn(leave_behind, (&gate,))?.detach()?,
         "leave" => {
             let waited = Process::new(wait_at, (&gate, 1)).start()?;
             let daemon = Process::new(wait_at, (&gate, 2)).daemon(true).start()?;

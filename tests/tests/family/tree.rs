@@ -75,6 +75,37 @@ fn nothing_is_left_of_a_family_that_is_killed_all_at_once() {
     });
 }
 
+/// Those of a family that are the program and its workers: not what tasks have started.
+#[cfg(target_os = "linux")]
+fn members_of_ours(name: &str) -> Vec<u32> {
+    let program = fs::canonicalize(env!("CARGO_BIN_EXE_family_tree")).unwrap();
+    let is_ours = |pid: &u32| fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|path| path == program);
+    family(name).into_iter().filter(is_ours).collect()
+}
+
+// Elsewhere nobody knows of them who is not killed.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_tasks_started_is_gone_when_nobody_is_left_who_knows_of_it() {
+    scenario(|| {
+        let name = new_mark();
+        let mut command = marked(env!("CARGO_BIN_EXE_family_tree"), &name);
+        command.arg("plain").stdout(Stdio::null()).stderr(Stdio::null());
+        let mut parent = command.spawn().unwrap();
+        // The program, two workers and a nested one, a process, and three `sleep`s.
+        until(|| family(&name).len() == 8);
+        let ours = members_of_ours(&name);
+        assert_eq!(ours.len(), 5);
+        // None of them can look after another: all stand still when the first is killed.
+        for pid in &ours {
+            send(*pid, Signal::Stop).unwrap();
+        }
+        ours.into_iter().for_each(kill);
+        parent.wait().unwrap();
+        until(|| family(&name).is_empty());
+    });
+}
+
 // Nobody tells how much is unread there.
 #[cfg(not(windows))]
 #[test]

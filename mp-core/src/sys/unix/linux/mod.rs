@@ -22,6 +22,7 @@ fn is_emulated() -> bool {
 
 mod arguments;
 mod descendants;
+mod group;
 mod oom;
 mod orphan;
 pub(super) mod socket_flags;

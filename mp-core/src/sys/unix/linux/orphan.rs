@@ -12,10 +12,11 @@
 
 use super::super::disposition;
 use super::descendants::kill_own_group_and_exit;
+use super::group;
 use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
 use rustix::thread::{Timespec, gettid};
 use std::io;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
 
 /// The parent whose death ends this process.
@@ -79,22 +80,30 @@ pub(super) fn forget() {
     PARENT.store(UNKNOWN, Relaxed);
     ENDING.store(false, Relaxed);
     STANDING.store(0, Relaxed);
+    group::forget();
 }
 
 /// From here on this thread, and those that it starts, stand still when `parent` is dead, until the watch thread has
-/// ended this process or called [`outlive_parent`].
+/// ended this process or called [`outlive_parent`]. Until then, too, our process group ends with this process.
 pub fn heed_parents_death(parent: u32) -> io::Result<()> {
-    // The watch thread may already have heard that it is nobody.
-    let _ = PARENT.compare_exchange(UNKNOWN, parent, Relaxed, Relaxed);
+    // A system that cannot do it (an emulator, a sandbox) leaves the group to the parent and to the watch thread.
+    let _ = group::end_with_us();
+    // The watch thread may already have heard that it is nobody. PAIR: `outlive_parent` first stores that and then lets
+    // the group go; so the group is let go there, or here.
+    if PARENT.compare_exchange(UNKNOWN, parent, SeqCst, SeqCst) == Err(NOBODY) {
+        group::outlive_us();
+    }
     mask_wake_up(libc::SIG_UNBLOCK)?;
     // It may have died before the kernel was asked for a signal.
     stand_while_ending();
     Ok(())
 }
 
-/// This process goes on without its parent.
+/// This process goes on without its parent, and what it starts without this process.
 pub fn outlive_parent() {
-    PARENT.store(NOBODY, Relaxed);
+    // PAIR: `heed_parents_death`.
+    PARENT.store(NOBODY, SeqCst);
+    group::outlive_us();
 }
 
 /// Has all other threads stand still that let themselves be interrupted; `spared` of them do not heed the signal (they

@@ -240,11 +240,18 @@ pub fn proof_name(function: &Ident) -> Ident {
     Ident::new(&name.to_string(), function.span().resolved_at(Span::mixed_site()))
 }
 
-/// The same identifier at the same place, as one of ours.
+/// The same identifier at the same place, as one of ours: of our edition, too, in which it may be a keyword.
 pub fn at_mixed_site(mut ident: Ident) -> Ident {
-    ident.set_span(ident.span().resolved_at(Span::mixed_site()));
+    let place = ident.span().resolved_at(Span::mixed_site());
+    if LATER_KEYWORDS.iter().any(|keyword| ident == keyword) {
+        return Ident::new_raw(&ident.to_string(), place);
+    }
+    ident.set_span(place);
     ident
 }
+
+/// What an older edition takes for names.
+const LATER_KEYWORDS: &[&str] = &["async", "await", "dyn", "try", "gen"];
 
 /// The attributes of a function that its generated companions must share: `cfg`, and lint levels as far as they allow.
 pub fn shared_attributes(attributes: &[Attribute]) -> Vec<Attribute> {
@@ -273,4 +280,17 @@ fn allow_instead(expectation: &Attribute) -> Option<Attribute> {
     let lints = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated).ok()?;
     let lints = lints.iter().filter(|lint| !lint.path().is_ident("reason"));
     Some(syn::parse_quote_spanned!(Span::mixed_site()=> #[allow(#(#lints),*)]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_of_an_older_edition_stays_a_name_in_ours() {
+        let check = |name: Ident, expected: &str| assert_eq!(at_mixed_site(name).to_string(), expected);
+        check(format_ident!("gen"), "r#gen");
+        check(Ident::new_raw("gen", Span::call_site()), "r#gen");
+        check(format_ident!("generate"), "generate");
+    }
 }

@@ -37,7 +37,8 @@ pub fn is_alive(life: Life) -> bool {
 }
 
 fn look(pid: u32) -> Option<Life> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // By way of its first thread: about `/proc/PID/stat` of the process that asks, qemu-user tells a story of its own.
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/stat")).ok()?;
     // "pid (name) state ..": the name may hold anything, so the fields count from the last parenthesis.
     let mut fields = text[text.rfind(')')? + 1..].split_ascii_whitespace();
     let state = fields.next()?;

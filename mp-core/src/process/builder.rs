@@ -6,6 +6,7 @@ use super::handle::{JoinHandle, Running};
 use super::launch::{Surroundings, launch};
 use super::method::{Context, Start, StartMethod};
 use super::output::Output;
+use super::own::Own;
 use crate::error::{Error, ErrorKind};
 use crate::ids::CallSeq;
 use crate::limits;
@@ -19,8 +20,10 @@ use crate::wire::handles::collecting;
 use crate::wire::outgoing::Outgoing;
 use std::ffi::OsStr;
 use std::fmt;
+use std::io;
 use std::marker::PhantomData;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A process that has not been started: a task, its arguments and its surroundings.
 ///
@@ -173,10 +176,9 @@ impl<R> Process<R> {
             ));
         }
         let failed = |error| Error::os(format!("cannot start the process \"{name}\""), error);
-        // Nobody sleeps on this bell: whoever joins looks at the sentinel.
-        let bell = Bell::new().map_err(failed)?;
+        let bell = bell().map_err(failed)?;
         let cpus = current::identity().cpus.unwrap_or(0);
-        let mut launched = launch(&name, Role::Process, cpus, &self.surroundings, &bell, &[])?;
+        let mut launched = launch(&name, Role::Process, cpus, &self.surroundings, bell, &[])?;
         let lane = &mut launched.lane;
         let handed_over = if arguments.len() <= limits::INLINE_BYTES_MAX - 64 {
             lane.call_carrying(CallSeq(1), &[&slot.0.to_le_bytes(), &arguments], &handles)
@@ -189,6 +191,16 @@ impl<R> Process<R> {
         handed_over.map_err(failed)?;
         Running::new(name.clone(), self.daemon, task, launched).map(JoinHandle::new).map_err(failed)
     }
+}
+
+/// A bell on which nobody sleeps, for all processes: whoever joins one looks at its sentinel.
+fn bell() -> io::Result<&'static Bell> {
+    static BELL: Own<Arc<Bell>> = Own::new();
+    if let Some(bell) = BELL.get() {
+        return Ok(bell);
+    }
+    let bell = Arc::new(Bell::new()?);
+    Ok(BELL.get_or_init(|| bell.clone()))
 }
 
 impl<R> fmt::Debug for Process<R> {

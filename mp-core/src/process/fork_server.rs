@@ -10,7 +10,7 @@
 //! their deaths, statuses and watches are those of spawned processes.
 
 use super::current::{self, Identity};
-use super::launch::Surroundings;
+use super::launch::{Orders, Surroundings, Way};
 use super::method::{executable, streams};
 use super::start_call::StartCall;
 use super::{children, gate};
@@ -46,7 +46,7 @@ struct Running {
     /// Whose server it is: a copy of that process must not use it.
     parent: u32,
     /// What it has for an environment.
-    env: BTreeMap<OsString, OsString>,
+    env: Vec<(OsString, OsString)>,
     /// The directory it is in.
     directory: Option<PathBuf>,
 }
@@ -83,13 +83,13 @@ impl ForkServer {
         Self { preload, broken, running: Mutex::default() }
     }
 
-    /// Has a process made; our end of its control channel.
+    /// Has a process made, and gives it its orders.
     pub fn fork(
         &self,
-        name: &str,
+        orders: &Orders<'_>,
         surroundings: &Surroundings,
         stderr: Option<&Handle>,
-    ) -> Result<(Child, Socket), Error> {
+    ) -> Result<(Child, Way), Error> {
         if let Some(why) = &self.broken {
             return Err(why.clone());
         }
@@ -101,7 +101,7 @@ impl ForkServer {
                 Some(server) if server.parent == std::process::id() => Ok(server),
                 Some(_) | None => self.start(),
             };
-            let made = ready.and_then(|ready| running.insert(ready).fork(name, surroundings, stderr));
+            let made = ready.and_then(|ready| running.insert(ready).fork(orders, surroundings, stderr));
             match made {
                 Ok(made) => return Ok(made),
                 Err(Trouble::Refused(why)) => return Err(why),
@@ -173,13 +173,17 @@ const ATTEMPTS: usize = 3;
 impl Running {
     fn fork(
         &mut self,
-        name: &str,
+        orders: &Orders<'_>,
         surroundings: &Surroundings,
         stderr: Option<&Handle>,
-    ) -> Result<(Child, Socket), Trouble> {
+    ) -> Result<(Child, Way), Trouble> {
+        let name = orders.name;
         let refused = |error| Error::os(format!("cannot start the process \"{name}\""), error);
         let own = |error| Trouble::Refused(refused(error));
-        let (ours, theirs) = Socket::pair().map_err(own)?;
+        // A way of its own for each attempt: a copy of a server that died may have gone some way on the one before.
+        let (way, theirs) = orders.way().map_err(own)?;
+        // It finds them when it begins.
+        orders.tell(&way).map_err(own)?;
         let theirs = theirs.into_handle();
         let (stdout, stderr) = streams(surroundings, stderr).map_err(own)?;
         let order = ToWorker::Fork(Box::new(Fork {
@@ -211,7 +215,7 @@ impl Running {
                 // It makes no copy from here on, but may have made ours: that one is in the server's process group until it
                 // speaks, so the group, which ends with the server's reaping, has to stay until then.
                 let _ = self.child.signal(sys::process::Signal::Kill);
-                let made = greeting(&ours);
+                let made = greeting(&way.socket);
                 let why = match other {
                     Ok(_) => out_of_turn(),
                     Err(silence) => silence.of(&self.child).into_error(),
@@ -220,15 +224,20 @@ impl Running {
             }
         };
         let child = sys::process::adopt(pid).map_err(own)?;
-        Ok((child, ours))
+        Ok((child, way))
     }
 
     /// How our environment differs from what the server has.
     fn changes(&self) -> Vec<(OsString, Option<OsString>)> {
-        let now: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
-        let gone = self.env.keys().filter(|name| !now.contains_key(*name));
+        let now: Vec<_> = std::env::vars_os().collect();
+        if now == self.env {
+            return Vec::new();
+        }
+        let before: BTreeMap<_, _> = self.env.iter().cloned().collect();
+        let now: BTreeMap<_, _> = now.into_iter().collect();
+        let gone = before.keys().filter(|name| !now.contains_key(*name));
         let mut changes: Vec<_> = gone.map(|name| (name.clone(), None)).collect();
-        let differs = |(name, value): &(&OsString, &OsString)| self.env.get(*name) != Some(*value);
+        let differs = |(name, value): &(&OsString, &OsString)| before.get(*name) != Some(*value);
         changes.extend(now.iter().filter(differs).map(|(name, value)| (name.clone(), Some(value.clone()))));
         changes
     }

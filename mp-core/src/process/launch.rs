@@ -10,6 +10,7 @@ use crate::protocol::control::{Init, Role, ToWorker};
 use crate::shm::region::Region;
 use crate::sys::bell::Bell;
 use crate::sys::process::Child;
+use crate::sys::socket::Socket;
 use crate::sys::{self, BorrowedHandle, Handle};
 use crate::task::registry::registry;
 use crate::transport::control;
@@ -57,10 +58,7 @@ pub fn launch(
 ) -> Result<Launched, Error> {
     gate::check()?;
     let refused = |error| Error::os(format!("cannot start the process \"{name}\""), error);
-    let region = Region::create(name).map_err(refused)?;
     let tee = Tee::new(&surroundings.stderr).map_err(refused)?;
-    let (child, ours) = surroundings.start.begin(name, surroundings, tee.as_ref().map(|tee| &tee.write))?;
-    ours.set_nonblocking(true).map_err(refused)?;
     let Identity { name: parent, depth, .. } = current::identity();
     let init = ToWorker::Init(Box::new(Init {
         fingerprint: registry().fingerprint(),
@@ -71,19 +69,53 @@ pub fn launch(
         tee: tee.is_some(),
         role,
     }));
-    let liveness = liveness().map_err(refused)?;
-    let mut handles = vec![sys::borrow(liveness), region.handle(), bell.handle()];
+    let mut handles = vec![sys::borrow(liveness().map_err(refused)?)];
+    handles.push(bell.handle());
     if let Some(tee) = &tee {
         handles.extend([sys::borrow(&tee.read), sys::borrow(&tee.real)]);
     }
     handles.extend(attached);
-    // A child that has died already cannot be told; its death is noticed and reported like any other.
-    match control::send(&ours, &init, &handles) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(refused(error)),
-        Ok(()) | Err(_) => {}
-    }
-    let lane = Lane::new(ours, region);
+    let orders = Orders { name, init, handles };
+    let (child, way) = surroundings.start.begin(&orders, surroundings, tee.as_ref().map(|tee| &tee.write))?;
+    let lane = Lane::new(way.socket, way.region);
     Ok(Launched { child, lane, stderr: tee.map(|tee| tee.read) })
+}
+
+/// What a process is told first.
+pub struct Orders<'a> {
+    /// The process's name.
+    pub name: &'a str,
+    init: ToWorker,
+    /// What goes with it, but for the region.
+    handles: Vec<BorrowedHandle<'a>>,
+}
+
+/// Our end of the way to one process.
+pub struct Way {
+    /// Its control channel.
+    pub socket: Socket,
+    region: Region,
+}
+
+impl Orders<'_> {
+    /// A new way, and the end of the process that is about to start.
+    pub fn way(&self) -> io::Result<(Way, Socket)> {
+        let region = Region::create(self.name)?;
+        let (ours, theirs) = Socket::pair()?;
+        ours.set_nonblocking(true)?;
+        Ok((Way { socket: ours, region }, theirs))
+    }
+
+    /// Says what the process is. It may not have started: a socket holds a first message.
+    pub fn tell(&self, way: &Way) -> io::Result<()> {
+        let mut handles = self.handles.clone();
+        handles.insert(1, way.region.handle());
+        match control::send(&way.socket, &self.init, &handles) {
+            // One that has died already cannot be told; its death is noticed and reported like any other.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            told => told,
+        }
+    }
 }
 
 /// The stderr of a worker is a pipe that the worker itself empties into the real one, keeping the last bytes where its

@@ -4,12 +4,11 @@ use super::builder::Process;
 use super::fork_server::ForkServer;
 use super::gate;
 use super::handle::JoinHandle;
-use super::launch::Surroundings;
+use super::launch::{Orders, Surroundings, Way};
 use super::start_call::StartCall;
 use crate::error::{Error, ErrorKind};
 use crate::sys::fork::{Copied, Fork};
 use crate::sys::process::{Child, Spawn, Stdio};
-use crate::sys::socket::Socket;
 use crate::sys::{self, Handle};
 use crate::task::arguments::{Args, Task};
 use std::io;
@@ -195,30 +194,33 @@ impl Start {
         }
     }
 
-    /// Starts the process `name`; our end of its control channel. `stderr` is where its stderr goes, if not where
-    /// `surroundings` says.
+    /// Starts a process and gives it its orders. `stderr` is where its stderr goes, if not where `surroundings` says.
     pub fn begin(
         &self,
-        name: &str,
+        orders: &Orders<'_>,
         surroundings: &Surroundings,
         stderr: Option<&Handle>,
-    ) -> Result<(Child, Socket), Error> {
-        let refused = |error| Error::os(format!("cannot start the process \"{name}\""), error);
+    ) -> Result<(Child, Way), Error> {
+        let refused = |error| Error::os(format!("cannot start the process \"{}\"", orders.name), error);
         // A spawn finds out by itself; a copy could tell nobody.
         if let (Self::Server(_) | Self::Fork(_), Some(directory)) = (self, &surroundings.current_dir) {
             // What `chdir` needs: that something can be found in there.
             std::fs::metadata(directory.join(".")).map_err(refused)?;
         }
         match self {
-            Self::Spawn => spawn(surroundings, stderr).map_err(refused),
-            Self::Server(server) => server.fork(name, surroundings, stderr),
-            Self::Fork(promise) => fork(*promise, surroundings, stderr).map_err(refused),
+            Self::Spawn => spawn(orders, surroundings, stderr).map_err(refused),
+            Self::Server(server) => server.fork(orders, surroundings, stderr),
+            Self::Fork(promise) => fork(*promise, orders, surroundings, stderr).map_err(refused),
         }
     }
 }
 
-fn spawn(surroundings: &Surroundings, stderr: Option<&Handle>) -> io::Result<(Child, Socket)> {
-    let (ours, theirs) = Socket::pair()?;
+fn spawn(
+    orders: &Orders<'_>,
+    surroundings: &Surroundings,
+    stderr: Option<&Handle>,
+) -> io::Result<(Child, Way)> {
+    let (way, theirs) = orders.way()?;
     let stderr = match stderr {
         Some(stderr) => Stdio::from(stderr.try_clone()?),
         None => surroundings.stderr.stdio()?,
@@ -233,16 +235,24 @@ fn spawn(surroundings: &Surroundings, stderr: Option<&Handle>) -> io::Result<(Ch
         stdout: surroundings.stdout.stdio()?,
         stderr,
     })?;
-    Ok((child, ours))
+    // Now, when it takes a while to come to read them.
+    orders.tell(&way)?;
+    Ok((child, way))
 }
 
-fn fork(promise: Fork, surroundings: &Surroundings, stderr: Option<&Handle>) -> io::Result<(Child, Socket)> {
-    let (ours, theirs) = Socket::pair()?;
+fn fork(
+    promise: Fork,
+    orders: &Orders<'_>,
+    surroundings: &Surroundings,
+    stderr: Option<&Handle>,
+) -> io::Result<(Child, Way)> {
+    let (way, theirs) = orders.way()?;
+    orders.tell(&way)?;
     let (stdout, stderr) = streams(surroundings, stderr)?;
     match sys::fork::child(promise)? {
-        Copied::Original(pid) => Ok((sys::process::adopt(pid)?, ours)),
+        Copied::Original(pid) => Ok((sys::process::adopt(pid)?, way)),
         Copied::Copy => {
-            drop(ours);
+            drop(way);
             let Surroundings { env, current_dir, .. } = surroundings;
             match sys::fork::take_place(stdout, stderr, env, current_dir.as_deref()) {
                 Ok(()) => gate::serve(theirs),

@@ -53,6 +53,9 @@ impl Host {
                 exit(PANICKED);
             }
         }
+        // What the C library sets up for a first thread is there for all copies, then. One that cannot be started is missed
+        // by nobody: the copies say so.
+        let _ = sys::thread::spawn_bare("mp-first", Box::new(|| ()));
         let host = Self { mail, inbox };
         match settled_threads() {
             Ok(1) => host.say(&ToParent::Ready),

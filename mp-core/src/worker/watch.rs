@@ -51,10 +51,16 @@ fn watch(parent: &Handle, mail: &Mail, mut inbox: Inbox, mut stderr: Option<Tee>
     // How many threads of `mp` there are besides this one and the one that runs tasks.
     let mut others = 0;
     loop {
-        let mut handles = vec![sys::borrow(parent), mail.handle()];
-        handles.extend(stderr.as_ref().map(|tee| sys::borrow(&tee.pipe)));
-        let Ok(ready) = sys::poller::ready_any(&handles, None) else { continue };
-        if ready.get(2) == Some(&true)
+        // Nothing is allocated before something happens: most workers never need a second heap.
+        let (parent, mailbox) = (sys::borrow(parent), mail.handle());
+        let ready = match &stderr {
+            Some(tee) => sys::poller::ready_each([parent, mailbox, sys::borrow(&tee.pipe)], None),
+            None => {
+                sys::poller::ready_each([parent, mailbox], None).map(|[parent, mail]| [parent, mail, false])
+            }
+        };
+        let Ok(ready) = ready else { continue };
+        if ready[2]
             && let Some(tee) = stderr.take()
         {
             // A thread of its own, from the first word on: where stderr leads to may stand still, and the parent's death

@@ -133,6 +133,38 @@ fn a_copy_of_a_fork_server_has_the_descriptors_of_a_fresh_process() {
     });
 }
 
+/// How many heaps there are beside the first, once the thread that watches over this process has begun. glibc gives one to
+/// each thread that allocates, and reserves 64 MiB for it.
+#[mp::task]
+fn further_heaps() -> usize {
+    let watches = || {
+        let threads = std::fs::read_dir("/proc/self/task").unwrap();
+        threads.flatten().any(|one| {
+            std::fs::read_to_string(one.path().join("comm")).is_ok_and(|name| name.trim() == "mp-watch")
+        })
+    };
+    while !watches() {
+        std::thread::yield_now();
+    }
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let reserved = |line: &&str| {
+        let (range, rest) = line.split_once(' ').unwrap();
+        let (start, end) = range.split_once('-').unwrap();
+        let at = |text| u64::from_str_radix(text, 16).unwrap();
+        rest.starts_with("---p") && at(end) - at(start) > 32 << 20
+    };
+    maps.lines().filter(reserved).count()
+}
+
+#[test]
+fn to_be_watched_over_costs_a_process_no_second_heap() {
+    scenario(|| {
+        for how in CLEAN {
+            assert_eq!(how.context().spawn(further_heaps, ()).unwrap().join().unwrap(), 0, "{how:?}");
+        }
+    });
+}
+
 #[mp::task]
 fn talk() {
     // Not by `print!`: the test harness has an eye on the thread that is copied.

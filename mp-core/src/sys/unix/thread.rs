@@ -11,25 +11,30 @@ type Body = Box<dyn FnOnce() + Send>;
 /// The stack of a bare thread, in bytes: for loops that wait and copy.
 const STACK_BYTES: usize = 128 << 10;
 
+/// A thread that is about to start.
+struct Start {
+    name: &'static str,
+    body: Option<Body>,
+}
+
 /// Starts a thread that nobody joins, without std's report of an overflow of its stack. A panic in it ends the process.
+///
+/// Nothing is allocated or freed in it before the body does so: the C library gives each thread that does a heap of its own,
+/// which takes longer than starting it.
 pub fn spawn_bare(name: &'static str, body: Body) -> io::Result<()> {
-    let body: Body = Box::new(move || {
-        let _ = set_name(name);
-        body();
-    });
-    let body = Box::into_raw(Box::new(body));
+    let start = Box::into_raw(Box::new(Start { name, body: Some(body) }));
     let mut thread = std::mem::MaybeUninit::uninit();
     // SAFETY: duty: all-zero bytes may stand in for an attribute object until the next call fills it in.
     let mut attributes: libc::pthread_attr_t = unsafe { std::mem::zeroed() };
     // SAFETY: duty: valid pointers: live locals; the attribute object is initialised before use and destroyed after. The
-    // body is a box that the new thread takes over.
+    // new thread takes the box over.
     let error = unsafe {
         match libc::pthread_attr_init(&raw mut attributes) {
             0 => {
                 libc::pthread_attr_setstacksize(&raw mut attributes, STACK_BYTES);
                 libc::pthread_attr_setdetachstate(&raw mut attributes, libc::PTHREAD_CREATE_DETACHED);
                 let error =
-                    libc::pthread_create(thread.as_mut_ptr(), &raw const attributes, run, body.cast());
+                    libc::pthread_create(thread.as_mut_ptr(), &raw const attributes, run, start.cast());
                 libc::pthread_attr_destroy(&raw mut attributes);
                 error
             }
@@ -40,13 +45,17 @@ pub fn spawn_bare(name: &'static str, body: Body) -> io::Result<()> {
         return Ok(());
     }
     // SAFETY: duty: from `Box::into_raw`, and nobody else's: no thread was made that could have taken it over.
-    drop(unsafe { Box::from_raw(body) });
+    drop(unsafe { Box::from_raw(start) });
     Err(io::Error::from_raw_os_error(error))
 }
 
-extern "C" fn run(body: *mut libc::c_void) -> *mut libc::c_void {
-    // SAFETY: duty: from `Box::into_raw`, and nobody else's: `spawn_bare` hands over a body of this type to one thread.
-    let body = unsafe { Box::from_raw(body.cast::<Body>()) };
-    body();
+extern "C" fn run(start: *mut libc::c_void) -> *mut libc::c_void {
+    // SAFETY: duty: from `Box::into_raw`, and nobody else's: `spawn_bare` hands over a box of this type to one thread. It
+    // stays allocated: each process starts a handful of such threads.
+    let start = unsafe { &mut *start.cast::<Start>() };
+    let _ = set_name(start.name);
+    if let Some(body) = start.body.take() {
+        body();
+    }
     std::ptr::null_mut()
 }

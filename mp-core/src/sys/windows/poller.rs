@@ -194,6 +194,15 @@ pub fn ready_any(handles: &[BorrowedHandle<'_>], timeout: Option<Duration>) -> i
     Ok(look())
 }
 
+/// The same for a number of them that is known beforehand.
+pub fn ready_each<const N: usize>(
+    handles: [BorrowedHandle<'_>; N],
+    timeout: Option<Duration>,
+) -> io::Result<[bool; N]> {
+    let mut ready = ready_any(&handles, timeout)?.into_iter();
+    Ok([(); N].map(|()| ready.next() == Some(true)))
+}
+
 /// Sleeps until one of `handles` is signalled or `look` finds something, after each `nap`; false if neither did.
 fn sleep(
     handles: &[HANDLE],

@@ -39,3 +39,8 @@ pub fn ready(_: BorrowedHandle<'_>, _: Option<Duration>) -> io::Result<bool> {
 pub fn ready_any(_: &[BorrowedHandle<'_>], _: Option<Duration>) -> io::Result<Vec<bool>> {
     Err(unsupported())
 }
+
+/// The same for a number of them that is known beforehand.
+pub fn ready_each<const N: usize>(_: [BorrowedHandle<'_>; N], _: Option<Duration>) -> io::Result<[bool; N]> {
+    Err(unsupported())
+}

@@ -4,14 +4,16 @@
 //!  start of stack ─► argc │ argv[0] .. argv[argc-1] │ NULL │ envp .. │ NULL │ auxv
 //! ```
 //!
-//! `/proc/self/stat` names the start of the stack, which works before `main` with every C library: glibc hands the
-//! vector to constructors, musl does not, and `environ` (which lies right behind it) moves with the first `setenv`.
+//! glibc hands the vector to constructors. musl does not, and `environ` (which lies right behind it) moves with the first
+//! `setenv`: there `/proc/self/stat` names the start of the stack, which works before `main` as well.
 
-#![allow(unsafe_code)] // writes one null into the argument vector
+#![allow(unsafe_code)] // a constructor, and one null written into the argument vector
 
 use std::ffi::{CStr, OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+#[cfg(target_env = "gnu")]
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
 
 /// This process's arguments, also where std does not know them yet (musl, before `main`).
 pub(super) fn arguments() -> Vec<OsString> {
@@ -24,6 +26,19 @@ pub(super) fn arguments() -> Vec<OsString> {
 /// std walks the vector up to the first null each time it is asked, so it never shows that argument again. What `ps`
 /// shows stays.
 pub(super) fn remove_last(expected: &OsStr) -> io::Result<bool> {
+    if let Some((argv, last)) = passed().and_then(|(argv, argc)| Some((argv, argc.checked_sub(1)?))) {
+        // SAFETY: duty: in bounds, a terminated string, and writable: it is the vector that the C library has from the
+        // kernel, with as many entries, which C lets a program change. Duty: nobody reads it at this moment: `entry` is
+        // called before threads exist, by the contract of `hide_marker`.
+        unsafe {
+            let entry = argv.add(last).read_volatile();
+            let is_expected = !entry.is_null() && CStr::from_ptr(entry).to_bytes() == expected.as_bytes();
+            if is_expected {
+                argv.add(last).write_volatile(std::ptr::null());
+            }
+            return Ok(is_expected);
+        }
+    }
     let recorded = recorded()?;
     let Some(last) = recorded.len().checked_sub(1) else { return Ok(false) };
     if recorded[last] != expected {
@@ -36,6 +51,37 @@ pub(super) fn remove_last(expected: &OsStr) -> io::Result<bool> {
     unsafe { argv.add(last).write_volatile(std::ptr::null()) };
     Ok(true)
 }
+
+/// The vector and its length, where the C library hands them to constructors: which takes no look at `/proc`.
+#[cfg(target_env = "gnu")]
+fn passed() -> Option<(*mut *const libc::c_char, usize)> {
+    let (argv, argc) = (ARGV.load(Relaxed), ARGC.load(Relaxed));
+    (!argv.is_null()).then_some((argv, argc))
+}
+
+#[cfg(not(target_env = "gnu"))]
+fn passed() -> Option<(*mut *const libc::c_char, usize)> {
+    None
+}
+
+/// What [`note`] was told. PAIR: nobody: it runs before there are threads.
+#[cfg(target_env = "gnu")]
+static ARGV: AtomicPtr<*const libc::c_char> = AtomicPtr::new(std::ptr::null_mut());
+#[cfg(target_env = "gnu")]
+static ARGC: AtomicUsize = AtomicUsize::new(0);
+
+#[cfg(target_env = "gnu")]
+extern "C" fn note(argc: libc::c_int, argv: *mut *const libc::c_char, _: *const *const libc::c_char) {
+    ARGC.store(usize::try_from(argc).unwrap_or(0), Relaxed);
+    ARGV.store(argv, Relaxed);
+}
+
+// SAFETY: duty: what runs there is a function of the signature that glibc calls constructors with, and touches nothing that
+// is set up before `main`.
+#[cfg(target_env = "gnu")]
+#[used]
+#[unsafe(link_section = ".init_array.00700")]
+static NOTE: extern "C" fn(libc::c_int, *mut *const libc::c_char, *const *const libc::c_char) = note;
 
 /// The arguments as the kernel recorded them at exec.
 fn recorded() -> io::Result<Vec<OsString>> {

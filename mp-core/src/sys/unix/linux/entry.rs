@@ -8,7 +8,7 @@ use super::arguments;
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketType, sockopt};
 use rustix::stdio::{dup2_stdin, stdin};
-use std::ffi::{CString, OsStr};
+use std::ffi::{CStr, OsStr};
 use std::io;
 
 pub use super::descendants::{kill_descendants, kill_own_group_and_exit};
@@ -72,8 +72,12 @@ pub fn ignore_sigpipe() -> io::Result<()> {
 
 /// Names this thread (and, on the main thread, this process) for `ps` and `top`: the first 15 bytes.
 pub fn set_name(name: &str) -> io::Result<()> {
-    let name = CString::new(name)?;
-    Ok(rustix::thread::set_name(&name)?)
+    // On the stack: it is the first thing that a bare thread does, see there.
+    let mut bytes = [0; 16];
+    let len = name.len().min(15);
+    bytes[..len].copy_from_slice(&name.as_bytes()[..len]);
+    let name = CStr::from_bytes_until_nul(&bytes).map_err(io::Error::other)?;
+    Ok(rustix::thread::set_name(name)?)
 }
 
 extern "C" fn nothing(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {}

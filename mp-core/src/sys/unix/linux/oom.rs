@@ -1,25 +1,26 @@
 //! Whether the kernel killed for want of memory.
 
-use std::fs::read_to_string;
-use std::path::{Path, PathBuf};
+use std::fs::{File, read_to_string};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 /// How many processes of our control group the kernel has killed for want of memory so far; `None` when nobody counts.
 /// A number that grew while a worker died says why it died.
 pub fn oom_kills() -> Option<u64> {
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(count) = known.as_deref().and_then(count_in) {
+    if let Some(count) = known.as_ref().and_then(count_in) {
         return Some(count);
     }
-    let (path, count) = find()?;
-    *known = Some(path);
+    let (file, count) = find()?;
+    *known = Some(file);
     Some(count)
 }
 
 /// The file that counts, once it has been found: whoever starts many processes asks often.
-static KNOWN: Mutex<Option<PathBuf>> = Mutex::new(None);
+static KNOWN: Mutex<Option<File>> = Mutex::new(None);
 
-fn find() -> Option<(PathBuf, u64)> {
+fn find() -> Option<(File, u64)> {
     let groups = read_to_string("/proc/self/cgroup").ok()?;
     let unified = groups.lines().find_map(|line| line.strip_prefix("0::"));
     let legacy = groups.lines().find_map(|line| {
@@ -34,16 +35,20 @@ fn find() -> Option<(PathBuf, u64)> {
 
 /// The counter of the group `path`. Inside a container the path may be as the host sees it; what is mounted is the
 /// container's own group then.
-fn counted_in(mount: &str, path: &str, file: &str) -> Option<(PathBuf, u64)> {
+fn counted_in(mount: &str, path: &str, file: &str) -> Option<(File, u64)> {
     [path, "/"].iter().find_map(|group| {
-        let path = Path::new(mount).join(group.trim_start_matches('/')).join(file);
-        let count = count_in(&path)?;
-        Some((path, count))
+        let file = File::open(Path::new(mount).join(group.trim_start_matches('/')).join(file)).ok()?;
+        let count = count_in(&file)?;
+        Some((file, count))
     })
 }
 
-fn count_in(path: &Path) -> Option<u64> {
-    count(&read_to_string(path).ok()?)
+/// Fails when its group is gone.
+fn count_in(file: &File) -> Option<u64> {
+    // Some ten short lines.
+    let mut bytes = [0; 1024];
+    let len = file.read_at(&mut bytes, 0).ok()?;
+    count(std::str::from_utf8(&bytes[..len]).ok()?)
 }
 
 fn count(text: &str) -> Option<u64> {

@@ -56,7 +56,16 @@ impl Poller {
 
 /// Sleeps until `handle` is readable or its peer is gone, at most `timeout`; whether it is. False after a signal.
 pub fn ready(handle: BorrowedHandle<'_>, timeout: Option<Duration>) -> io::Result<bool> {
-    Ok(ready_any(&[handle], timeout)?[0])
+    Ok(ready_each([handle], timeout)?[0])
+}
+
+/// The same for some handles; for each, whether it is. All false after a time-out or a signal. Allocates nothing.
+pub fn ready_each<const N: usize>(
+    handles: [BorrowedHandle<'_>; N],
+    timeout: Option<Duration>,
+) -> io::Result<[bool; N]> {
+    let mut polled = handles.map(|handle| PollFd::from_borrowed_fd(handle, PollFlags::IN));
+    Ok(if poll(&mut polled, timeout)? { polled.map(|one| !one.revents().is_empty()) } else { [false; N] })
 }
 
 /// Sleeps until one of `handles` is readable or its peer is gone, at most `timeout`; for each, whether it is. All
@@ -64,9 +73,18 @@ pub fn ready(handle: BorrowedHandle<'_>, timeout: Option<Duration>) -> io::Resul
 pub fn ready_any(handles: &[BorrowedHandle<'_>], timeout: Option<Duration>) -> io::Result<Vec<bool>> {
     let mut polled: Vec<_> =
         handles.iter().map(|handle| PollFd::from_borrowed_fd(*handle, PollFlags::IN)).collect();
-    match rustix::event::poll(&mut polled, timeout.map(super::time::time_spec).as_ref()) {
-        Ok(_) => Ok(polled.iter().map(|one| !one.revents().is_empty()).collect()),
-        Err(Errno::INTR) => Ok(vec![false; handles.len()]),
+    Ok(if poll(&mut polled, timeout)? {
+        polled.iter().map(|one| !one.revents().is_empty()).collect()
+    } else {
+        vec![false; handles.len()]
+    })
+}
+
+/// False after a signal.
+fn poll(polled: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<bool> {
+    match rustix::event::poll(polled, timeout.map(super::time::time_spec).as_ref()) {
+        Ok(_) => Ok(true),
+        Err(Errno::INTR) => Ok(false),
         Err(error) => Err(error.into()),
     }
 }

@@ -276,6 +276,8 @@ fn a_poller_names_what_is_ready() {
     let ready = poller::ready_any(&[bell.handle(), other.0.handle()], Some(WATCHDOG)).expect("pollable");
     assert_eq!(ready, [true, true]);
     bell.clear();
+    let each = poller::ready_each([other.0.handle(), bell.handle()], Some(Duration::ZERO)).expect("pollable");
+    assert_eq!(each, [true, false]);
     assert!(!poller::ready(bell.handle(), Some(Duration::ZERO)).expect("pollable"));
 }
 

@@ -207,7 +207,7 @@ impl Backlog {
             }
         };
         if self.segments.is_fresh(tail.units, next.units) {
-            self.segments.open(head.units, tail.units, next.units);
+            self.segments.open(head.units, tail.units, next.units)?;
         }
         let flags = tag.map_or(0, |_| BUNDLED);
         self.segments.write(tail.units, [bytes.len() as u64 | flags, tag.unwrap_or(0)], bytes);

@@ -1,4 +1,5 @@
 use super::*;
+use crate::sys::memory::Memory;
 
 type NoBundle = fn(u64) -> io::Result<()>;
 
@@ -45,7 +46,7 @@ fn room_ends_in_items_and_in_bytes() {
     assert!(backlog.wait_for_room(0, Some(std::time::Duration::ZERO)));
 }
 
-/// `None` where memory exists as soon as it is made.
+/// `None` where the system does not tell.
 fn resident(backlog: &Backlog) -> Option<u64> {
     backlog.segments.resident().ok()
 }
@@ -61,7 +62,7 @@ fn a_queue_that_was_deep_gives_its_memory_back() {
         for number in 0..200_u8 {
             assert_eq!(pop(&backlog), Some(vec![number; 60_000]));
         }
-        let left = resident(&backlog);
+        let left = resident(&backlog).filter(|_| Memory::SHRINKS);
         assert!(left.is_none_or(|bytes| bytes < 3 << 20), "round {round}: {left:?} bytes stay");
     }
 }
@@ -69,12 +70,14 @@ fn a_queue_that_was_deep_gives_its_memory_back() {
 #[test]
 fn a_queue_that_is_never_deep_never_grows() {
     let backlog = Backlog::create(Shape { items: 10, ring_bytes: 1 << 30 }).unwrap();
+    let fresh = resident(&backlog);
+    assert!(fresh.is_none_or(|bytes| bytes < 200 << 10), "{fresh:?} bytes of a fresh one");
     for round in 0..100_000_u32 {
         push(&backlog, &[round as u8; 100]);
         assert_eq!(pop(&backlog), Some(vec![round as u8; 100]));
     }
     let left = resident(&backlog);
-    assert!(left.is_none_or(|bytes| bytes < 200 << 10), "{left:?} bytes");
+    assert!(left.is_none_or(|bytes| bytes < 400 << 10), "{left:?} bytes");
 }
 
 #[test]

@@ -47,7 +47,9 @@ pub(super) struct Segments {
 impl Segments {
     /// Fresh memory for a ring, and for a header before it.
     pub(super) fn create(header: usize, ring: usize) -> io::Result<Self> {
-        Self::map(Memory::create("mp-queue", Self::bytes(header, ring))?, header, ring)
+        let made = Self::map(Memory::create_sparse("mp-queue", Self::bytes(header, ring))?, header, ring)?;
+        made.mapping.commit(0, made.first)?;
+        Ok(made)
     }
 
     /// What [`create`](Self::create) made in another process of the family.
@@ -106,16 +108,22 @@ impl Segments {
 
     /// For the producer that has the lock: finds memory for the segments that begin between `tail` and `end`. What lies between
     /// `head` and `tail` is in use.
+    ///
+    /// # Errors
+    /// When the system has none.
     #[cold]
-    pub(super) fn open(&self, head: u32, tail: u32, end: u32) {
+    pub(super) fn open(&self, head: u32, tail: u32, end: u32) -> io::Result<()> {
         let fresh = self.round_up(tail);
         let mut used = self.used(head, fresh);
         let mut place = fresh;
         while place != self.round_up(end) {
+            let piece = used.add_first();
+            self.mapping.commit(self.first + piece * self.segment, self.segment)?;
             // PAIR: `Ends::put` releases it, with the bytes that will lie there.
-            self.entry(place).store(used.add_first() as u32, Relaxed);
+            self.entry(place).store(piece as u32, Relaxed);
             place = place.wrapping_add(self.units());
         }
+        Ok(())
     }
 
     /// Whether a consumer that has moved the head has left memory behind that is worth to be [given

@@ -26,7 +26,7 @@ impl Ring {
         let bytes = frame(self.tail);
         let end = self.tail.wrapping_add(units(&bytes));
         if self.segments.is_fresh(self.tail, end) {
-            self.segments.open(self.head, self.tail, end);
+            self.segments.open(self.head, self.tail, end).expect("memory");
         }
         self.segments.write(self.tail, [bytes.len() as u64, 7], &bytes);
         self.tail = end;
@@ -93,7 +93,7 @@ fn a_ring_as_small_as_can_be_holds_what_it_says() {
         let bytes = vec![round as u8; 3 * UNIT];
         let end = place.wrapping_add(units(&bytes));
         if segments.is_fresh(place, end) {
-            segments.open(place, place, end);
+            segments.open(place, place, end).expect("memory");
         }
         segments.write(place, [u64::from(round), 0], &bytes);
         let mut read = Vec::new();
@@ -101,7 +101,7 @@ fn a_ring_as_small_as_can_be_holds_what_it_says() {
         assert_eq!((segments.read_head(place)[0], read), (u64::from(round), bytes));
         place = end.wrapping_add(u32::from(round.is_multiple_of(3)));
         if segments.is_fresh(end, place) {
-            segments.open(end, end, place);
+            segments.open(end, end, place).expect("memory");
         }
     }
 }

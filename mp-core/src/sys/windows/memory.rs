@@ -3,7 +3,7 @@
 #![allow(unsafe_code)] // the contract of `Mapping::slice`, and copies
 
 use super::call::{number, owned};
-use super::view::{self, View};
+use super::view::{self, Commit, View};
 use super::{BorrowedHandle, Handle, borrow};
 use std::io;
 use std::mem::MaybeUninit;
@@ -46,7 +46,16 @@ impl Memory {
         if len == 0 {
             return Err(invalid("shared memory of no bytes cannot be mapped"));
         }
-        Ok(Self { handle: view::create(len, None)?, sealed: OnceLock::new(), len })
+        Ok(Self { handle: view::create(len, None, Commit::All)?, sealed: OnceLock::new(), len })
+    }
+
+    /// The same, but that it takes nothing from what the system has to give before a place is
+    /// [committed](Mapping::commit); a touch before that faults.
+    pub fn create_sparse(_: &str, len: usize) -> io::Result<Self> {
+        if len == 0 {
+            return Err(invalid("shared memory of no bytes cannot be mapped"));
+        }
+        Ok(Self { handle: view::create(len, None, Commit::Later)?, sealed: OnceLock::new(), len })
     }
 
     /// Zeroed memory that cannot shrink but may [`grow`](Self::grow).
@@ -111,18 +120,21 @@ impl Memory {
         Ok(())
     }
 
-    /// A section keeps its pages: nothing happens. The system writes those to the paging file that nobody touches.
+    /// A section keeps the pages that it has: nothing happens. The system writes those to the paging file that nobody touches.
     #[allow(clippy::unused_self, clippy::unnecessary_wraps)] // the signature is that of systems that can
     pub fn discard(&self, _: usize, _: usize) -> io::Result<()> {
         Ok(())
     }
 
-    /// How many bytes of it exist: the system does not tell.
+    /// How many bytes of it are committed.
     #[cfg(test)]
-    #[allow(clippy::unused_self)] // the signature is that of systems that do
     pub fn resident(&self) -> io::Result<u64> {
-        Err(io::ErrorKind::Unsupported.into())
+        Ok(View::reading(self.handle())?.committed() as u64)
     }
+
+    /// Whether [`discard`](Self::discard) makes it less.
+    #[cfg(test)]
+    pub const SHRINKS: bool = false;
 
     /// The handle, to be sent.
     pub fn handle(&self) -> BorrowedHandle<'_> {
@@ -159,6 +171,17 @@ impl Mapping {
     #[inline]
     pub fn ptr(&self) -> *mut u8 {
         self.view.start().as_ptr()
+    }
+
+    /// Has the system find memory for a part of what was made with [`Memory::create_sparse`]: for all processes, and for good.
+    ///
+    /// # Errors
+    /// When there is none. [`io::ErrorKind::InvalidInput`] when out of bounds.
+    pub fn commit(&self, offset: usize, len: usize) -> io::Result<()> {
+        if !self.holds(offset, len) {
+            return Err(invalid("a part of shared memory out of bounds"));
+        }
+        self.view.commit(offset, len)
     }
 
     /// How many bytes are mapped.

@@ -51,3 +51,22 @@ fn sealed_memory_is_written_by_nobody_any_more() {
         assert!(Mapping::map(memory, Access::Sealed).is_ok());
     }
 }
+
+#[test]
+fn sparse_memory_is_there_where_it_was_committed() {
+    const LEN: usize = 1 << 30;
+    let memory = Memory::create_sparse("test", LEN).unwrap();
+    let (here, there) =
+        (Mapping::map(&memory, Access::ReadWrite).unwrap(), Mapping::map(&memory, Access::Read).unwrap());
+    assert!(memory.resident().unwrap() <= 4096, "of a gibibyte only the page behind it");
+    here.commit(LEN / 2, 100_000).unwrap();
+    here.copy_in(LEN / 2, b"abc").unwrap();
+    here.commit(LEN / 2, 1).unwrap();
+    let mut bytes = Vec::new();
+    there.copy_out(LEN / 2, 4, &mut bytes).unwrap();
+    assert_eq!(bytes, b"abc\0");
+    assert!(here.commit(LEN - 10, 11).is_err(), "beyond the end");
+    assert!(memory.resident().unwrap() < 200_000);
+    let other = Memory::from_handle(super::super::duplicate(memory.handle()).unwrap(), LEN).unwrap();
+    assert!(Mapping::map(&other, Access::ReadWrite).is_ok(), "it is as long as it was made");
+}

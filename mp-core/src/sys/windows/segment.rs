@@ -6,7 +6,7 @@
 
 use super::call::{owned, wide};
 use super::memory::{Access, Mapping, Memory};
-use super::view::{self, View};
+use super::view::{self, Commit, View};
 use super::{BorrowedHandle, Handle, borrow};
 use std::io;
 use windows_sys::Win32::System::Memory::{FILE_MAP_READ, FILE_MAP_WRITE, OpenFileMappingW};
@@ -26,7 +26,7 @@ impl Segment {
 
     /// Zeroed bytes with a name that nothing has, for this session.
     pub fn create_named(name: &str, len: usize) -> io::Result<Self> {
-        Self::from_handle(view::create(len, Some(&path(name)))?)
+        Self::from_handle(view::create(len, Some(&path(name)), Commit::All)?)
     }
 
     /// The bytes with this name.
@@ -45,6 +45,11 @@ impl Segment {
 
     fn of(memory: Memory) -> io::Result<Self> {
         Ok(Self { mapping: Mapping::map(&memory, Access::ReadWrite)?, memory })
+    }
+
+    /// The first byte.
+    pub(super) fn ptr(&self) -> *mut u8 {
+        self.mapping.ptr()
     }
 
     /// How many bytes there are.

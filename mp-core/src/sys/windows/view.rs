@@ -6,6 +6,7 @@
 //!    │                           │ page     │ sleeps on which word             │
 //!    └───────────────────────────┴──────────┴─────────────────────────────────┘
 //! ```
+//! A section that is committed later has one more page, which never is: Wine forgets what was committed up to the very end.
 
 #![allow(unsafe_code)] // mappings
 
@@ -20,8 +21,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{PoisonError, RwLock};
 use windows_sys::Win32::Foundation::INVALID_HANDLE_VALUE;
 use windows_sys::Win32::System::Memory::{
-    CreateFileMappingW, FILE_MAP, FILE_MAP_READ, FILE_MAP_WRITE, MEMORY_BASIC_INFORMATION,
-    MEMORY_MAPPED_VIEW_ADDRESS, MapViewOfFile, PAGE_READWRITE, UnmapViewOfFile, VirtualQuery,
+    CreateFileMappingW, FILE_MAP, FILE_MAP_READ, FILE_MAP_WRITE, MEM_COMMIT, MEMORY_BASIC_INFORMATION,
+    MEMORY_MAPPED_VIEW_ADDRESS, MapViewOfFile, PAGE_READWRITE, SEC_COMMIT, SEC_RESERVE, UnmapViewOfFile,
+    VirtualAlloc, VirtualQuery,
 };
 
 const PAGE: usize = 4096;
@@ -29,7 +31,7 @@ const PAGE: usize = 4096;
 /// "mp memory", so that no other section passes for one of ours.
 const MAGIC: u64 = u64::from_le_bytes(*b"mpmemory");
 
-/// The last page of a section.
+/// The back page of a section.
 #[repr(C)]
 pub struct Back {
     magic: AtomicU64,
@@ -61,17 +63,28 @@ unsafe impl Sync for View {}
 /// The views of this process that can be written to: where they start, and how long they are.
 static VIEWS: RwLock<BTreeMap<usize, usize>> = RwLock::new(BTreeMap::new());
 
+/// When the system has to have memory for a section.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Commit {
+    /// When it is made.
+    All,
+    /// When a [place of it is asked for](View::commit).
+    Later,
+}
+
 /// A section with `len` zeroed bytes for the user; `name`: in the namespace of the session, and it must be new.
-pub fn create(len: usize, name: Option<&[u16]>) -> io::Result<Handle> {
+pub fn create(len: usize, name: Option<&[u16]>, commit: Commit) -> io::Result<Handle> {
     let total = len.checked_next_multiple_of(PAGE).and_then(|bytes| bytes.checked_add(PAGE));
-    let total = total.ok_or(io::ErrorKind::OutOfMemory)? as u64;
+    let spare = if commit == Commit::Later { PAGE } else { 0 };
+    let total = total.and_then(|bytes| bytes.checked_add(spare)).ok_or(io::ErrorKind::OutOfMemory)? as u64;
     let name_start = name.map_or(std::ptr::null(), <[u16]>::as_ptr);
+    let attribute = if commit == Commit::All { SEC_COMMIT } else { SEC_RESERVE };
     // SAFETY: duty: valid pointers: null, or a name that ends in NUL by the callers. Duty of `owned`: made just now.
     let section = unsafe {
         owned(CreateFileMappingW(
             INVALID_HANDLE_VALUE,
             std::ptr::null(),
-            PAGE_READWRITE,
+            PAGE_READWRITE | attribute,
             (total >> 32) as u32,
             total as u32,
             name_start,
@@ -80,7 +93,9 @@ pub fn create(len: usize, name: Option<&[u16]>) -> io::Result<Handle> {
     if name.is_some() && io::Error::last_os_error().kind() == io::ErrorKind::AlreadyExists {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
-    let view = View::map(super::borrow(&section), FILE_MAP_READ | FILE_MAP_WRITE)?;
+    let mut view = View::map(super::borrow(&section), FILE_MAP_READ | FILE_MAP_WRITE)?;
+    view.total -= spare;
+    view.commit(view.total - PAGE, PAGE)?;
     view.back().len.store(len as u64, Relaxed);
     // PAIR: `len`, which looks at it first.
     view.back().magic.store(MAGIC, SeqCst);
@@ -94,16 +109,56 @@ impl View {
         let mapped = unsafe { MapViewOfFile(number(section), rights, 0, 0, 0) };
         let start = NonNull::new(mapped.Value.cast::<u8>()).ok_or_else(io::Error::last_os_error)?;
         let mut view = Self { start, total: 0, is_writer: false };
-        let mut found = MEMORY_BASIC_INFORMATION::default();
-        // SAFETY: duty: valid pointers: a live mapping and a live local of the length that is named.
-        unsafe {
-            VirtualQuery(start.as_ptr().cast(), &raw mut found, size_of::<MEMORY_BASIC_INFORMATION>());
+        while let Some(found) = view.look(view.total) {
+            view.total += found.RegionSize;
         }
-        view.total = found.RegionSize;
         if view.total < 2 * PAGE || !view.total.is_multiple_of(PAGE) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the handle is not memory of ours"));
+            return Err(not_ours());
         }
         Ok(view)
+    }
+
+    /// The same, of a section that may be anybody's: what is looked at first must be there.
+    fn of_others(section: BorrowedHandle<'_>, rights: FILE_MAP) -> io::Result<Self> {
+        let mut view = Self::map(section, rights)?;
+        if !view.is_committed(view.total - PAGE) {
+            view.total -= PAGE;
+        }
+        if view.is_committed(view.total - PAGE) { view.len().map(|_| view) } else { Err(not_ours()) }
+    }
+
+    /// What the system knows of the pages from `offset` on; `None` beyond the end.
+    fn look(&self, offset: usize) -> Option<MEMORY_BASIC_INFORMATION> {
+        let start = self.start.as_ptr();
+        let mut found = MEMORY_BASIC_INFORMATION::default();
+        // SAFETY: duty: a valid pointer: a live local of the length that is named. The address is only looked up.
+        let done = unsafe {
+            let size = size_of::<MEMORY_BASIC_INFORMATION>();
+            VirtualQuery(start.wrapping_add(offset).cast(), &raw mut found, size)
+        };
+        (done != 0 && found.AllocationBase == start.cast()).then_some(found)
+    }
+
+    /// Whether there is memory for the page at `offset`. Wine knows that of a page that is asked for, not of those behind it.
+    fn is_committed(&self, offset: usize) -> bool {
+        self.look(offset).is_some_and(|found| found.State == MEM_COMMIT)
+    }
+
+    /// About how many bytes there is memory for.
+    #[cfg(test)]
+    pub fn committed(&self) -> usize {
+        const STEP: usize = 16 * PAGE;
+        let places = (0..self.total).step_by(STEP).filter(|offset| self.is_committed(*offset));
+        places.map(|offset| STEP.min(self.total - offset)).sum()
+    }
+
+    /// Has the system find memory for a part, which must lie in the view, of a section that is [committed
+    /// later](Commit::Later).
+    pub fn commit(&self, offset: usize, len: usize) -> io::Result<()> {
+        let place = self.start.as_ptr().wrapping_add(offset).cast();
+        // SAFETY: duty: nothing of ours is taken away: what is committed already stays as it is.
+        let done = unsafe { VirtualAlloc(place, len, MEM_COMMIT, PAGE_READWRITE) };
+        if done.is_null() { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
     /// Maps memory of ours for reading.
@@ -111,8 +166,7 @@ impl View {
     /// # Errors
     /// [`io::ErrorKind::InvalidData`] when it is something else.
     pub fn reading(section: BorrowedHandle<'_>) -> io::Result<Self> {
-        let view = Self::map(section, FILE_MAP_READ)?;
-        view.len().map(|_| view)
+        Self::of_others(section, FILE_MAP_READ)
     }
 
     /// Maps memory of ours for reading and writing.
@@ -120,8 +174,7 @@ impl View {
     /// # Errors
     /// As [`reading`](Self::reading), and [`io::ErrorKind::PermissionDenied`] when it is sealed.
     pub fn writing(section: BorrowedHandle<'_>) -> io::Result<Self> {
-        let mut view = Self::map(section, FILE_MAP_READ | FILE_MAP_WRITE)?;
-        view.len()?;
+        let mut view = Self::of_others(section, FILE_MAP_READ | FILE_MAP_WRITE)?;
         view.is_writer = true;
         // PAIR: `seal` looks in the opposite order: one of the two sees the other.
         view.back().writers.fetch_add(1, SeqCst);
@@ -143,7 +196,7 @@ impl View {
         // Read once: others may write.
         let (magic, len) = (back.magic.load(SeqCst), back.len.load(Relaxed));
         if magic != MAGIC || len == 0 || len > (self.total - PAGE) as u64 {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the handle is not memory of ours"));
+            return Err(not_ours());
         }
         Ok(len as usize)
     }
@@ -155,8 +208,7 @@ impl View {
 
     /// Has all later writers refused, unless there are some. For a view that can be written to, but is not counted.
     pub fn seal(section: BorrowedHandle<'_>) -> io::Result<()> {
-        let view = Self::map(section, FILE_MAP_READ | FILE_MAP_WRITE)?;
-        view.len()?;
+        let view = Self::of_others(section, FILE_MAP_READ | FILE_MAP_WRITE)?;
         // PAIR: `writing`.
         view.back().sealed.store(1, SeqCst);
         if view.back().writers.load(SeqCst) > 0 {
@@ -166,8 +218,9 @@ impl View {
         Ok(())
     }
 
+    /// What lies in the last page.
     fn back(&self) -> &Back {
-        // SAFETY: duty: in bounds, aligned and shareable: the last page of the mapping, which is at least two, made of
+        // SAFETY: duty: in bounds, aligned and shareable: a whole page of the mapping, which is at least two, made of
         // atomics; alive: the borrow. A view for reading is only read by the callers.
         unsafe { self.start.add(self.total - PAGE).cast::<Back>().as_ref() }
     }
@@ -200,6 +253,10 @@ pub fn find(word: &AtomicU32) -> Option<(&Back, u32)> {
     // SAFETY: duty: in bounds, aligned: the last page of the mapping that the word lies in, by the list; alive: whoever
     // lends the word keeps its mapping.
     Some((unsafe { &*back }, (offset / 4) as u32))
+}
+
+fn not_ours() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the handle is not memory of ours")
 }
 
 fn views_mut() -> std::sync::RwLockWriteGuard<'static, BTreeMap<usize, usize>> {

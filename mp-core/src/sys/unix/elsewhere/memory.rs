@@ -43,6 +43,11 @@ impl Memory {
         Err(unsupported())
     }
 
+    /// Zeroed memory of which little will be used: who writes to it has [committed](Mapping::commit) the place.
+    pub fn create_sparse(_: &str, _: usize) -> io::Result<Self> {
+        Err(unsupported())
+    }
+
     /// From now on nobody can write here, in no process.
     pub fn seal_contents(&self) -> io::Result<()> {
         Err(unsupported())
@@ -74,6 +79,10 @@ impl Memory {
         Err(unsupported())
     }
 
+    /// Whether [`discard`](Self::discard) makes it less.
+    #[cfg(test)]
+    pub const SHRINKS: bool = false;
+
     /// The handle, to be sent.
     pub fn handle(&self) -> BorrowedHandle<'_> {
         borrow(&self.handle)
@@ -81,6 +90,12 @@ impl Memory {
 }
 
 impl Mapping {
+    /// Has memory be there for a part.
+    #[inline]
+    pub fn commit(&self, _: usize, _: usize) -> io::Result<()> {
+        Err(unsupported())
+    }
+
     /// Maps all of `memory`.
     pub fn map(_: &Memory, _: Access) -> io::Result<Self> {
         Err(unsupported())

@@ -88,6 +88,12 @@ impl Memory {
         fcntl_get_seals(&self.handle).is_ok_and(|seals| seals.contains(SealFlags::WRITE))
     }
 
+    /// The same as [`create`](Self::create), for memory of which little will be used: who writes to it has
+    /// [committed](Mapping::commit) the place.
+    pub fn create_sparse(name: &str, len: usize) -> io::Result<Self> {
+        Self::create(name, len)
+    }
+
     /// Takes a handle from another process that says it is memory of at least `len` bytes, and believes nothing: it
     /// must be such memory and be sealed against shrinking. The caller holds `len` against its limits.
     ///
@@ -128,6 +134,10 @@ impl Memory {
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         Ok(fallocate(&self.handle, flags, offset as u64, len as u64)?)
     }
+
+    /// Whether [`discard`](Self::discard) makes it less.
+    #[cfg(test)]
+    pub const SHRINKS: bool = true;
 
     /// The descriptor, to be sent.
     pub fn handle(&self) -> BorrowedHandle<'_> {
@@ -175,6 +185,13 @@ impl Mapping {
     #[inline]
     pub fn ptr(&self) -> *mut u8 {
         self.start.as_ptr()
+    }
+
+    /// Has memory be there for a part: it comes by itself when it is touched.
+    #[allow(clippy::unnecessary_wraps, clippy::unused_self)] // the signature is that of systems that must be asked
+    #[inline]
+    pub fn commit(&self, _: usize, _: usize) -> io::Result<()> {
+        Ok(())
     }
 
     /// How many bytes are mapped.

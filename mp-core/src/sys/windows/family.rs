@@ -1,14 +1,15 @@
 //! The processes that know each other: who started us, who started all, and how handles get from one to another.
 //!
 //! A handle is a number that means something in one process only. To send one, the sender puts a copy into a process that
-//! will be there when the message is read: the receiver, if it is known; otherwise the first process of the family. The
-//! message says whose number it is. The receiver moves the copy to itself.
+//! will be there when the message is read: the receiver, if it is known; otherwise the first process of the family, which
+//! [keeps](super::deposit) it until somebody comes or nobody can. The message says whose number it is.
 //!
 //! A worker learns of its family from one more argument before the marker: `parent.first.token`, in hexadecimal.
 
 #![allow(unsafe_code)] // DuplicateHandle
 
 use super::call::{number, owned, random, wait_for};
+use super::deposit::Deposits;
 use super::life::open;
 use super::{BorrowedHandle, Handle, borrow};
 use std::io;
@@ -16,7 +17,7 @@ use std::os::windows::io::FromRawHandle as _;
 use std::sync::OnceLock;
 use std::time::Duration;
 use windows_sys::Win32::Foundation::{
-    DUPLICATE_CLOSE_SOURCE, DUPLICATE_SAME_ACCESS, DuplicateHandle, HANDLE,
+    DUPLICATE_CLOSE_SOURCE, DUPLICATE_HANDLE_OPTIONS, DUPLICATE_SAME_ACCESS, DuplicateHandle, HANDLE,
 };
 use windows_sys::Win32::System::Threading::{
     GetCurrentProcess, PROCESS_DUP_HANDLE, PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SYNCHRONIZE,
@@ -56,7 +57,12 @@ pub fn enter(word: &str) -> Option<Lineage> {
 
 /// What a child of ours is told.
 pub fn word_for_child() -> String {
-    format!("{:x}.{:x}.{:x}", std::process::id(), keeper().pid, token())
+    let keeper = keeper();
+    if keeper.handle.is_none() {
+        // Children find them.
+        let _ = Deposits::with(keeper);
+    }
+    format!("{:x}.{:x}.{:x}", std::process::id(), keeper.pid, token())
 }
 
 /// What names of this family begin with.
@@ -168,15 +174,24 @@ impl Peer {
         }
     }
 
+    /// A copy of what was put into it.
+    pub fn copy(&self, copy: u64) -> io::Result<Handle> {
+        self.bring(copy, DUPLICATE_SAME_ACCESS)
+    }
+
     /// Moves a copy that was put into it to this process.
     pub fn fetch(&self, copy: u64) -> io::Result<Handle> {
-        let there: HANDLE = std::ptr::without_provenance_mut(copy as usize);
         if self.handle.is_none() {
+            let there: HANDLE = std::ptr::without_provenance_mut(copy as usize);
             // SAFETY: duty: open, and nobody else's: it was put into this process for who reads its number, as `give` does.
             return Ok(unsafe { Handle::from_raw_handle(there) });
         }
+        self.bring(copy, DUPLICATE_SAME_ACCESS | DUPLICATE_CLOSE_SOURCE)
+    }
+
+    fn bring(&self, copy: u64, options: DUPLICATE_HANDLE_OPTIONS) -> io::Result<Handle> {
+        let there: HANDLE = std::ptr::without_provenance_mut(copy as usize);
         let mut here = std::ptr::null_mut();
-        let options = DUPLICATE_SAME_ACCESS | DUPLICATE_CLOSE_SOURCE;
         // SAFETY: duty: valid handles: a process that we have open and this one; a number that means nothing there makes the
         // call fail; a live local for the copy. Duty of `owned`: it was made just now.
         unsafe {
@@ -186,7 +201,7 @@ impl Peer {
     }
 }
 
-/// Moves copies to this process that a message says are in the process `pid`.
+/// Brings here what a message says is in the process `pid`.
 pub fn fetch_from(pid: u32, copies: impl Iterator<Item = u64>) -> io::Result<Vec<Handle>> {
     let known = [PARENT.get(), FIRST.get()].into_iter().flatten().find(|peer| peer.pid == pid);
     let opened;
@@ -196,7 +211,17 @@ pub fn fetch_from(pid: u32, copies: impl Iterator<Item = u64>) -> io::Result<Vec
         opened = Peer::open(pid)?;
         &opened
     };
-    copies.map(|copy| peer.fetch(copy)).collect()
+    let mut deposits = None;
+    copies
+        .map(|copy| match copy >> 32 {
+            // It is not written down: put into this process, say.
+            0 => peer.fetch(copy),
+            _ => match deposits.get_or_insert_with(|| Deposits::with(peer)) {
+                Some(deposits) => deposits.fetch(peer, copy),
+                None => peer.copy(copy & u64::from(u32::MAX)),
+            },
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -8,14 +8,15 @@
 #![allow(unsafe_code)] // overlapped operations, and handles of pipes
 
 use super::call::{checked, event, number, owned, random, signal, wait_for, wide};
+use super::deposit::Deposits;
 use super::family::{Peer, fetch_from};
 use super::{BorrowedHandle, Handle, borrow};
 use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::os::windows::io::AsRawHandle as _;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use windows_sys::Win32::Foundation::{
     ERROR_BROKEN_PIPE, ERROR_IO_PENDING, ERROR_MORE_DATA, ERROR_NO_DATA, ERROR_OPERATION_ABORTED,
@@ -23,12 +24,13 @@ use windows_sys::Win32::Foundation::{
 };
 use windows_sys::Win32::Storage::FileSystem::{
     CreateFileW, FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_OVERLAPPED, FILE_FLAGS_AND_ATTRIBUTES,
-    OPEN_EXISTING, PIPE_ACCESS_DUPLEX, PIPE_ACCESS_INBOUND, ReadFile, WriteFile,
+    FileNameInfo, GetFileInformationByHandleEx, OPEN_EXISTING, PIPE_ACCESS_DUPLEX, PIPE_ACCESS_INBOUND,
+    ReadFile, WriteFile,
 };
 use windows_sys::Win32::System::IO::{CancelIoEx, GetOverlappedResult, OVERLAPPED};
 use windows_sys::Win32::System::Pipes::{
-    CreateNamedPipeW, PIPE_READMODE_MESSAGE, PIPE_REJECT_REMOTE_CLIENTS, PIPE_TYPE_BYTE, PIPE_TYPE_MESSAGE,
-    PeekNamedPipe, SetNamedPipeHandleState,
+    CreateNamedPipeW, GetNamedPipeInfo, PIPE_READMODE_MESSAGE, PIPE_REJECT_REMOTE_CLIENTS, PIPE_SERVER_END,
+    PIPE_TYPE_BYTE, PIPE_TYPE_MESSAGE, PeekNamedPipe, SetNamedPipeHandleState,
 };
 use windows_sys::core::BOOL;
 
@@ -89,7 +91,7 @@ fn connected(
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let token = TOKEN.get_or_init(random);
     let next = NEXT.fetch_add(1, Relaxed);
-    let name = wide(&format!(r"\\.\pipe{PREFIX}{token:016x}.{:x}.{next:x}", std::process::id()));
+    let name = wide(&format!(r"\\.\pipe{PREFIX}{token:016x}.{next:x}"));
     let open = ours | FILE_FLAG_FIRST_PIPE_INSTANCE | FILE_FLAG_OVERLAPPED;
     let mode = mode | PIPE_REJECT_REMOTE_CLIENTS;
     // SAFETY: duty: valid pointers: the name ends in NUL, null is the default. Duty of `owned`: made just now, each.
@@ -102,6 +104,99 @@ fn connected(
     }
 }
 
+/// Who has the handles of a message until it is received.
+#[derive(Clone, Copy, Debug)]
+pub enum Holder<'a> {
+    /// Who will receive it.
+    Receiver(&'a Peer),
+    /// Somebody who keeps them for whoever comes.
+    Keeper(&'a Peer),
+}
+
+type Given = (Vec<u64>, Option<(Arc<Deposits>, Pipe)>);
+
+impl<'a> Holder<'a> {
+    fn peer(self) -> &'a Peer {
+        let (Self::Receiver(peer) | Self::Keeper(peer)) = self;
+        peer
+    }
+
+    /// Puts copies there: what the message says of each, and where that is written down.
+    fn give(self, pipe: BorrowedHandle<'_>, handles: &[BorrowedHandle<'_>]) -> io::Result<Given> {
+        let deposit = match self {
+            Self::Keeper(peer) if !handles.is_empty() => Deposits::with(peer).zip(Pipe::of(pipe)),
+            Self::Keeper(_) | Self::Receiver(_) => None,
+        };
+        let given = match &deposit {
+            Some((deposits, pipe)) => deposits.give(self.peer(), handles, *pipe)?,
+            None => self.peer().give(handles)?,
+        };
+        Ok((given, deposit))
+    }
+}
+
+/// A pipe of ours and a direction in it, as any process can name it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pipe {
+    pub token: u64,
+    pub next: u64,
+    /// Toward the end that the name lives as long as.
+    pub goes_to_server: bool,
+}
+
+impl Pipe {
+    /// What goes into this end; `None` if it is of no pipe of ours.
+    pub fn of(end: BorrowedHandle<'_>) -> Option<Self> {
+        let name = name_of(end)?;
+        let (token, next) = name.strip_prefix(PREFIX)?.split_once('.')?;
+        let parse = |text| u64::from_str_radix(text, 16).ok();
+        let goes_to_server = !is_server(end);
+        Some(Self { token: parse(token)?, next: parse(next)?, goes_to_server })
+    }
+}
+
+/// Whether it is the end that the name of a pipe lives as long as.
+pub fn is_server(end: BorrowedHandle<'_>) -> bool {
+    let (mut flags, null) = (0, std::ptr::null_mut());
+    // SAFETY: duty: valid pointers: a live local, and null where nothing is asked for.
+    let done = unsafe { GetNamedPipeInfo(number(end), &raw mut flags, null, null, null) };
+    done != 0 && flags & PIPE_SERVER_END != 0
+}
+
+/// The name of a pipe, as the system has it; Wine has it no more once the other end is gone.
+pub fn name_of(pipe: BorrowedHandle<'_>) -> Option<String> {
+    // The length in bytes, then the name.
+    let mut info = [0_u32; 64];
+    // SAFETY: duty: a valid pointer: a live local of the length that is named, aligned for the structure.
+    let done = unsafe {
+        let len = size_of_val(&info) as u32;
+        GetFileInformationByHandleEx(number(pipe), FileNameInfo, info.as_mut_ptr().cast(), len)
+    };
+    let units: Vec<_> = info[1..].iter().flat_map(|pair| [*pair as u16, (*pair >> 16) as u16]).collect();
+    let name = units.get(..info[0] as usize / 2)?;
+    (done != 0).then(|| String::from_utf16_lossy(name))
+}
+
+/// Whether no process has the server's end of it any more.
+pub fn is_gone(pipe: Pipe) -> bool {
+    let name = wide(&format!(r"\\.\pipe{PREFIX}{:016x}.{:x}", pipe.token, pipe.next));
+    let null = std::ptr::null_mut();
+    // SAFETY: duty: valid pointers: the name ends in NUL, null is the default. It cannot be opened: there is one place for a
+    // client, which is taken, or was.
+    let opened = unsafe {
+        owned(CreateFileW(
+            name.as_ptr(),
+            GENERIC_READ | GENERIC_WRITE,
+            0,
+            std::ptr::null(),
+            OPEN_EXISTING,
+            0,
+            null,
+        ))
+    };
+    opened.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
 /// Sends one message.
 ///
 /// # Errors
@@ -111,13 +206,14 @@ pub fn send(
     pipe: BorrowedHandle<'_>,
     bytes: &[io::IoSlice<'_>],
     handles: &[BorrowedHandle<'_>],
-    keeper: &Peer,
+    holder: Holder<'_>,
     patient: Patient,
 ) -> io::Result<()> {
     if handles.len() > HANDLES_MAX {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "handles are limited to 253 at once"));
     }
-    let given = keeper.give(handles)?;
+    let (given, deposit) = holder.give(pipe, handles)?;
+    let keeper = holder.peer();
     let mut message =
         Vec::with_capacity(HEAD_BYTES + 8 * given.len() + bytes.iter().map(|part| part.len()).sum::<usize>());
     message.extend_from_slice(&keeper.pid().to_le_bytes());
@@ -132,7 +228,10 @@ pub fn send(
             WriteFile(number(pipe), message.as_ptr(), message.len() as u32, std::ptr::null_mut(), state)
         }
     });
-    written.map(drop).inspect_err(|_| keeper.take_back(&given))
+    written.map(drop).inspect_err(|_| match &deposit {
+        Some((deposits, pipe)) => deposits.take_back(keeper, &given, *pipe),
+        None => keeper.take_back(&given),
+    })
 }
 
 /// Receives one message into `buffer`, whose contents it replaces by the bytes, and appends the handles. False when the
@@ -179,25 +278,23 @@ fn receive_now(
     buffer: &mut Vec<u8>,
     handles: &mut Vec<Handle>,
 ) -> io::Result<bool> {
-    buffer.resize(buffer.capacity().max(4096), 0);
-    let mut filled = 0;
+    buffer.clear();
+    buffer.reserve(4096);
     loop {
-        let room = &mut buffer[filled..];
+        let room = buffer.spare_capacity_mut();
+        let (start, len) = (room.as_mut_ptr(), room.len() as u32);
         let read = run(pipe, Patient::No, |state| {
             // SAFETY: duty: valid pointers: room of ours, and a state that lives until `run` has seen the end.
-            unsafe {
-                ReadFile(number(pipe), room.as_mut_ptr(), room.len() as u32, std::ptr::null_mut(), state)
-            }
+            unsafe { ReadFile(number(pipe), start.cast(), len, std::ptr::null_mut(), state) }
         });
         match read {
-            Ok((count, false)) => {
-                buffer.truncate(filled + count);
-                break;
-            }
-            Ok((count, true)) => {
-                filled += count;
-                let rest = waiting(pipe)?.unwrap_or(4096);
-                buffer.resize(filled + rest, 0);
+            Ok((count, has_more)) => {
+                // SAFETY: duty: within the room, and written: the read has just done that to so many bytes.
+                unsafe { buffer.set_len(buffer.len() + count) };
+                if !has_more {
+                    break;
+                }
+                buffer.reserve(waiting(pipe)?.unwrap_or(4096));
             }
             Err(error) if is_end(&error) => return Ok(false),
             Err(error) => return Err(error),

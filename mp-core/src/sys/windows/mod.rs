@@ -19,8 +19,10 @@ pub mod segment;
 pub mod socket;
 pub mod thread;
 
+mod alarm;
 mod call;
 mod command;
+mod deposit;
 mod ending;
 mod exit;
 mod family;

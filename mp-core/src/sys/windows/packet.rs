@@ -2,7 +2,8 @@
 
 #![allow(unsafe_code)] // a handle that may be exchanged for another one
 
-use super::line;
+use super::deposit::Deposits;
+use super::line::{self, Holder, Pipe};
 use super::{BorrowedHandle, Handle, borrow, call, family};
 use std::cell::Cell;
 use std::io::{self, IoSlice};
@@ -31,10 +32,10 @@ pub struct Packets {
 }
 
 impl Packets {
-    /// Two connected ends.
+    /// Two connected ends. Where only one receives it is the second: that this one is gone can be seen by its name.
     pub fn pair() -> io::Result<(Self, Self)> {
-        let (one, other) = line::pair(ROOM)?;
-        Ok((Self::from_handle(one), Self::from_handle(other)))
+        let (server, client) = line::pair(ROOM)?;
+        Ok((Self::from_handle(client), Self::from_handle(server)))
     }
 
     /// Takes a handle that is known to be such an end.
@@ -75,7 +76,11 @@ impl Packets {
         patient: Patient,
     ) -> io::Result<()> {
         let Some(pipe) = self.pipe() else { return Err(io::ErrorKind::BrokenPipe.into()) };
-        line::send(borrow(&pipe), bytes, handles, family::keeper(), patient)
+        let sent = line::send(borrow(&pipe), bytes, handles, Holder::Keeper(family::keeper()), patient);
+        if sent.as_ref().is_err_and(line::is_end) {
+            receiver_is_gone(borrow(&pipe));
+        }
+        sent
     }
 
     /// Receives one packet and appends the handles that came along. Zero means that the peer is gone and everything it
@@ -140,6 +145,34 @@ impl Packets {
 
     fn pipe(&self) -> Option<Arc<Handle>> {
         self.pipe.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Packets {
+    /// Has the handles of messages closed that nobody can receive any more.
+    fn drop(&mut self) {
+        let pipe = self.pipe.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let (Some(pipe), Some(deposits)) = (pipe, Deposits::at_hand(family::keeper())) else { return };
+        if line::is_server(borrow(&pipe)) {
+            if line::waiting(borrow(&pipe)).is_err_and(|error| line::is_end(&error)) {
+                receiver_is_gone(borrow(&pipe));
+            }
+        } else {
+            // If it is an end that receives, no other process has it.
+            let (mut bytes, mut handles) = (Vec::new(), Vec::new());
+            while let Ok(true) = line::receive(borrow(&pipe), &mut bytes, &mut handles, Patient::No) {
+                handles.clear();
+            }
+        }
+        drop(pipe);
+        deposits.pipe_closed();
+    }
+}
+
+/// What was sent into this end, whose other end is gone, will not be received.
+fn receiver_is_gone(pipe: BorrowedHandle<'_>) {
+    if let Some((deposits, pipe)) = Deposits::at_hand(family::keeper()).zip(Pipe::of(pipe)) {
+        deposits.end_all(pipe);
     }
 }
 

@@ -1,11 +1,12 @@
 //! Sleeping on many handles.
 //!
 //! Events and processes are waited for as they are. A pipe of ours is watched by a read of no bytes; a pipe of somebody else
-//! is looked at every [`NAP`]. A file is always ready. The system waits for 64 handles at once: of a larger set the rest
-//! is looked at every [`NAP`].
+//! is looked at every [`NAP`]. A file is always ready. A thread waits for 64 handles at once: each one beyond that has an
+//! [`Alarm`], which wakes it.
 
 #![allow(unsafe_code)] // WaitForMultipleObjects, and what kind of thing a handle is
 
+use super::alarm::Alarm;
 use super::call::{event, millis, number, signal, wait_for};
 use super::line::{self, LOOK_AGAIN, Watch};
 use super::{BorrowedHandle, Handle, borrow};
@@ -14,16 +15,14 @@ use std::os::windows::io::AsRawHandle as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use windows_sys::Win32::Foundation::{HANDLE, WAIT_FAILED};
-use windows_sys::Win32::Storage::FileSystem::{
-    FILE_TYPE_DISK, FILE_TYPE_PIPE, FileNameInfo, GetFileInformationByHandleEx, GetFileType,
-};
+use windows_sys::Win32::Storage::FileSystem::{FILE_TYPE_DISK, FILE_TYPE_PIPE, GetFileType};
 use windows_sys::Win32::System::Threading::{ResetEvent, WaitForMultipleObjects};
 
 /// How often that is looked at which nobody wakes us for.
 const NAP: Duration = Duration::from_millis(1);
 
-/// Handles that the system waits for at once.
-const AT_ONCE: usize = 64;
+/// Handles that a thread waits for at once, and one that stands for all the others.
+const AT_ONCE: usize = 63;
 
 /// What kind of thing a handle is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,38 +53,42 @@ impl Kind {
 #[derive(Debug)]
 pub struct Poller {
     entries: Mutex<Vec<Arc<Entry>>>,
-    /// Wakes who sleeps on a set that is not the same any more.
-    changed: Handle,
+    /// Wakes who sleeps on a set that is not the same any more, and rings for those beyond the first [`AT_ONCE`].
+    changed: Arc<Handle>,
 }
 
 #[derive(Debug)]
 struct Entry {
+    /// From one sleep to the next. Goes first: it uses the handle.
+    rest: Mutex<Rest>,
     key: u64,
     /// What its owner calls it.
     number: usize,
     /// Ours, so that nobody closes it while we sleep on it.
     handle: Handle,
     kind: Kind,
-    /// From one sleep to the next.
-    watch: Mutex<Option<Arc<Watch>>>,
+}
+
+/// What is kept of a handle while nobody sleeps on it.
+#[derive(Debug, Default)]
+struct Rest {
+    /// For one beyond the first [`AT_ONCE`]. Goes first: it waits for what is below, or for the handle.
+    alarm: Option<Alarm>,
+    /// For a pipe of ours.
+    watch: Option<Arc<Watch>>,
 }
 
 impl Poller {
     /// An empty set.
     pub fn new() -> io::Result<Self> {
-        Ok(Self { entries: Mutex::default(), changed: event(true)? })
+        Ok(Self { entries: Mutex::default(), changed: Arc::new(event(true)?) })
     }
 
     /// Adds a handle; [`wait`](Self::wait) names it by `key`. The caller [`remove`](Self::remove)s it before it closes it.
     pub fn add(&self, handle: BorrowedHandle<'_>, key: u64) -> io::Result<()> {
         let number = number(handle).addr();
-        let entry = Entry {
-            key,
-            number,
-            handle: handle.try_clone_to_owned()?,
-            kind: kind(handle),
-            watch: Mutex::default(),
-        };
+        let (handle, kind) = (handle.try_clone_to_owned()?, kind(handle));
+        let entry = Entry { rest: Mutex::default(), key, number, handle, kind };
         self.entries().push(Arc::new(entry));
         signal(borrow(&self.changed));
         Ok(())
@@ -111,13 +114,19 @@ impl Poller {
         let find = |keys: &mut Vec<u64>| {
             keys.extend(entries.iter().filter(|entry| entry.is_ready()).map(|entry| entry.key));
         };
+        // They live until the sleep is over.
         let watches = entries.iter().map(|entry| entry.watch()).collect::<io::Result<Vec<_>>>()?;
         let mut handles = vec![number(borrow(&self.changed))];
         for (entry, watch) in entries.iter().zip(&watches) {
-            match (entry.kind, watch) {
-                (_, Some(watch)) => handles.push(number(watch.handle())),
-                (Kind::Object, None) => handles.push(number(borrow(&entry.handle))),
-                (Kind::Pipe | Kind::Stranger | Kind::File, None) => {}
+            let told = match (entry.kind, watch) {
+                (_, Some(watch)) => watch.handle(),
+                (Kind::Object, None) => borrow(&entry.handle),
+                (Kind::Pipe | Kind::Stranger | Kind::File, None) => continue,
+            };
+            if handles.len() <= AT_ONCE {
+                handles.push(number(told));
+            } else {
+                entry.set_alarm(told, &self.changed)?;
             }
         }
         let nap = entries.iter().filter_map(|entry| entry.kind.nap()).min();
@@ -147,12 +156,26 @@ impl Entry {
         if self.kind != Kind::Pipe {
             return Ok(None);
         }
-        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
-        if watch.as_ref().is_none_or(|watch| wait_for(watch.handle(), Some(Duration::ZERO))) {
-            *watch = None;
-            *watch = Some(Arc::new(Watch::start(borrow(&self.handle))?));
+        let mut rest = self.rest();
+        if rest.watch.as_ref().is_none_or(|watch| wait_for(watch.handle(), Some(Duration::ZERO))) {
+            *rest = Rest::default();
+            rest.watch = Some(Arc::new(Watch::start(borrow(&self.handle))?));
         }
-        Ok(watch.clone())
+        Ok(rest.watch.clone())
+    }
+
+    /// Has `event` set when what tells of this one is signalled. An alarm that has rung is set again.
+    fn set_alarm(&self, told: BorrowedHandle<'_>, event: &Arc<Handle>) -> io::Result<()> {
+        let mut rest = self.rest();
+        if rest.alarm.as_ref().is_none_or(Alarm::has_rung) {
+            rest.alarm = Some(Alarm::set(told, event)?);
+        }
+        Ok(())
+    }
+
+    fn rest(&self) -> MutexGuard<'_, Rest> {
+        // Whatever is in it is used or replaced as a whole.
+        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -172,25 +195,26 @@ pub fn ready_any(handles: &[BorrowedHandle<'_>], timeout: Option<Duration>) -> i
     if found.contains(&true) || timeout.is_some_and(|timeout| timeout.is_zero()) {
         return Ok(found);
     }
-    let mut watches = Vec::new();
-    let mut numbers = Vec::new();
+    let (mut told, mut watches) = (Vec::new(), Vec::new());
     for (handle, kind) in handles.iter().zip(&kinds) {
         match kind {
-            Kind::Object => numbers.push(number(*handle)),
-            Kind::Pipe => {
-                let watch = Watch::start(*handle)?;
-                numbers.push(number(watch.handle()));
-                watches.push(watch);
-            }
+            Kind::Object => told.push(*handle),
+            Kind::Pipe => watches.push(Watch::start(*handle)?),
             Kind::Stranger | Kind::File => {}
         }
     }
+    told.extend(watches.iter().map(Watch::handle));
+    let (first, beyond) = told.split_at(told.len().min(AT_ONCE));
+    let rung = Arc::new(event(true)?);
+    let alarms = beyond.iter().map(|handle| Alarm::set(*handle, &rung)).collect::<io::Result<Vec<_>>>()?;
+    let numbers: Vec<_> = first.iter().copied().chain([borrow(&rung)]).map(number).collect();
     let mut found = found;
     let nap = kinds.iter().filter_map(|kind| kind.nap()).min();
     sleep(&numbers, timeout, nap, || {
         found = look();
         found.contains(&true)
     })?;
+    drop(alarms);
     Ok(look())
 }
 
@@ -203,32 +227,27 @@ pub fn ready_each<const N: usize>(
     Ok([(); N].map(|()| ready.next() == Some(true)))
 }
 
-/// Sleeps until one of `handles` is signalled or `look` finds something, after each `nap`; false if neither did.
+/// Sleeps until one of `handles`, not more than a thread can wait for, is signalled or `look` finds something, after each
+/// `nap`; false if neither did.
 fn sleep(
     handles: &[HANDLE],
     timeout: Option<Duration>,
     nap: Option<Duration>,
     mut look: impl FnMut() -> bool,
 ) -> io::Result<bool> {
-    let first = &handles[..handles.len().min(AT_ONCE)];
-    let nap = if first.len() < handles.len() { Some(NAP) } else { nap };
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let length = left.into_iter().chain(nap).min();
-        if first.is_empty() {
-            std::thread::sleep(length.unwrap_or(LOOK_AGAIN));
-        } else {
-            // SAFETY: duty: open handles, as many as are named: the callers keep them.
-            let woken =
-                unsafe { WaitForMultipleObjects(first.len() as u32, first.as_ptr(), 0, millis(length)) };
-            if woken == WAIT_FAILED {
-                return Err(io::Error::last_os_error());
-            }
-            // Any number below 64 is the place of a handle that is signalled.
-            if (woken as usize) < first.len() {
-                return Ok(true);
-            }
+        // SAFETY: duty: open handles, as many as are named: the callers keep them.
+        let woken =
+            unsafe { WaitForMultipleObjects(handles.len() as u32, handles.as_ptr(), 0, millis(length)) };
+        if woken == WAIT_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        // Any number below 64 is the place of a handle that is signalled.
+        if (woken as usize) < handles.len() {
+            return Ok(true);
         }
         if nap.is_some() && look() {
             return Ok(true);
@@ -260,19 +279,7 @@ fn kind(handle: BorrowedHandle<'_>) -> Kind {
 
 /// Whether a pipe can be read without waiting: by its name.
 fn is_ours(pipe: BorrowedHandle<'_>) -> bool {
-    // The length in bytes, then the name.
-    let mut info = [0_u32; 64];
-    // SAFETY: duty: a valid pointer: a live local of the length that is named, aligned for the structure.
-    let done = unsafe {
-        GetFileInformationByHandleEx(
-            number(pipe),
-            FileNameInfo,
-            info.as_mut_ptr().cast(),
-            size_of_val(&info) as u32,
-        )
-    };
-    let name = info[1..].iter().flat_map(|pair| [*pair as u16, (*pair >> 16) as u16]);
-    done != 0 && name.take(line::PREFIX.len()).eq(line::PREFIX.encode_utf16())
+    line::name_of(pipe).is_some_and(|name| name.starts_with(line::PREFIX))
 }
 
 #[cfg(test)]
@@ -305,6 +312,51 @@ mod tests {
         poller.remove(borrow(&reader)).unwrap();
         poller.wait(Some(Duration::ZERO), &mut keys).unwrap();
         assert_eq!(keys, []);
+    }
+
+    #[test]
+    fn of_many_handles_each_wakes_who_sleeps() {
+        let poller = Poller::new().unwrap();
+        let bells: Vec<_> = (0..150).map(|_| Bell::new().unwrap()).collect();
+        let pipes: Vec<_> = (0..20).map(|_| pipe().unwrap()).collect();
+        for (key, bell) in (0..).zip(&bells) {
+            poller.add(bell.handle(), key).unwrap();
+        }
+        for (key, (reader, _)) in (150..).zip(&pipes) {
+            poller.add(borrow(reader), key).unwrap();
+        }
+        std::thread::scope(|scope| {
+            let (send, woken) = std::sync::mpsc::channel();
+            let (bells, pipes, poller) = (&bells, &pipes, &poller);
+            scope.spawn(move || {
+                let (mut keys, mut left) = (Vec::new(), 4);
+                while left > 0 {
+                    poller.wait(None, &mut keys).unwrap();
+                    for key in keys.drain(..) {
+                        if let Some(bell) = bells.get(key as usize) {
+                            assert!(bell.clear());
+                        } else {
+                            let (reader, _) = &pipes[key as usize - 150];
+                            line::read_now(borrow(reader), &mut [0; 4]).unwrap();
+                        }
+                        left -= 1;
+                        send.send(key).unwrap();
+                    }
+                }
+            });
+            for key in [149, 0, 149] {
+                bells[key as usize].ring();
+                assert_eq!(woken.recv().unwrap(), key);
+            }
+            write_all(borrow(&pipes[19].1), b"x");
+            assert_eq!(woken.recv().unwrap(), 169);
+        });
+        let all: Vec<_> = bells.iter().map(Bell::handle).collect();
+        std::thread::scope(|scope| {
+            let sleeper = scope.spawn(|| ready_any(&all, None).unwrap());
+            bells[140].ring();
+            assert_eq!(sleeper.join().unwrap().iter().position(|ready| *ready), Some(140));
+        });
     }
 
     #[test]

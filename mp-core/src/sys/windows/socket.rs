@@ -1,7 +1,7 @@
 //! A connected pair of byte streams that also carry handles.
 
 use super::family::Peer;
-use super::line::{self, Patient};
+use super::line::{self, Holder, Patient};
 use super::stdio::Stdio;
 use super::{BorrowedHandle, Handle, borrow};
 use std::io::{self, IoSlice};
@@ -94,7 +94,7 @@ impl Socket {
     pub fn send(&self, bytes: &[IoSlice<'_>], handles: &[BorrowedHandle<'_>]) -> io::Result<usize> {
         let ourselves = Peer::ourselves();
         let there = self.there.get().unwrap_or(&ourselves);
-        line::send(self.handle(), bytes, handles, there, self.patient())?;
+        line::send(self.handle(), bytes, handles, Holder::Receiver(there), self.patient())?;
         Ok(bytes.iter().map(|part| part.len()).sum())
     }
 

@@ -16,8 +16,8 @@ use windows as system;
 #[cfg(not(windows))]
 pub use system::limit_memory;
 pub use system::{
-    died_of, family, is_asleep, is_emulated, lives, living_children, marked, no_text, own_group, resident,
-    runs, send, sleeper, this_thread,
+    died_of, family, is_asleep, is_emulated, is_wine, lives, living_children, marked, no_text, own_group,
+    resident, runs, send, sleeper, this_thread,
 };
 
 use std::collections::BTreeSet;
@@ -31,10 +31,11 @@ use std::time::{Duration, Instant};
 /// How long a test may take before it counts as hanging. It is not a measure of speed: a machine under load may be slow.
 const WATCHDOG: Duration = Duration::from_secs(120);
 
-/// The same for the long forms of the random tests, which `MP_ROUNDS` makes: they take as much longer, up to two hours.
+/// The same for the long forms of the random tests, which `MP_ROUNDS` makes: they take as much longer, up to two hours. Under Wine
+/// everything does.
 fn watchdog() -> Duration {
     let rounds = std::env::var("MP_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1_u32);
-    WATCHDOG * rounds.clamp(1, 60)
+    WATCHDOG * rounds.clamp(if is_wine() { 3 } else { 1 }, 60)
 }
 
 /// How long what a test leaves behind may take to go away by itself.

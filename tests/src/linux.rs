@@ -148,6 +148,12 @@ pub fn died_of(status: mp::ExitStatus, name: &str) -> bool {
     status.signal_name() == Some(name)
 }
 
+/// Whether this is Wine: never here.
+#[must_use]
+pub fn is_wine() -> bool {
+    false
+}
+
 /// Whether an emulator runs this program (qemu-user). It shows itself as the program where it does not expect the question.
 #[must_use]
 pub fn is_emulated() -> bool {

@@ -12,6 +12,7 @@ use windows_sys::Win32::Foundation::{FILETIME, HANDLE, WAIT_TIMEOUT};
 use windows_sys::Win32::System::Diagnostics::ToolHelp::{
     CreateToolhelp32Snapshot, PROCESSENTRY32W, Process32FirstW, Process32NextW, TH32CS_SNAPPROCESS,
 };
+use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleA, GetProcAddress};
 use windows_sys::Win32::System::ProcessStatus::{K32GetProcessMemoryInfo, PROCESS_MEMORY_COUNTERS};
 use windows_sys::Win32::System::Threading::{
     GetCurrentProcess, GetCurrentThreadId, GetProcessHandleCount, GetProcessTimes, GetThreadTimes,
@@ -121,6 +122,17 @@ pub fn marked(program: &str, mark: &str) -> Command {
     let copy = std::env::temp_dir().join(file_of(mark));
     std::fs::copy(program, &copy).expect("room for a copy");
     Command::new(copy)
+}
+
+/// Whether this is Wine, where the start of a process takes tens of milliseconds and each call of the system goes to a server:
+/// long tests take smaller numbers there.
+#[must_use]
+pub fn is_wine() -> bool {
+    // SAFETY: duty: valid pointers: names that end in NUL. What is found is not called.
+    unsafe {
+        let ntdll = GetModuleHandleA(c"ntdll.dll".as_ptr().cast());
+        !ntdll.is_null() && GetProcAddress(ntdll, c"wine_get_version".as_ptr().cast()).is_some()
+    }
 }
 
 /// Whether an emulator runs this program: Wine is none.

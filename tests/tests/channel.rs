@@ -10,7 +10,8 @@ mod pipes;
 mod queues;
 #[path = "channel/travel.rs"]
 mod travel;
-
+#[path = "channel/unread.rs"]
+mod unread;
 #[path = "channel/waiting.rs"]
 mod waiting;
 

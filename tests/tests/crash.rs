@@ -33,6 +33,11 @@ mod verbs;
 
 mp::test_main!();
 
+/// As many of these as the suite has, or fewer under Wine.
+fn under_wine(usual: u64, wine: u64) -> u64 {
+    if mp_tests::is_wine() { wine } else { usual }
+}
+
 /// How many rounds a random test makes: `MP_ROUNDS` times as many as in the suite.
 fn rounds(suite: u64) -> u64 {
     suite * std::env::var("MP_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1)

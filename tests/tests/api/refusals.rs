@@ -1,6 +1,8 @@
 //! What is refused, where, and with which words.
 
 use crate::gate::wait_at;
+#[cfg(windows)]
+use mp::{Context, Fork, StartMethod};
 use mp::{Error, ErrorKind, Pool, Process};
 use mp_tests::{living_children, scenario};
 use serde::{Deserialize, Serialize};
@@ -255,5 +257,29 @@ fn closures_and_function_pointers_are_refused_with_the_reason() {
         check_not_a_task(&refused.unwrap_err(), line, &closure);
         let (line, refused) = (line!(), pool.apply(pointer, ("a", 1)));
         check_not_a_task(&refused.unwrap_err(), line, &["function pointer", "by its name"]);
+    });
+}
+
+#[cfg(windows)]
+#[mp::task]
+fn half(x: u32) -> u32 {
+    x / 2
+}
+
+// The start methods of other systems are the suite `start`.
+#[cfg(windows)]
+#[test]
+fn a_copy_of_a_process_is_unsupported_and_the_same_program_runs_by_spawn() {
+    scenario(|| {
+        // SAFETY: duty: a copy can live with what the other threads are at: there will be none.
+        let fork = StartMethod::Fork(unsafe { Fork::new() });
+        for method in [StartMethod::ForkServer, fork] {
+            let context = Context::new(method);
+            let spawned = context.spawn(half, (4,)).unwrap_err();
+            assert_eq!(spawned.kind(), ErrorKind::Unsupported, "{method:?}: {spawned:?}");
+            let pooled = context.pool_builder().workers(1).build().and_then(|pool| pool.apply(half, (4,)));
+            assert_eq!(pooled.unwrap_err().kind(), ErrorKind::Unsupported, "{method:?}");
+        }
+        assert_eq!(Context::new(StartMethod::Spawn).spawn(half, (4,)).unwrap().join().unwrap(), 2);
     });
 }

@@ -6,6 +6,7 @@ use crate::table::{builder, whole};
 use crate::verbs::{Outcome, VERBS, Verb};
 use mp::{Error, ErrorKind};
 use mp_tests::{Signal, lives, scenario, send, until};
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -190,6 +191,34 @@ fn all_workers_killed_at_once_while_idle_cost_no_item() {
         }
         assert_eq!(values(Verb::Map.run(&pool, &orders(100))), (0..100).collect::<Vec<_>>());
         whole(&pool, 4);
+    });
+}
+
+/// Says who worked, once so many are at work.
+#[mp::task]
+fn meet(all: mp::sync::Barrier) -> u32 {
+    all.wait().unwrap();
+    std::process::id()
+}
+
+#[test]
+fn of_many_workers_each_is_heard_and_replaced() {
+    const MANY: usize = 80;
+    scenario(|| {
+        let pool = builder(MANY).build().unwrap();
+        let all = mp::sync::Barrier::new(MANY as u32).unwrap();
+        let everybody = || {
+            let handles: Vec<_> = (0..MANY).map(|_| pool.apply_async(meet, (all.clone(),))).collect();
+            handles.iter().map(|handle| handle.wait().unwrap()).collect::<BTreeSet<u32>>()
+        };
+        let before = everybody();
+        assert_eq!(before.len(), MANY);
+        let victim = pool.workers().last().unwrap().pid;
+        send(victim, Signal::Kill).unwrap();
+        until(|| !lives(victim));
+        let after = everybody();
+        assert_eq!(after.len(), MANY);
+        assert_eq!(before.difference(&after).collect::<Vec<_>>(), [&victim]);
     });
 }
 

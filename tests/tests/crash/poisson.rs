@@ -1,7 +1,7 @@
 //! Random workers die at random moments; every item is accounted for exactly once.
 
-use crate::rounds;
 use crate::table::{builder, whole};
+use crate::{rounds, under_wine};
 use mp::{Error, Pool, Restart};
 use mp_tests::{Random, Signal, scenario, send};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,9 +30,11 @@ fn chewed(number: u64) -> Vec<u8> {
 /// Signals random workers until told to stop; says how often.
 fn kill_workers(pool: &Pool, random: &mut Random, stop: &AtomicBool) -> u64 {
     let mut kills = 0;
+    // A new worker must come to work before the next one dies.
+    let pause = under_wine(8000, 200_000);
     while !stop.load(Ordering::Relaxed) {
         // Not to wait for anything: it sets the rate of the deaths.
-        thread::sleep(Duration::from_micros(random.below(8000)));
+        thread::sleep(Duration::from_micros(random.below(pause)));
         let workers = pool.workers();
         let Some(victim) = workers.get(random.below(WORKERS as u64) as usize) else { continue };
         let signals: &[Signal] = match random.below(4) {
@@ -98,8 +100,9 @@ fn every_item_of_a_try_map_is_accounted_for_once_while_workers_are_killed() {
     under_fire(|pool| {
         let mut lost = 0;
         for _ in 0..rounds(1) {
-            let outcomes = pool.try_map(chew, 0..5000_u64);
-            assert_eq!(outcomes.len(), 5000);
+            let count = under_wine(5000, 1000);
+            let outcomes = pool.try_map(chew, 0..count);
+            assert_eq!(outcomes.len() as u64, count);
             for (number, outcome) in (0..).zip(outcomes) {
                 assert!(outcome.as_ref().err().is_none_or(|error| error.item() == Some(number)));
                 lost += account(number, outcome);
@@ -114,7 +117,8 @@ fn every_handle_is_accounted_for_once_while_workers_are_killed() {
     under_fire(|pool| {
         let mut lost = 0;
         for _ in 0..rounds(1) {
-            let handles: Vec<_> = (0..2500).map(|number| pool.apply_async(chew, (number,))).collect();
+            let handles: Vec<_> =
+                (0..under_wine(2500, 1000)).map(|number| pool.apply_async(chew, (number,))).collect();
             lost += (0..).zip(&handles).map(|(number, handle)| account(number, handle.wait())).sum::<u64>();
         }
         lost
@@ -126,8 +130,9 @@ fn every_item_of_an_imap_is_accounted_for_once_while_workers_are_killed() {
     under_fire(|pool| {
         let mut lost = 0;
         for _ in 0..rounds(1) {
-            let mut seen = vec![false; 2500];
-            for (index, outcome) in pool.imap_unordered(chew, 0..2500_u64) {
+            let count = under_wine(2500, 1000);
+            let mut seen = vec![false; count as usize];
+            for (index, outcome) in pool.imap_unordered(chew, 0..count) {
                 assert!(!std::mem::replace(&mut seen[index], true), "item {index} came twice");
                 lost += account(index as u64, outcome);
             }

@@ -1,5 +1,6 @@
 //! Values that come in runs, put into the order of their items.
 
+use crate::sys::memory::in_large_pages;
 use std::collections::BTreeMap;
 
 /// How long a run is that is put behind the others although it goes on: short enough to be in the cache.
@@ -19,7 +20,9 @@ pub struct InOrder<T> {
 impl<T> InOrder<T> {
     /// No values yet, and room for some.
     pub fn with_capacity(items: usize) -> Self {
-        Self { values: Vec::with_capacity(items), later: BTreeMap::new(), run: Vec::new(), first: 0 }
+        let mut values = Vec::<T>::with_capacity(items);
+        in_large_pages(values.spare_capacity_mut());
+        Self { values, later: BTreeMap::new(), run: Vec::new(), first: 0 }
     }
 
     /// The value of an item. Each item has one.

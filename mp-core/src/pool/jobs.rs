@@ -74,7 +74,7 @@ pub enum Waiter {
 pub struct Portion {
     payload: Payload,
     /// Where each item ends in the payload, if there are several.
-    ends: Vec<usize>,
+    ends: Vec<u32>,
     items: u64,
     /// Descriptors of the only item.
     handles: Vec<Handle>,
@@ -221,9 +221,9 @@ impl Job {
         let last = (items.end - portion.first).min(portion.items).min(first + u64::from(u16::MAX));
         let start = portion.start_of(first);
         let ends = portion.ends.get(first as usize..last as usize)?;
-        let count = ends.partition_point(|end| end - start <= max_bytes);
+        let count = ends.partition_point(|&end| end as usize - start <= max_bytes);
         let end = *ends.get(count.checked_sub(1).filter(|&last| last > 0)?)?;
-        Some((count as u16, bytes.get(start..end)?))
+        Some((count as u16, bytes.get(start..end as usize)?))
     }
 
     /// These items have ended one way or another: their bytes are not needed any more. Returns slabs that are free now.
@@ -325,6 +325,12 @@ impl Portion {
         Self { items: 0, ..Self::of_one(Payload::Packed(Vec::new())) }
     }
 
+    /// The same, with room for as much as this one has.
+    pub fn another(&self) -> Self {
+        let bytes = Payload::Packed(Vec::with_capacity(self.bytes()));
+        Self { items: 0, ends: Vec::with_capacity(self.ends.len()), ..Self::of_one(bytes) }
+    }
+
     /// One item that lies in a slab.
     pub fn spilled(slab: Slab, len: u64) -> Self {
         Self::of_one(Payload::Slab { slab, len })
@@ -345,21 +351,19 @@ impl Portion {
         self
     }
 
-    /// Adds an item by letting `write` append its bytes; those that it left where they are go into `apart`.
+    /// Adds an item by letting `write` append its bytes; those that it left where they are are returned.
     #[inline]
     pub fn push<'i>(
         &mut self,
-        apart: &mut Apart<'i>,
         write: impl FnOnce(&mut Outgoing<'_, 'i>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let Payload::Packed(bytes) = &mut self.payload else { return Ok(()) };
+    ) -> Result<Option<Apart<'i>>, Error> {
+        let Payload::Packed(bytes) = &mut self.payload else { return Ok(None) };
         let before = bytes.len();
         bytes.extend_from_slice(&[0; LENGTH_BYTES]);
         let mut outgoing = Outgoing::new(bytes);
         let written = write(&mut outgoing);
-        if !outgoing.is_whole() {
-            *apart = outgoing.into_apart();
-        }
+        // Moving an empty list costs more than all the rest.
+        let apart = if outgoing.is_whole() { None } else { Some(outgoing.into_apart()) };
         if let Err(error) = written {
             bytes.truncate(before);
             return Err(error);
@@ -367,9 +371,9 @@ impl Portion {
         // What is longer than that is taken out again.
         let len = (bytes.len() - before - LENGTH_BYTES) as u32;
         bytes[before..before + LENGTH_BYTES].copy_from_slice(&len.to_le_bytes());
-        self.ends.push(bytes.len());
+        self.ends.push(bytes.len() as u32);
         self.items += 1;
-        Ok(())
+        Ok(apart)
     }
 
     /// Takes the last item back out, as bytes of its own.
@@ -377,7 +381,7 @@ impl Portion {
         let Payload::Packed(bytes) = &mut self.payload else { return None };
         self.ends.pop()?;
         self.items -= 1;
-        let start = self.ends.last().copied().unwrap_or(0);
+        let start = self.ends.last().map_or(0, |&end| end as usize);
         let item = bytes.split_off(start + LENGTH_BYTES);
         bytes.truncate(start);
         Some(item)
@@ -389,7 +393,7 @@ impl Portion {
 
     /// Where an item of several starts, or the one before it ends.
     fn start_of(&self, index: u64) -> usize {
-        index.checked_sub(1).and_then(|before| self.ends.get(before as usize)).copied().unwrap_or(0)
+        index.checked_sub(1).and_then(|before| self.ends.get(before as usize)).map_or(0, |&end| end as usize)
     }
 
     /// How many items there are.
@@ -401,8 +405,8 @@ impl Portion {
     /// How many bytes the last item of several has.
     #[inline]
     pub fn last_len(&self) -> usize {
-        let [.., before, end] = self.ends[..] else { return self.bytes().saturating_sub(LENGTH_BYTES) };
-        end - before - LENGTH_BYTES
+        let [.., before, _] = self.ends[..] else { return self.bytes().saturating_sub(LENGTH_BYTES) };
+        self.bytes() - before as usize - LENGTH_BYTES
     }
 
     /// How many bytes the items have.

@@ -1,12 +1,12 @@
 //! `map` and its like: many items in, many results out, in bounded memory between.
 
 use super::handle::MapHandle;
-use super::in_order::InOrder;
 use super::jobs::Portion;
-use super::results::Results;
+use super::outcomes::{All, Each, Outcomes};
+use super::results::{Batch, Results};
 use super::scheduler::OnFailure;
 use super::shared::Shared;
-use super::ticket::{Encoded, Portions, TaskRef, Ticket, decode};
+use super::ticket::{Encoded, Portions, TaskRef, Ticket, decode, decode_plain};
 use super::verbs::bulk;
 use crate::check::never;
 use crate::clock::Time;
@@ -18,19 +18,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// An input and how its items are encoded.
-pub struct Input<I: Iterator> {
+pub struct Input<I: Iterator, W = Write<<I as Iterator>::Item>> {
     items: I,
-    write: Write<I::Item>,
+    write: W,
     /// How many items were pulled.
     pulled: u64,
 }
 
 /// Appends an encoded item.
-type Write<T> = for<'a> fn(&'a T, &mut Outgoing<'_, 'a>) -> Result<(), Error>;
+pub type Write<T> = for<'a> fn(&'a T, &mut Outgoing<'_, 'a>) -> Result<(), Error>;
 
-impl<I: Iterator> Input<I> {
+impl<I, W> Input<I, W>
+where
+    I: Iterator,
+    W: for<'a> Fn(&'a I::Item, &mut Outgoing<'_, 'a>) -> Result<(), Error>,
+{
     /// The input that `items` is.
-    pub fn new(items: impl IntoIterator<IntoIter = I, Item = I::Item>, write: Write<I::Item>) -> Self {
+    pub fn new(items: impl IntoIterator<IntoIter = I, Item = I::Item>, write: W) -> Self {
         Self { items: items.into_iter(), write, pulled: 0 }
     }
 
@@ -40,6 +44,7 @@ impl<I: Iterator> Input<I> {
     }
 
     /// Pulls an item and encodes it; `None` at the end.
+    #[inline]
     pub fn pull(
         &mut self,
         portions: &mut Portions<'_>,
@@ -53,6 +58,24 @@ impl<I: Iterator> Input<I> {
                 .push(|out| (self.write)(&item, out))
                 .map_err(|error| error.for_task(task.name).on_item(number)),
         )
+    }
+
+    /// Pulls and encodes up to `count` items (at least one), as many as are gathered and no longer than `OFFER_BYTES`; as
+    /// [`pull`](Self::pull) for the last of them.
+    fn gather(
+        &mut self,
+        count: usize,
+        portions: &mut Portions<'_>,
+        task: &'static Entry,
+    ) -> Option<Result<Encoded, Error>> {
+        let mut left = count;
+        loop {
+            left -= 1;
+            match self.pull(portions, task)? {
+                Ok(Encoded::Gathered) if left > 0 && portions.bytes() < OFFER_BYTES => {}
+                last => return Some(last),
+            }
+        }
     }
 
     /// How many items there are at least.
@@ -70,47 +93,34 @@ impl<I: Iterator> Input<I> {
 }
 
 /// How much is encoded before it is offered: enough to keep the lock rare, little enough to start early.
-const OFFER_ITEMS: usize = 512;
-const OFFER_BYTES: usize = 32 << 10;
+const OFFER_ITEMS: usize = 4096;
+const OFFER_BYTES: usize = 64 << 10;
 
 /// How many results may wait before they are decoded.
-const DECODE_AT: usize = 1024;
+const DECODE_AT: usize = 4096;
 
 /// `map`: all results, or the failure of the earliest failing item.
-pub fn all<I, R>(shared: &Arc<Shared>, task: TaskRef, input: &mut Input<I>) -> Result<Vec<R>, Error>
+pub fn all<I, W, R>(shared: &Arc<Shared>, task: TaskRef, input: &mut Input<I, W>) -> Result<Vec<R>, Error>
 where
     I: Iterator,
+    W: for<'a> Fn(&'a I::Item, &mut Outgoing<'_, 'a>) -> Result<(), Error>,
     R: DeserializeOwned,
 {
     shared.refuse_inside()?;
-    let mut values = InOrder::with_capacity(input.len_hint().min(1 << 20));
-    let mut first: Option<Error> = None;
-    let run = Run { shared, task, on_failure: OnFailure::StopLater };
-    run.run(input, |item, value| {
-        match value {
-            Ok(value) => values.put(item, value),
-            Err(error) => {
-                if first.as_ref().is_none_or(|first| error.item() < first.item()) {
-                    first = Some(error);
-                }
-            }
-        }
-        first.as_ref().and_then(Error::item)
-    })?;
-    match first {
-        Some(error) => Err(error),
-        None => values.whole().ok_or_else(|| lost_track(task.1)),
-    }
+    let mut all = All::with_capacity(input.len_hint().min(1 << 20));
+    Run { shared, task, on_failure: OnFailure::StopLater }.run(input, &mut all)?;
+    all.whole()?.ok_or_else(|| lost_track(task.1))
 }
 
 /// `try_map`: what became of each item.
-pub fn each<I, R>(
+pub fn each<I, W, R>(
     shared: &Arc<Shared>,
     task: Result<TaskRef, Error>,
-    input: Input<I>,
+    input: Input<I, W>,
 ) -> Vec<Result<R, Error>>
 where
     I: Iterator,
+    W: for<'a> Fn(&'a I::Item, &mut Outgoing<'_, 'a>) -> Result<(), Error>,
     R: DeserializeOwned,
 {
     let task = match task.and_then(|task| shared.refuse_inside().map(|()| task)) {
@@ -118,23 +128,24 @@ where
         Err(error) => return (0..input.exhaust()).map(|item| Err(error.clone().on_item(item))).collect(),
     };
     let mut input = input;
-    let mut values = InOrder::with_capacity(0);
-    let run = Run { shared, task, on_failure: OnFailure::Continue };
-    let ended = run.run(&mut input, |item, value| {
-        values.put(item, value);
-        None
-    });
+    let mut each = Each::default();
+    let ended = Run { shared, task, on_failure: OnFailure::Continue }.run(&mut input, &mut each);
     let items = if ended.is_ok() { input.pulled() } else { input.exhaust() };
-    values.filled(items, |item| match &ended {
+    each.filled(items, |item| match &ended {
         Ok(()) => Err(lost_track(task.1)),
         Err(error) => Err(error.clone().on_item(item)),
     })
 }
 
 /// `map_async`: everything is encoded now.
-pub fn start<I, R>(shared: &Arc<Shared>, task: Result<TaskRef, Error>, mut input: Input<I>) -> MapHandle<R>
+pub fn start<I, W, R>(
+    shared: &Arc<Shared>,
+    task: Result<TaskRef, Error>,
+    mut input: Input<I, W>,
+) -> MapHandle<R>
 where
     I: Iterator,
+    W: for<'a> Fn(&'a I::Item, &mut Outgoing<'_, 'a>) -> Result<(), Error>,
 {
     let refused = |error| MapHandle::new(Ticket::refused(shared, error), 0);
     let task = match task {
@@ -143,9 +154,8 @@ where
     };
     let ticket = Ticket::submit(shared, task, bulk(OnFailure::StopLater), None);
     let mut portions = Portions::new(shared);
-    while let Some(encoded) = input.pull(&mut portions, task.1) {
+    while let Some(encoded) = input.gather(OFFER_ITEMS, &mut portions, task.1) {
         match encoded {
-            Ok(Encoded::Gathered) if portions.len() < OFFER_ITEMS && portions.bytes() < OFFER_BYTES => {}
             Ok(Encoded::Gathered) => offer(&ticket, portions.take()),
             Ok(Encoded::Apart(long)) => {
                 offer(&ticket, portions.take());
@@ -179,35 +189,24 @@ enum Turn {
 }
 
 impl Run<'_> {
-    /// Feeds the job and hands each outcome to `sink` with the number of its item in the input. `sink` says after which
-    /// item nothing counts any more.
-    fn run<I, R>(
-        &self,
-        input: &mut Input<I>,
-        mut sink: impl FnMut(u64, Result<R, Error>) -> Option<u64>,
-    ) -> Result<(), Error>
+    /// Feeds the job and hands on each outcome with the number of its item in the input.
+    fn run<I, W, R>(&self, input: &mut Input<I, W>, outcomes: &mut impl Outcomes<R>) -> Result<(), Error>
     where
         I: Iterator,
+        W: for<'a> Fn(&'a I::Item, &mut Outgoing<'_, 'a>) -> Result<(), Error>,
         R: DeserializeOwned,
     {
         let ticket = Ticket::submit(self.shared, self.task, bulk(self.on_failure), None);
         let giving_up = CancelOnDrop(&ticket);
-        let mut numbers = Numbers::default();
+        let (mut numbers, mut pace) = (Numbers::default(), Pace::start());
         let mut results = Results::default();
         let mut open = true;
         let mut stopped_at = None;
         loop {
             let turn = self.next_turn(&ticket, open, &mut results)?;
             let over = matches!(turn, Turn::Over);
-            results.drain(|item, ending| {
-                let number = numbers.of(item);
-                let value = match ending {
-                    Ok(encoding) => decode(encoding, self.task.1.name, Some(number)),
-                    Err(error) => Err(error.on_item(number)),
-                };
-                let failed = value.is_err();
-                let stop = sink(number, value);
-                if failed && stop.is_some() && stop != stopped_at {
+            self.pass_on(&mut results, &numbers, outcomes, |item, stop| {
+                if stop.is_some() && stop != stopped_at {
                     stopped_at = stop;
                     // A result that cannot be decoded here is a failure that the scheduler knows nothing of.
                     ticket.cancel_from(item + 1);
@@ -224,11 +223,46 @@ impl Run<'_> {
                 break;
             }
             if open && matches!(turn, Turn::Work { more: true }) {
-                open = self.refill(&ticket, input, &mut numbers, &mut sink);
+                open = self.refill(&ticket, input, (&mut numbers, &mut pace), outcomes);
             }
         }
         std::mem::forget(giving_up);
         Ok(())
+    }
+
+    /// Decodes results; `failed` hears of the items that failed, and after which item nothing counts any more.
+    fn pass_on<R: DeserializeOwned>(
+        &self,
+        results: &mut Results,
+        numbers: &Numbers,
+        outcomes: &mut impl Outcomes<R>,
+        mut failed: impl FnMut(u64, Option<u64>),
+    ) {
+        let task = self.task.1.name;
+        results.drain_batches(|batch| match batch {
+            Batch::Run { first, payloads } => {
+                for (item, bytes) in (first..).zip(payloads) {
+                    let number = numbers.of(item);
+                    match decode_plain(bytes) {
+                        Ok(value) => outcomes.value(number, value),
+                        Err(error) => {
+                            failed(item, outcomes.failure(number, error.for_task(task).on_item(number)));
+                        }
+                    }
+                }
+            }
+            Batch::One { item, ending } => {
+                let number = numbers.of(item);
+                let value = match ending {
+                    Ok(encoding) => decode(encoding, task, Some(number)),
+                    Err(error) => Err(error.on_item(number)),
+                };
+                match value {
+                    Ok(value) => outcomes.value(number, value),
+                    Err(error) => failed(item, outcomes.failure(number, error)),
+                }
+            }
+        });
     }
 
     /// Waits until there is something to do.
@@ -252,25 +286,24 @@ impl Run<'_> {
     }
 
     /// Encodes and offers items until enough wait; false at the end of the input.
-    fn refill<I, R>(
+    fn refill<I, W, R>(
         &self,
         ticket: &Ticket,
-        input: &mut Input<I>,
-        numbers: &mut Numbers,
-        sink: &mut impl FnMut(u64, Result<R, Error>) -> Option<u64>,
+        input: &mut Input<I, W>,
+        (numbers, pace): (&mut Numbers, &mut Pace),
+        outcomes: &mut impl Outcomes<R>,
     ) -> bool
     where
         I: Iterator,
+        W: for<'a> Fn(&'a I::Item, &mut Outgoing<'_, 'a>) -> Result<(), Error>,
     {
         let mut portions = Portions::new(self.shared);
-        let mut pace = Pace::start();
+        pace.since = Time::now();
         loop {
-            match input.pull(&mut portions, self.task.1) {
+            let count = (pace.portion - portions.len()).min(CLOCK_EVERY);
+            match input.gather(count, &mut portions, self.task.1) {
                 Some(Ok(Encoded::Gathered)) => {
-                    if portions.len() < pace.portion
-                        && portions.bytes() < OFFER_BYTES
-                        && !pace.is_slow(portions.len())
-                    {
+                    if portions.len() < pace.portion && portions.bytes() < OFFER_BYTES && !pace.is_slow() {
                         continue;
                     }
                     offer(ticket, portions.take());
@@ -282,7 +315,7 @@ impl Run<'_> {
                 Some(Err(error)) => {
                     let number = input.pulled() - 1;
                     numbers.skip(number);
-                    if sink(number, Err(error)).is_none() {
+                    if outcomes.failure(number, error).is_none() {
                         continue;
                     }
                     offer(ticket, portions.take());
@@ -330,9 +363,9 @@ impl Pace {
         Self { portion: 1, since: Time::now() }
     }
 
-    /// Whether this portion takes too long. Looks at the clock now and then.
-    fn is_slow(&self, gathered: usize) -> bool {
-        gathered.is_multiple_of(CLOCK_EVERY) && Time::now().since(self.since) > SLOW_INPUT
+    /// Whether this portion takes too long.
+    fn is_slow(&self) -> bool {
+        Time::now().since(self.since) > SLOW_INPUT
     }
 
     /// A portion was offered: the next one is larger or smaller. Says whether the input keeps its caller away from the
@@ -369,7 +402,11 @@ impl Numbers {
     }
 
     /// The number in the input of an item of the job.
+    #[inline]
     pub fn of(&self, item: u64) -> u64 {
+        if self.before.is_empty() {
+            return item;
+        }
         item + self.before.partition_point(|&before| before <= item) as u64
     }
 }

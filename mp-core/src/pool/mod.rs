@@ -25,6 +25,7 @@ mod in_order;
 mod jobs;
 mod lending;
 mod map;
+mod outcomes;
 mod packing;
 mod results;
 mod scheduler;

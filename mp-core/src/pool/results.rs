@@ -2,7 +2,7 @@
 
 use crate::check::never;
 use crate::error::Error;
-use crate::shm::ring::split_frame;
+use crate::shm::ring::{payload_of_word, split_frame};
 use crate::sys::Handle;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -24,6 +24,43 @@ pub struct Encoding<'a> {
     pub bytes: &'a [u8],
     /// Its descriptors.
     pub handles: &'a mut Vec<Handle>,
+}
+
+/// One result, or several that came together.
+pub enum Batch<'a> {
+    /// One.
+    One {
+        /// Its item.
+        item: u64,
+        /// How that ended.
+        ending: Result<Encoding<'a>, Error>,
+    },
+    /// Values without descriptors.
+    Run {
+        /// The item of the first; the others follow it.
+        first: u64,
+        /// Their bytes.
+        payloads: Payloads<'a>,
+    },
+}
+
+/// The bytes of results that came together.
+pub struct Payloads<'a> {
+    frames: &'a [u8],
+}
+
+impl<'a> Iterator for Payloads<'a> {
+    type Item = &'a [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (payload, behind) = match payload_of_word(self.frames) {
+            Some(short) => short,
+            None => split_frame(self.frames).map(|(_, payload, behind)| (payload, behind))?,
+        };
+        self.frames = behind;
+        Some(payload)
+    }
 }
 
 /// What arrived at once, and where its bytes lie.
@@ -105,26 +142,34 @@ impl Results {
     }
 
     /// Hands out each item's number and its result, and leaves storage to be used again.
-    #[inline]
     pub fn drain(&mut self, mut sink: impl FnMut(u64, Result<Encoding<'_>, Error>)) {
+        let mut none = Vec::new();
+        self.drain_batches(|batch| match batch {
+            Batch::One { item, ending } => sink(item, ending),
+            Batch::Run { first, payloads } => {
+                for (item, bytes) in (first..).zip(payloads) {
+                    sink(item, Ok(Encoding { bytes, handles: &mut none }));
+                }
+            }
+        });
+    }
+
+    /// The same; results that came together come together.
+    #[inline]
+    pub fn drain_batches(&mut self, mut sink: impl FnMut(Batch<'_>)) {
         for arrival in self.arrived.drain(..) {
-            match arrival {
+            let mut handles;
+            sink(match arrival {
                 Arrival::Returned { item, bytes } => {
-                    let mut handles = take_handles(&mut self.handles, item);
-                    sink(item, Ok(Encoding { bytes: &self.bytes[bytes], handles: &mut handles }));
+                    handles = take_handles(&mut self.handles, item);
+                    let bytes = &self.bytes[bytes];
+                    Batch::One { item, ending: Ok(Encoding { bytes, handles: &mut handles }) }
                 }
                 Arrival::Run { first, frames } => {
-                    let mut frames = &self.bytes[frames];
-                    let mut item = first;
-                    let mut none = Vec::new();
-                    while let Some((_, bytes, rest)) = split_frame(frames) {
-                        sink(item, Ok(Encoding { bytes, handles: &mut none }));
-                        frames = rest;
-                        item += 1;
-                    }
+                    Batch::Run { first, payloads: Payloads { frames: &self.bytes[frames] } }
                 }
-                Arrival::Failed { item, error } => sink(item, Err(*error)),
-            }
+                Arrival::Failed { item, error } => Batch::One { item, ending: Err(*error) },
+            });
         }
         self.bytes.clear();
         self.handles.clear();

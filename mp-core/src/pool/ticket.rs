@@ -260,6 +260,8 @@ impl Drop for Ticket {
 pub struct Portions<'a> {
     shared: &'a Shared,
     gathered: Portion,
+    /// Descriptors of the item that is being encoded.
+    handles: Vec<Handle>,
 }
 
 /// What an item made of the portion.
@@ -273,7 +275,7 @@ pub enum Encoded {
 impl<'a> Portions<'a> {
     /// No items yet.
     pub fn new(shared: &'a Shared) -> Self {
-        Self { shared, gathered: Portion::new() }
+        Self { shared, gathered: Portion::new(), handles: Vec::new() }
     }
 
     /// Encodes an item.
@@ -282,11 +284,22 @@ impl<'a> Portions<'a> {
         &mut self,
         write: impl FnOnce(&mut Outgoing<'_, 'i>) -> Result<(), Error>,
     ) -> Result<Encoded, Error> {
-        let (mut apart, mut handles) = (Apart::new(), Vec::new());
-        collecting_into(&mut handles, || self.gathered.push(&mut apart, write))?;
-        if handles.is_empty() && apart.is_empty() && !is_long(self.gathered.last_len()) {
+        let gathered = &mut self.gathered;
+        let pushed = collecting_into(&mut self.handles, || gathered.push(write));
+        if let Ok(None) = pushed
+            && self.handles.is_empty()
+            && !is_long(self.gathered.last_len())
+        {
             return Ok(Encoded::Gathered);
         }
+        self.set_apart(pushed)
+    }
+
+    /// Takes the item that was pushed last back out.
+    #[cold]
+    fn set_apart(&mut self, pushed: Result<Option<Apart<'_>>, Error>) -> Result<Encoded, Error> {
+        let handles = std::mem::take(&mut self.handles);
+        let apart = pushed?.unwrap_or_default();
         let bytes = self.gathered.pop().unwrap_or_default();
         let portion = portion_of(self.shared, bytes, &apart, handles)?;
         Ok(Encoded::Apart(Box::new(portion)))
@@ -311,8 +324,11 @@ impl<'a> Portions<'a> {
 
     /// The items that are gathered, if any are.
     pub fn take(&mut self) -> Option<Portion> {
-        let gathered = std::mem::replace(&mut self.gathered, Portion::new());
-        (gathered.len() > 0).then_some(gathered)
+        if self.len() == 0 {
+            return None;
+        }
+        let next = self.gathered.another();
+        Some(std::mem::replace(&mut self.gathered, next))
     }
 }
 
@@ -353,6 +369,13 @@ pub fn decode_vec<R: DeserializeOwned>(
     codec::decode_result_vec(bytes).map_err(|error| undecodable::<R>(&error).for_task(task))
 }
 
+/// A result without descriptors.
+#[inline]
+pub fn decode_plain<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, Error> {
+    codec::decode_result(bytes).map_err(|error| undecodable::<R>(&error))
+}
+
+#[cold]
 fn undecodable<R>(error: &codec::CodecError) -> Error {
     Error::result_undecodable(std::any::type_name::<R>(), &error.to_string())
 }

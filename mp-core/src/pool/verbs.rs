@@ -141,7 +141,7 @@ impl Pool {
         I::Item: Arg<P>,
         F::Output: DeserializeOwned,
     {
-        map::all(&self.shared, registry::find::<F>()?, &mut Input::new(items, Arg::write))
+        map::all(&self.shared, registry::find::<F>()?, &mut Input::new(items, <I::Item as Arg<P>>::write))
     }
 
     /// Runs a task on each item and returns what became of each, in the order of the items.
@@ -156,7 +156,7 @@ impl Pool {
         I::Item: Arg<P>,
         F::Output: DeserializeOwned,
     {
-        map::each(&self.shared, registry::find::<F>(), Input::new(items, Arg::write))
+        map::each(&self.shared, registry::find::<F>(), Input::new(items, <I::Item as Arg<P>>::write))
     }
 
     /// Starts a call for each item and returns a handle of them all at once. The input is encoded before this returns.
@@ -167,7 +167,8 @@ impl Pool {
         I: IntoIterator,
         I::Item: Arg<P>,
     {
-        let handle = map::start(&self.shared, registry::find::<F>(), Input::new(items, Arg::write));
+        let handle =
+            map::start(&self.shared, registry::find::<F>(), Input::new(items, <I::Item as Arg<P>>::write));
         self.go_on(handle.ticket());
         handle
     }
@@ -187,7 +188,7 @@ impl Pool {
         I::Item: Args<P>,
         F::Output: DeserializeOwned,
     {
-        map::all(&self.shared, registry::find::<F>()?, &mut Input::new(items, Args::write))
+        map::all(&self.shared, registry::find::<F>()?, &mut Input::new(items, <I::Item as Args<P>>::write))
     }
 
     /// [`try_map`](Self::try_map) for tasks of several parameters: each item is a tuple of arguments.
@@ -202,7 +203,7 @@ impl Pool {
         I::Item: Args<P>,
         F::Output: DeserializeOwned,
     {
-        map::each(&self.shared, registry::find::<F>(), Input::new(items, Args::write))
+        map::each(&self.shared, registry::find::<F>(), Input::new(items, <I::Item as Args<P>>::write))
     }
 
     /// [`map_async`](Self::map_async) for tasks of several parameters: each item is a tuple of arguments.
@@ -213,7 +214,8 @@ impl Pool {
         I: IntoIterator,
         I::Item: Args<P>,
     {
-        let handle = map::start(&self.shared, registry::find::<F>(), Input::new(items, Args::write));
+        let handle =
+            map::start(&self.shared, registry::find::<F>(), Input::new(items, <I::Item as Args<P>>::write));
         self.go_on(handle.ticket());
         handle
     }

@@ -216,6 +216,7 @@ impl CountedSleep {
     }
 
     /// Whether the owner has said that it sleeps. It may have said so just now without being seen.
+    #[inline]
     pub fn seems_asleep(&self) -> bool {
         // PAIR: none; a hint.
         self.word.asleep.load(Relaxed) != 0

@@ -52,6 +52,7 @@ pub(crate) mod slab;
 
 mod cursor;
 mod held;
+mod place;
 mod segments;
 
 pub use crate::shared::array::{Array, ArrayGuard};

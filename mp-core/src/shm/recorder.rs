@@ -35,7 +35,6 @@ use std::ops::Range;
 pub(super) struct Progress {
     call: AtomicU64,
     started_ns: AtomicU64,
-    published: AtomicU64,
     /// Not 0: `begin` has a light fence only.
     light: AtomicU64,
 }
@@ -92,12 +91,6 @@ impl WorkerRecorder {
         self.0.progress.end();
     }
 
-    /// Counts `count` more published results; returns how many that makes in all.
-    #[inline]
-    pub fn note_published(&self, count: u64) -> u64 {
-        self.0.progress.note_published(count)
-    }
-
     /// Notes the message of a panic for the call that runs. Any thread may call it; it does not allocate.
     pub fn note_panic(&self, text: &str) {
         self.0.panic.note(self.0.progress.last_begun(), text);
@@ -139,12 +132,6 @@ impl ParentRecorder {
     pub fn started_ns(&self) -> u64 {
         // PAIR: `note_start`. A hint: read it twice with `running` around it to know whose it is.
         self.0.progress.started_ns.load(Relaxed)
-    }
-
-    /// How many results the worker says it has published. A hint for whether to sleep: the ring says which they are.
-    pub fn published(&self) -> u64 {
-        // PAIR: `note_published`.
-        self.0.progress.published.load(Acquire)
     }
 
     /// Forbids the worker to start any call in `calls`, and returns the first of them that is certain not to be
@@ -207,14 +194,6 @@ impl Progress {
     fn end(&self) {
         // PAIR: `revoke` and `running` acquire it: who sees the call ended sees its outcome in the ring.
         self.call.store(2 * self.last_begun(), Release);
-    }
-
-    #[inline]
-    fn note_published(&self, count: u64) -> u64 {
-        let published = self.published.load(Relaxed).wrapping_add(count);
-        // PAIR: `ParentRecorder::published` acquires it.
-        self.published.store(published, Release);
-        published
     }
 
     fn running(&self) -> Option<u64> {

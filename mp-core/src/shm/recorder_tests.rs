@@ -73,10 +73,9 @@ mod steps {
     }
 
     #[test]
-    fn results_are_counted_and_the_start_is_kept() {
+    fn nothing_runs_at_the_start() {
         let progress = Progress::default();
         assert_eq!(progress.running(), None);
-        assert_eq!((progress.note_published(1), progress.note_published(3)), (1, 4));
         assert_eq!(progress.last_begun(), 0);
     }
 }

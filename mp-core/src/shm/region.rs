@@ -10,8 +10,9 @@
 
 use super::cursor::RingWords;
 use super::layout::{HEADER_BYTES, Header, RING_BYTES, region_bytes};
+use super::place::Place;
 use super::recorder::{ParentRecorder, WorkerRecorder};
-use super::ring::{Consumer, Hostile, Place, Producer, Trusted};
+use super::ring::{Consumer, Hostile, Producer, Trusted};
 use crate::sys::memory::{Access, Mapping, Memory};
 use crate::sys::{BorrowedHandle, Handle};
 use std::fmt;

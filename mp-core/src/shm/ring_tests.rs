@@ -1,5 +1,5 @@
 use super::*;
-use crate::shm::region::tests::both_sides;
+use crate::shm::region::{Ring, tests::both_sides};
 use std::collections::VecDeque;
 
 /// A small generator of numbers that differ (splitmix64): every test prints its seed.

@@ -81,10 +81,12 @@ impl<T: Serialize + DeserializeOwned> TaskInput for T {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> TaskOutput for T {}
 
+#[inline]
 fn write<'a, T: Serialize>(value: &'a T, out: &mut Outgoing<'_, 'a>) -> Result<(), Error> {
     codec::encode_out(value, out).map_err(|error| unencodable::<T>(&error))
 }
 
+#[cold]
 fn unencodable<T>(error: &CodecError) -> Error {
     Error::argument_unencodable(std::any::type_name::<T>(), &error.to_string())
 }
@@ -94,6 +96,7 @@ macro_rules! same_on_the_wire {
     ($([$($generics:tt)*] $given:ty => $parameter:ty;)+) => {$(
         #[diagnostic::do_not_recommend]
         impl<$($generics)*> Arg<$parameter> for $given {
+            #[inline]
             fn write<'out>(&'out self, out: &mut Outgoing<'_, 'out>) -> Result<(), Error> {
                 write(self, out)
             }
@@ -131,6 +134,7 @@ macro_rules! arrays_as_slices {
     ($([$($generics:tt)*] $given:ty => $parameter:ty;)+) => {$(
         #[diagnostic::do_not_recommend]
         impl<$($generics)*> Arg<$parameter> for $given {
+            #[inline]
             fn write<'out>(&'out self, out: &mut Outgoing<'_, 'out>) -> Result<(), Error> {
                 codec::encode(&self.as_slice(), out.bytes()).map_err(|error| unencodable::<Self>(&error))
             }
@@ -155,6 +159,7 @@ macro_rules! for_parameters {
 
         impl<$($parameter, $given: Arg<$parameter>),*> Args<($($parameter,)*)> for ($($given,)*) {
             #[allow(unused_variables, clippy::unused_unit, reason = "the tuple of no arguments writes nothing")]
+            #[inline]
             fn write<'out>(&'out self, out: &mut Outgoing<'_, 'out>) -> Result<(), Error> {
                 $(self.$index.write(out)?;)*
                 Ok(())

@@ -72,19 +72,27 @@ impl<'a> Reply<'a> {
         let start = self.out.len();
         let mut out = if self.long.is_some() { Outgoing::new(self.out) } else { Outgoing::whole(self.out) };
         let encoded = handles::collecting_into(self.handles, || codec::encode_result(value, &mut out));
-        let apart = out.into_apart();
-        encoded.map_err(|error| Failure::ResultUnencodable {
-            type_name: type_name::<T>().into(),
-            reason: error.to_string(),
-        })?;
-        if let Some(long) = self.long.filter(|_| !apart.is_empty()) {
-            let pieces: Vec<_> = outgoing::pieces(&self.out[start..], &apart).collect();
-            long(&pieces);
+        if let Err(error) = encoded {
+            return Err(unencodable::<T>(&error));
+        }
+        // Moving an empty list costs more than all the rest.
+        if !out.is_whole() {
+            let apart = out.into_apart();
+            if let Some(long) = self.long {
+                let pieces: Vec<_> = outgoing::pieces(&self.out[start..], &apart).collect();
+                long(&pieces);
+            }
         }
         Ok(())
     }
 }
 
+#[cold]
+fn unencodable<T>(error: &codec::CodecError) -> Failure {
+    Failure::ResultUnencodable { type_name: type_name::<T>().into(), reason: error.to_string() }
+}
+
+#[cold]
 fn undecodable<T>(error: &codec::CodecError) -> Failure {
     Failure::ArgumentUndecodable { type_name: type_name::<T>().into(), reason: error.to_string() }
 }

@@ -4,6 +4,7 @@ use super::entry::Entry;
 use super::frame::{Arguments, Long, Reply};
 use crate::error::{Failure, PanicReport};
 use crate::sys::Handle;
+use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
@@ -63,20 +64,29 @@ impl OnCall {
         long: Option<Long<'_>>,
     ) -> Result<(), Failure> {
         let before = out.len();
+        // A failure is large: one that is not there is not moved about.
+        let mut failure = None;
         let ended = catch_unwind(AssertUnwindSafe(|| {
             // One by one: only so can its own lifetime become a shorter one.
             let long = long.map(|long| long as Long<'_>);
-            (self.entry.invoke)(arguments, Reply::new(out, carried, long))
+            let ended = (self.entry.invoke)(arguments, Reply::new(out, carried, long));
+            ended.map_err(|error| failure = Some(error)).is_ok()
         }));
-        let result = ended.unwrap_or_else(|payload| {
-            let report = REPORT.take();
-            Err(Failure::Panicked(report.unwrap_or_else(|| silent(self.entry, &*payload, self.runner))))
-        });
-        if result.is_err() {
-            out.truncate(before);
-            carried.clear();
+        if let Ok(true) = ended {
+            return Ok(());
         }
-        result
+        out.truncate(before);
+        carried.clear();
+        Err(self.failure(failure, ended.err().as_deref()))
+    }
+
+    /// What a call failed with: a failure of its own, or the panic that ended it.
+    #[cold]
+    fn failure(&self, failure: Option<Failure>, payload: Option<&(dyn Any + Send)>) -> Failure {
+        failure.unwrap_or_else(|| {
+            let report = REPORT.take();
+            Failure::Panicked(report.unwrap_or_else(|| silent(self.entry, payload, self.runner)))
+        })
     }
 }
 
@@ -132,9 +142,9 @@ fn note(info: &PanicHookInfo<'_>) -> bool {
 }
 
 /// A panic that our hook did not see, because the task installed its own.
-fn silent(entry: &Entry, payload: &(dyn std::any::Any + Send), runner: Runner) -> PanicReport {
+fn silent(entry: &Entry, payload: Option<&(dyn Any + Send)>, runner: Runner) -> PanicReport {
     PanicReport {
-        message: text_of(payload),
+        message: payload.map(text_of).unwrap_or_default(),
         location: None,
         backtrace: None,
         task: entry.name.into(),
@@ -143,7 +153,7 @@ fn silent(entry: &Entry, payload: &(dyn std::any::Any + Send), runner: Runner) -
     }
 }
 
-fn text_of(payload: &(dyn std::any::Any + Send)) -> String {
+fn text_of(payload: &(dyn Any + Send)) -> String {
     payload
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())

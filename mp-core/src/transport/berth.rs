@@ -8,7 +8,7 @@ use crate::protocol::frame::{CARRIES, SPILLED, Spilled, response};
 use crate::raw::sleep::Patience;
 use crate::shm::recorder::WorkerRecorder;
 use crate::shm::region::{Shared, WorkerEnd};
-use crate::shm::ring::{Consumer, FrameHead, Producer, PushError, SHORT_BYTES_MAX, Trusted};
+use crate::shm::ring::{Consumer, FrameHead, Producer, PushError, Trusted};
 use crate::shm::slab::{AttachedSlab, Slab};
 use crate::sys::bell::Bell;
 use crate::sys::socket::Socket;
@@ -196,7 +196,13 @@ impl Berth {
     }
 
     /// Publishes a response, waiting for room if need be. A payload that is too long for the ring goes through our slab.
+    #[inline]
     pub fn respond(&mut self, kind: u8, seq: CallSeq, payload: &[u8]) -> io::Result<()> {
+        let next = kind == response::DONE && seq == self.answered.next();
+        if next && self.responses.try_push_short(payload).is_ok() {
+            self.note_pushed(seq);
+            return Ok(());
+        }
         self.respond_with(kind, 0, seq, payload)
     }
 
@@ -211,6 +217,7 @@ impl Berth {
     }
 
     /// Rings for the parent if it asked to be woken by now.
+    #[inline]
     pub fn announce(&self) {
         if self.shared.parent_sleep.take_sleeper(self.published) {
             self.bell.ring();
@@ -219,6 +226,7 @@ impl Berth {
 
     /// The same, at less cost and without a promise: for results that are followed by more, so that the last of them
     /// [announces](Self::announce) what this one missed.
+    #[inline]
     pub fn announce_if_seen(&self) {
         if self.shared.parent_sleep.seems_asleep() {
             self.announce();
@@ -234,14 +242,7 @@ impl Berth {
 
     fn push(&mut self, head: FrameHead, payload: &[u8]) -> io::Result<()> {
         loop {
-            let plain = head
-                == FrameHead { kind: response::DONE, seq: self.answered.next().0, ..FrameHead::default() };
-            let pushed = if plain && payload.len() <= SHORT_BYTES_MAX {
-                self.responses.try_push_short(payload)
-            } else {
-                self.responses.try_push(head, &[payload])
-            };
-            match pushed {
+            match self.responses.try_push(head, &[payload]) {
                 Ok(()) => break,
                 Err(PushError::Full) => {}
                 Err(PushError::TooLong | PushError::Corrupt) => {
@@ -253,9 +254,14 @@ impl Berth {
             let partner = self.shared.parent_sleep.word();
             self.shared.room_sleep.wait(partner, &mut self.waits, None, || responses.is_ready(len));
         }
-        self.answered = CallSeq(head.seq);
-        self.published = self.recorder.note_published(1);
+        self.note_pushed(CallSeq(head.seq));
         Ok(())
+    }
+
+    #[inline]
+    fn note_pushed(&mut self, seq: CallSeq) {
+        self.answered = seq;
+        self.published += 1;
     }
 
     /// Puts a payload into our slab, once the parent has read what is in there. It counts when it is

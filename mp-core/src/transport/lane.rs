@@ -12,7 +12,7 @@ use crate::protocol::frame::{CARRIES, SPILLED, Spilled, request, response};
 use crate::raw::sleep::{Patience, Spin};
 use crate::shm::notes::LastWords;
 use crate::shm::region::{ParentEnd, Region};
-use crate::shm::ring::{FrameHead, PushError, split_frame};
+use crate::shm::ring::{FrameHead, PushError, payload_of_word, split_frame};
 use crate::shm::slab::Slab;
 use crate::sys::fault::Fault;
 use crate::sys::memory::{Access, Mapping, Memory};
@@ -219,11 +219,21 @@ impl Lane {
         }
         let mut rest = &out[start..];
         let mut calls = 0;
-        while calls < limit
-            && let Some((head, _, behind)) = split_frame(rest)
-            && is_plain(head)
-            && self.answered_by(head).0 == first.0 + calls
-        {
+        loop {
+            // Most are one word, and about the next call.
+            if self.answered.next().0 == first.0 + calls {
+                while calls < limit
+                    && let Some((_, behind)) = payload_of_word(rest)
+                {
+                    rest = behind;
+                    calls += 1;
+                }
+                self.answered = CallSeq(first.0 + calls - 1);
+            }
+            let Some((head, _, behind)) = split_frame(rest) else { break };
+            if calls == limit || !is_plain(head) || self.answered_by(head).0 != first.0 + calls {
+                break;
+            }
             rest = behind;
             calls += 1;
             self.answered = self.answered_by(head);

@@ -44,6 +44,64 @@ pub fn into<T>(vec: Vec<u8>) -> Result<T, Vec<u8>> {
     Ok(unsafe { std::mem::transmute_copy::<Vec<u8>, T>(&vec) })
 }
 
+/// `value` as postcard's varint has it, if it is an integer that postcard writes as one.
+#[inline]
+pub fn varint_of<T>(value: &T) -> Option<u64> {
+    let id = type_of::<T>();
+    let value = std::ptr::from_ref(value);
+    // Small numbers of either sign are short.
+    let signed = |value: i64| (value << 1 ^ value >> 63).cast_unsigned();
+    // SAFETY: duty, for all: the cast is to the type that it is: the comparison. Duty: alive: it is borrowed.
+    unsafe {
+        if id == TypeId::of::<u64>() {
+            Some(*value.cast::<u64>())
+        } else if id == TypeId::of::<i64>() {
+            Some(signed(*value.cast::<i64>()))
+        } else if id == TypeId::of::<u32>() {
+            Some(u64::from(*value.cast::<u32>()))
+        } else if id == TypeId::of::<i32>() {
+            Some(signed(i64::from(*value.cast::<i32>())))
+        } else if id == TypeId::of::<usize>() {
+            Some(*value.cast::<usize>() as u64)
+        } else {
+            None
+        }
+    }
+}
+
+/// Whether `T` is one of the integers of [`varint_of`].
+#[inline]
+pub fn is_varint<T>() -> bool {
+    from_varint::<T>(0).is_some()
+}
+
+/// The value with this varint, if `T` is one of the integers of [`varint_of`] and can hold it.
+#[inline]
+pub fn from_varint<T>(varint: u64) -> Option<T> {
+    let id = type_of::<T>();
+    let signed = (varint >> 1).cast_signed() ^ -(varint & 1).cast_signed();
+    if id == TypeId::of::<u64>() {
+        same(varint)
+    } else if id == TypeId::of::<i64>() {
+        same(signed)
+    } else if id == TypeId::of::<u32>() {
+        same(u32::try_from(varint).ok()?)
+    } else if id == TypeId::of::<i32>() {
+        same(i32::try_from(signed).ok()?)
+    } else if id == TypeId::of::<usize>() {
+        same(usize::try_from(varint).ok()?)
+    } else {
+        None
+    }
+}
+
+/// `value` if its type is `T`.
+#[inline]
+fn same<V: Copy + 'static, T>(value: V) -> Option<T> {
+    // SAFETY: duty: the copy is of the type that it is: the comparison. Duty: one owner: `V` is `Copy`.
+    (type_of::<T>() == TypeId::of::<V>()).then(|| unsafe { std::mem::transmute_copy::<V, T>(&value) })
+}
+
 /// The id of a type with all lifetimes taken for `'static` (after dtolnay's `typeid`).
 #[inline]
 fn type_of<T: ?Sized>() -> TypeId {
@@ -79,6 +137,25 @@ mod tests {
         assert_eq!(of(&slice), Some(slice));
         assert_eq!(of(&&vec), Some(slice));
         assert_eq!(of(&&slice), Some(slice));
+    }
+
+    #[test]
+    fn integers_have_the_varint_that_postcard_gives_them() {
+        fn check<T: serde::Serialize + PartialEq + Copy + std::fmt::Debug>(value: T) {
+            let varint = varint_of(&value).unwrap();
+            assert_eq!(postcard::to_allocvec(&varint).unwrap(), postcard::to_allocvec(&value).unwrap());
+            assert_eq!(from_varint::<T>(varint), Some(value));
+        }
+        for value in [0, 1, -1, 63, -64, 64, i64::MAX, i64::MIN] {
+            check(value);
+            check(value.cast_unsigned());
+            check(value as i32);
+            check((value as i32).cast_unsigned());
+            check((value as isize).cast_unsigned());
+        }
+        assert_eq!(from_varint::<u32>(1 << 32), None);
+        assert_eq!(from_varint::<i32>(1 << 32), None);
+        assert_eq!((varint_of(&1_u8), from_varint::<i8>(1), varint_of(&"1")), (None, None, None));
     }
 
     #[test]

@@ -25,6 +25,10 @@ pub fn encode<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), CodecErr
         encode_bytes(bytes, out);
         return Ok(());
     }
+    if let Some(varint) = bytes::varint_of(value) {
+        put_varint(varint, out);
+        return Ok(());
+    }
     let before = out.len();
     postcard::serialize_with_flavor(value, Appender(out)).map_err(|error| {
         out.truncate(before);
@@ -50,6 +54,12 @@ pub fn decode_front<'de, T: Deserialize<'de>>(input: &'de [u8]) -> Result<(T, &'
     {
         return Ok((value, rest));
     }
+    if bytes::is_varint::<T>()
+        && let Some((varint, rest)) = take_varint(input)
+        && let Some(value) = bytes::from_varint(varint)
+    {
+        return Ok((value, rest));
+    }
     postcard::take_from_bytes(input).map_err(|error| explain(&error))
 }
 
@@ -68,13 +78,53 @@ fn encode_bytes(bytes: &[u8], out: &mut Vec<u8>) {
 }
 
 fn encode_length(len: usize, out: &mut Vec<u8>) {
-    let mut rest = len;
+    put_varint(len as u64, out);
+}
+
+/// Seven bits to a byte, the lowest first; the last byte is below 128.
+#[inline]
+fn put_varint(varint: u64, out: &mut Vec<u8>) {
+    // Put together in a register and written at once: a copy of what was just stored byte by byte is slow.
+    let (mut rest, mut word, mut len) = (varint, 0, 0);
+    while rest >= 0x80 && len < 7 {
+        word |= (rest & 0x7f | 0x80) << (8 * len);
+        rest >>= 7;
+        len += 1;
+    }
+    word |= (rest & 0x7f) << (8 * len);
+    if rest >= 0x80 {
+        return put_long_varint(varint, out);
+    }
+    let before = out.len();
+    out.extend_from_slice(&word.to_le_bytes());
+    out.truncate(before + len + 1);
+}
+
+#[cold]
+fn put_long_varint(varint: u64, out: &mut Vec<u8>) {
+    let mut rest = varint;
     while rest >= 0x80 {
         out.push(rest as u8 | 0x80);
         rest >>= 7;
     }
     out.push(rest as u8);
 }
+
+/// A varint from the front of `input` and what is behind it; none that needs more than 63 bits.
+#[inline]
+fn take_varint(input: &[u8]) -> Option<(u64, &[u8])> {
+    let mut varint = 0;
+    for (at, &byte) in input.iter().enumerate().take(VARINT_BYTES_MAX - 1) {
+        varint |= u64::from(byte & 0x7f) << (7 * at);
+        if byte < 0x80 {
+            return Some((varint, &input[at + 1..]));
+        }
+    }
+    None
+}
+
+/// As long as 64 bits get.
+const VARINT_BYTES_MAX: usize = 10;
 
 /// Reads a value that fills `bytes` to the last byte.
 #[inline]
@@ -85,6 +135,7 @@ pub fn decode<'de, T: Deserialize<'de>>(input: &'de [u8]) -> Result<T, CodecErro
 }
 
 /// Writes a result. It ends where its bytes end, so that a `Vec<u8>` is itself and needs no length.
+#[inline]
 pub fn encode_result<'a, T: Serialize>(value: &'a T, out: &mut Outgoing<'_, 'a>) -> Result<(), CodecError> {
     match bytes::of(value).filter(|_| bytes::is_vec::<T>()) {
         Some(bytes) => {
@@ -96,6 +147,7 @@ pub fn encode_result<'a, T: Serialize>(value: &'a T, out: &mut Outgoing<'_, 'a>)
 }
 
 /// Reads what [`encode_result`] wrote.
+#[inline]
 pub fn decode_result<T: DeserializeOwned>(input: &[u8]) -> Result<T, CodecError> {
     if bytes::is_vec::<T>() { decode_result_vec(copied(input)) } else { decode(input) }
 }
@@ -132,9 +184,6 @@ fn explain(error: &postcard::Error) -> CodecError {
     })
 }
 
-/// As long as the longest integer of 64 bits, in bytes.
-const SHORT: usize = 10;
-
 /// Grows a vector; cannot run out of room.
 struct Appender<'a>(&'a mut Vec<u8>);
 
@@ -149,9 +198,9 @@ impl Flavor for Appender<'_> {
 
     #[inline]
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        if bytes.len() <= SHORT {
+        if bytes.len() <= VARINT_BYTES_MAX {
             // A number: it is written sooner than a copy of unknown length has begun.
-            self.0.reserve(SHORT);
+            self.0.reserve(VARINT_BYTES_MAX);
             for &byte in bytes {
                 self.0.push(byte);
             }

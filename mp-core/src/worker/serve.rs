@@ -128,6 +128,8 @@ struct Desk {
     attached: Vec<Handle>,
     /// The bytes of a result, used again and again.
     result: Vec<u8>,
+    /// Its descriptors.
+    carried: Vec<Handle>,
     /// The first call that was not run because it had been revoked, until all revoked calls are passed.
     skipped_from: Option<CallSeq>,
 }
@@ -158,8 +160,9 @@ impl Worker {
         watch::start(watched).map_err(os("cannot watch over its parent"))?;
         let runner = Runner { pid: std::process::id(), worker, on_panic: Some(note_panic) };
         let (requests, berth) = Berth::new(mail.clone(), end, bell);
+        let (result, carried) = (Vec::new(), Vec::new());
         let desk =
-            Desk { berth, mail, runner, role: init.role, attached, result: Vec::new(), skipped_from: None };
+            Desk { berth, mail, runner, role: init.role, attached, result, carried, skipped_from: None };
         Ok(Self { requests, desk })
     }
 
@@ -222,8 +225,12 @@ impl Desk {
             ended = self.call(CallSeq(head.seq), head.flags, &on_call, Place::Slab(spilled))?;
         } else {
             for (seq, item) in (head.seq..).zip(items(head.count, rest)) {
-                ended =
-                    self.call(CallSeq(seq), head.flags, &on_call, Place::Ring(item.ok_or_else(garbled)?))?;
+                let item = item.ok_or_else(garbled)?;
+                ended = if head.flags == 0 {
+                    self.plain_call(CallSeq(seq), &on_call, item)?
+                } else {
+                    self.call(CallSeq(seq), head.flags, &on_call, Place::Ring(item))?
+                };
                 self.berth.announce_if_seen();
             }
         }
@@ -233,6 +240,16 @@ impl Desk {
             (Role::Process, Some(code)) => exit(code),
             (Role::Process | Role::Pool { .. }, _) => Ok(()),
         }
+    }
+
+    /// As [`call`](Self::call), of one that nothing is special about.
+    #[inline]
+    fn plain_call(&mut self, seq: CallSeq, on_call: &OnCall, arguments: &[u8]) -> io::Result<Option<i32>> {
+        if !self.berth.recorder().begin(seq.0) {
+            self.pass(seq)?;
+            return Ok(None);
+        }
+        self.perform(seq, on_call, arguments, &mut Vec::new()).map(Some)
     }
 
     /// Runs one call and publishes how it ended, unless it has been revoked. Says what a process would end with that has
@@ -253,7 +270,6 @@ impl Desk {
             self.pass(seq)?;
             return Ok(None);
         }
-        self.result.clear();
         let slab;
         let arguments = match place {
             Place::Ring(bytes) => bytes,
@@ -263,36 +279,42 @@ impl Desk {
                     .map_err(|_| io::Error::other("a slab shorter than its content"))?
             }
         };
-        let mut carried = Vec::new();
-        let mut arguments = Arguments::new(arguments, &mut handles);
+        self.perform(seq, on_call, arguments, &mut handles).map(Some)
+    }
+
+    /// Runs a call that has begun, and publishes how it ended.
+    #[inline]
+    fn perform(
+        &mut self,
+        seq: CallSeq,
+        on_call: &OnCall,
+        arguments: &[u8],
+        handles: &mut Vec<Option<Handle>>,
+    ) -> io::Result<i32> {
+        self.result.clear();
+        let mut arguments = Arguments::new(arguments, handles);
         let (berth, mut stored) = (&mut self.berth, None);
         let mut store = |pieces: &[&[u8]]| stored = Some(berth.store(pieces));
-        let ended = on_call.run(&mut arguments, &mut self.result, &mut carried, Some(&mut store));
-        let code = match (ended, stored) {
-            (Ok(()), Some(stored)) => {
-                self.berth.respond_stored(response::DONE, seq, stored?)?;
-                0
-            }
-            (Ok(()), None) if carried.is_empty() => {
-                self.berth.respond(response::DONE, seq, &self.result)?;
-                0
-            }
-            (Ok(()), None) => {
-                self.berth.respond_carrying(response::DONE, seq, &self.result, &carried)?;
-                0
-            }
-            (Err(failure), _) => {
-                encode_failure(&failure, &mut self.result);
-                self.berth.respond(response::FAIL, seq, &self.result)?;
-                PANICKED
-            }
-        };
+        let ended = on_call.run(&mut arguments, &mut self.result, &mut self.carried, Some(&mut store));
+        let mut code = 0;
+        if let Err(failure) = ended {
+            encode_failure(&failure, &mut self.result);
+            self.berth.respond(response::FAIL, seq, &self.result)?;
+            code = PANICKED;
+        } else if let Some(stored) = stored {
+            self.berth.respond_stored(response::DONE, seq, stored?)?;
+        } else if self.carried.is_empty() {
+            self.berth.respond(response::DONE, seq, &self.result)?;
+        } else {
+            self.berth.respond_carrying(response::DONE, seq, &self.result, &self.carried)?;
+            self.carried.clear();
+        }
         self.berth.recorder().end();
         // One large result must not make this worker large for ever; one after the other may.
         if self.result.capacity() > RESULT_BYTES_KEPT.max(2 * self.result.len()) {
             self.result = Vec::new();
         }
-        Ok(Some(code))
+        Ok(code)
     }
 
     /// Passes over a revoked call; after the last one the parent is told which was the first.

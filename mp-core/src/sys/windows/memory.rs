@@ -38,7 +38,7 @@ pub fn oom_kills() -> Option<u64> {
 }
 
 /// Asks for large pages for fresh room in a buffer: they are for those only who may lock memory.
-pub fn in_large_pages(_: &mut [MaybeUninit<u8>]) {}
+pub fn in_large_pages<T>(_: &mut [MaybeUninit<T>]) {}
 
 impl Memory {
     /// Zeroed memory that can neither shrink nor grow.

@@ -20,7 +20,7 @@ pub struct Memory {
 pub struct Mapping(());
 
 /// Asks for large pages for fresh room in a buffer: there is nobody to ask.
-pub fn in_large_pages(_: &mut [MaybeUninit<u8>]) {}
+pub fn in_large_pages<T>(_: &mut [MaybeUninit<T>]) {}
 
 /// How many processes the kernel has killed for want of memory: nobody counts.
 pub fn oom_kills() -> Option<u64> {

@@ -25,12 +25,14 @@ const TMPFS_MAGIC: u64 = 0x0102_1994;
 
 /// Asks for large pages for fresh room in a buffer, where the system has such a thing: with small ones, touching it for the first
 /// time takes longer than filling it.
-pub fn in_large_pages(room: &mut [MaybeUninit<u8>]) {
-    if room.len() < LARGE_PAGE {
+pub fn in_large_pages<T>(room: &mut [MaybeUninit<T>]) {
+    let len = size_of_val(room);
+    if len < LARGE_PAGE {
         return;
     }
-    let skipped = room.as_ptr().align_offset(PAGE);
-    let (start, len) = (room.as_mut_ptr().wrapping_add(skipped), (room.len() - skipped) & !(PAGE - 1));
+    let start = room.as_mut_ptr().cast::<u8>();
+    let skipped = start.align_offset(PAGE);
+    let (start, len) = (start.wrapping_add(skipped), (len - skipped) & !(PAGE - 1));
     // SAFETY: duty: an advice that takes nothing away: this one changes how pages come, not what is in them. That the range
     // is ours: whole pages within `room`. A kernel without large pages refuses, and nothing is lost.
     let _ = unsafe { madvise(start.cast(), len, Advice::LinuxHugepage) };

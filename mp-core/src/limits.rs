@@ -83,6 +83,22 @@ pub const SHARE_TIME_MIN: Duration = Duration::from_micros(50);
 /// A front call that has run this long no longer belongs to the short ones that were put in one line with it.
 pub const STEAL_AFTER: Duration = Duration::from_millis(1);
 
+/// Items of a job that ended before their mean is believed: the first ones contain wake-ups, which take some 50 µs.
+pub const SEEN_ENOUGH: u64 = 32;
+
+/// Items that take longer than this are given to more workers than there are processors: they may wait for something
+/// else than a processor, and two wake-ups, some 20 µs, cost little against them.
+pub const WIDE_FROM: Duration = Duration::from_micros(100);
+
+/// A worker that has not answered for this long may be waiting for something else than a processor: another gets work.
+pub const WIDEN_AFTER: Duration = Duration::from_millis(1);
+
+/// How long one of several processes that share a processor may have to wait for its turn: the kernel's slice is some 3 ms.
+pub const TURN: Duration = Duration::from_millis(4);
+
+/// Turns that are waited for at most, so that nothing waits for long.
+pub const TURNS_MAX: usize = 8;
+
 /// Calls out at one worker; more would not make a refill cheaper, but a death or a revoke dearer.
 pub const CALLS_OUT_MAX: u64 = 4096;
 

@@ -150,7 +150,10 @@ impl Core {
     pub fn collect(&mut self) {
         self.tell_time();
         for index in 0..self.stations.len() {
-            self.collect_from(WorkerId(index as u32));
+            let worker = WorkerId(index as u32);
+            if !self.is_silent(worker) {
+                self.collect_from(worker);
+            }
         }
         if self.scheduler.next_deadline().is_some_and(|deadline| deadline <= self.now) {
             self.feed(Event::Tick);
@@ -235,6 +238,15 @@ impl Core {
 
     pub(super) fn station(&mut self, worker: WorkerId) -> Option<&mut Station> {
         self.stations.get_mut(worker.index())?.as_mut()
+    }
+
+    /// Whether a worker has nothing to say in its ring: of many, most are idle.
+    pub(super) fn is_silent(&self, worker: WorkerId) -> bool {
+        match self.stations.get(worker.index()) {
+            Some(Some(Station::Process(_))) => self.scheduler.is_silent(worker),
+            Some(Some(Station::Thread(_))) => false,
+            Some(None) | None => true,
+        }
     }
 
     fn collect_from(&mut self, worker: WorkerId) {

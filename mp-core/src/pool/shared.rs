@@ -420,6 +420,7 @@ impl Core {
             match station {
                 // Only its death is of interest.
                 Station::Process(station) if station.is_broken() => {}
+                Station::Process(_) if self.is_silent(WorkerId(index)) => {}
                 Station::Process(station) => {
                     // Of many, half.
                     let after = if bulk { (out / 2).max(1) } else { 1 };

@@ -1,7 +1,8 @@
 //! `map`, `starmap` and their kin: order, laziness, failures, inputs of every kind.
 
 use crate::gate::{Gate, knock};
-use mp::{ErrorKind, Pool};
+use mp::sync::Barrier;
+use mp::{Backend, ErrorKind, Pool};
 use mp_tests::scenario;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -68,6 +69,30 @@ fn results_are_in_the_order_of_the_items() {
         assert_eq!(pool.map_async(uneven, &items).wait().unwrap(), items);
         let each: Vec<u64> = pool.try_map(uneven, &items).into_iter().map(Result::unwrap).collect();
         assert_eq!(each, items);
+    });
+}
+
+/// Returns when as many items run at the same time as the barrier has parties.
+#[mp::task]
+fn meet(all: Barrier) -> bool {
+    all.wait().is_ok()
+}
+
+/// There are more workers than processors, and no item ends before the last one has begun.
+#[test]
+fn items_that_wait_for_each_other_run_all_at_once() {
+    scenario(|| {
+        for (backend, workers) in [(Backend::Process, 24), (Backend::Thread, 64)] {
+            let pool = Pool::builder().workers(workers).backend(backend).build().unwrap();
+            let all = Barrier::new(workers as u32).unwrap();
+            // What is known of short items must not stand in the way.
+            assert_eq!(pool.map(square, 0..1000).unwrap().len(), 1000);
+            let met = vec![true; workers];
+            assert_eq!(pool.map(meet, (0..workers).map(|_| all.clone())).unwrap(), met);
+            assert_eq!(pool.map_async(meet, (0..workers).map(|_| all.clone())).wait().unwrap(), met);
+            let imap = pool.imap_unordered(meet, (0..workers).map(|_| all.clone()));
+            assert!(imap.map(|(_, met)| met.unwrap()).eq(met));
+        }
     });
 }
 

@@ -41,12 +41,13 @@ impl Scheduler {
         }
         let refill = worker.out() > 0 && worker.out() <= worker.refill_at;
         let rests = worker.out() == 0;
+        self.workers.count_busy(id);
         self.deaths.forget();
         actions.push(Action::Complete { job: job_id, items: items.clone() });
         self.account(job_id, &items, ending, actions);
         if rests {
             self.rest(id, now, actions);
-        } else if refill && self.jobs.waiting() > 0 {
+        } else if refill && self.jobs.waiting() > 0 && self.is_within() {
             self.give(id, now, actions);
         }
     }
@@ -68,6 +69,7 @@ impl Scheduler {
             worker.hold_until = Some(now + REFUSED_RETRY);
             self.wake_at(now + REFUSED_RETRY);
         }
+        self.workers.count_busy(id);
         self.give_back(&refused, actions);
         self.rest(id, now, actions);
     }
@@ -76,6 +78,9 @@ impl Scheduler {
     pub(super) fn feed_idle(&mut self, now: Time, actions: &mut Vec<Action>) {
         while self.jobs.waiting() > 0 {
             let Some(id) = self.workers.idle() else { return };
+            if !self.is_room() {
+                return self.ask_for_room(now);
+            }
             self.give(id, now, actions);
             if self.workers.idle() == Some(id) {
                 never!("{id:?} is idle and takes nothing");
@@ -87,7 +92,7 @@ impl Scheduler {
     /// Hands a worker as much as its credit allows, if it takes calls.
     fn give(&mut self, id: WorkerId, now: Time, actions: &mut Vec<Action>) {
         let credit =
-            Credit::new(self.jobs.waiting(), self.workers.count() as u64, self.policy.max_tasks_per_worker);
+            Credit::new(self.jobs.waiting(), self.sharers() as u64, self.policy.max_tasks_per_worker);
         let Some(worker) = self.workers.get_mut(id).filter(|worker| worker.is_ready()) else { return };
         while let Some((_, each)) = self.jobs.next() {
             let room = credit.room(worker, each);
@@ -108,6 +113,7 @@ impl Scheduler {
         if worker.out() > 0 {
             self.workers.set_idle(id, false);
         }
+        self.workers.count_busy(id);
     }
 
     /// The driver has published a revoke: the worker will not run the calls from `from` on.
@@ -124,6 +130,7 @@ impl Scheduler {
         let from = from.max(asked);
         worker.recall = Recall::Told { from };
         let back = worker.take_from(from);
+        self.workers.count_busy(id);
         self.give_back(&back, actions);
     }
 
@@ -144,6 +151,7 @@ impl Scheduler {
         if worker.out() > 0 {
             never!("{id:?} skipped calls from {from:?} and has not answered those before");
         }
+        self.workers.count_busy(id);
         self.give_back(&back, actions);
         self.rest(id, now, actions);
     }

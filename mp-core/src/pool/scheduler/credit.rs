@@ -1,7 +1,10 @@
 //! How many calls a worker may hold: enough to keep it busy until it can be refilled, and no more.
 
 use super::workers::Worker;
-use crate::limits::{CALLS_OUT_MAX, CREDIT_TIME, RATE_WINDOW, REFILL_AT_ONCE, SHARE_TIME_MIN};
+use crate::limits::{
+    CALLS_OUT_MAX, CREDIT_TIME, RATE_WINDOW, REFILL_AT_ONCE, SEEN_ENOUGH, SHARE_TIME_MIN, WIDE_FROM,
+    WIDEN_AFTER,
+};
 use std::num::NonZeroU64;
 use std::time::Duration;
 
@@ -12,6 +15,8 @@ pub(super) struct Rate {
     busy_ns: u64,
     /// Items, in parts of `PARTS`, because older ones count less and less.
     ended: u64,
+    /// All items that ended so far.
+    seen: u64,
 }
 
 impl Rate {
@@ -37,6 +42,19 @@ impl Rate {
     /// Items ended.
     pub(super) fn count(&mut self, items: u64) {
         self.ended += Self::PARTS * items;
+        self.seen = self.seen.saturating_add(items);
+    }
+
+    /// Whether an item takes so long that a worker more is worth its wake-up, whoever else runs. The first items of a job
+    /// wait for workers to wake up, and seem longer than they are.
+    pub(super) fn is_long(&self) -> bool {
+        let long = if self.seen < SEEN_ENOUGH { WIDEN_AFTER } else { WIDE_FROM };
+        self.each().is_some_and(|each| each >= nanos(long))
+    }
+
+    /// Whether it is known how long an item takes.
+    pub(super) fn is_settled(&self) -> bool {
+        self.seen >= SEEN_ENOUGH
     }
 
     /// Nanoseconds per item, at least 1; `None` before the first.

@@ -145,6 +145,12 @@ impl Jobs {
         Some((job.id, if job.single { self.singles.each() } else { job.rate.each() }))
     }
 
+    /// How long the items take that are next, if they are many of one job.
+    pub(super) fn next_of_many(&self) -> Option<&Rate> {
+        let job = self.slots.get(self.line.first()? as usize)?.as_ref()?;
+        (!job.single).then_some(&job.rate)
+    }
+
     /// Takes the next items for a worker: at most `limit`, and of one job.
     pub(super) fn take(&mut self, limit: u64) -> Option<(JobId, Range<u64>)> {
         let job = self.slots.get_mut(self.line.first()? as usize)?.as_mut()?;

@@ -55,6 +55,10 @@ pub struct Scheduler {
     pub(super) alarm: Time,
     /// No front call has run for too long before this.
     pub(super) steal_at: Time,
+    /// How many workers may have short items at once.
+    pub(super) width: usize,
+    /// When workers that have not answered for long make room for others; `u64::MAX` while nobody asks for room.
+    pub(super) widen_at: Time,
 }
 
 impl Scheduler {
@@ -65,6 +69,8 @@ impl Scheduler {
             jobs: Jobs::default(),
             workers: Workers::new(policy.workers.get()),
             deaths: Deaths::new(policy.restart),
+            width: policy.processors.get(),
+            widen_at: Time(u64::MAX),
             policy,
             heard_until: Time(0),
             kill_at: Time(u64::MAX),
@@ -103,6 +109,10 @@ impl Scheduler {
             self.check_deadlines(now, actions);
         }
         self.feed_idle(now, actions);
+        if self.heard_until >= self.widen_at {
+            self.widen();
+            self.feed_idle(now, actions);
+        }
         if self.heard_until >= self.steal_at {
             self.steal(actions);
         }
@@ -113,6 +123,7 @@ impl Scheduler {
     pub fn next_deadline(&self) -> Option<Time> {
         let thief = self.jobs.waiting() == 0 && self.workers.idle().is_some();
         let next = if thief { self.alarm.min(self.steal_at) } else { self.alarm };
+        let next = next.min(self.widen_at);
         (next.0 < u64::MAX).then_some(next)
     }
 
@@ -151,6 +162,11 @@ impl Scheduler {
     /// How many calls are out at a worker.
     pub fn out(&self, worker: WorkerId) -> u64 {
         self.workers.get(worker).map_or(0, super::workers::Worker::out)
+    }
+
+    /// Whether a worker owes no answer, neither to a call nor to a revoke.
+    pub fn is_silent(&self, worker: WorkerId) -> bool {
+        self.workers.get(worker).is_none_or(|worker| worker.out() == 0 && worker.recall == Recall::None)
     }
 
     /// The number that the next call of a worker will have.

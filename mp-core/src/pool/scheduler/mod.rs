@@ -16,7 +16,8 @@
 //!
 //! `machine` holds the state and the step; `work` is what happens to jobs and items, `calls` how items come to workers
 //! and back, `lives` how workers and the pool live and end. Under them: `jobs` is the line, made of `ranges`; `workers`
-//! the places; `credit` says how much a worker may hold, `restart` how many deaths are borne.
+//! the places; `credit` says how much a worker may hold, `width` how many may have short items at once, `restart` how
+//! many deaths are borne.
 //!
 //! An item waits, is out at one worker, or is accounted for: by `Complete`, `Lost` or `Dropped`, once. What is out comes
 //! back only if its worker surely did not and will not run it.
@@ -65,6 +66,7 @@ mod machine;
 mod policy;
 mod ranges;
 mod restart;
+mod width;
 mod work;
 mod workers;
 

@@ -8,6 +8,8 @@ use std::time::Duration;
 pub struct Policy {
     /// How many workers the pool keeps.
     pub workers: NonZeroUsize,
+    /// How many processors they share: more workers than that do not make short items end sooner.
+    pub processors: NonZeroUsize,
     /// When a pool whose workers keep dying gives up.
     pub restart: Restart,
     /// How long a worker that was asked to leave may take.

@@ -33,6 +33,9 @@ impl Scheduler {
             actions.push(Action::Finished { job });
             return;
         }
+        if self.workers.busy() == 0 {
+            self.narrow();
+        }
         self.jobs.add(job, items, sealed, on_failure);
         self.finish_if_done(job, actions);
     }

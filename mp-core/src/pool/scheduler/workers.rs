@@ -94,6 +94,8 @@ pub(super) struct Worker {
     pub(super) meter: Meter,
     /// How many nanoseconds of work are out, as estimated when they were handed over.
     backlog: u64,
+    /// It counts among those that have calls.
+    busy: bool,
     /// At how many calls out it is worth while to hand over more.
     pub(super) refill_at: u64,
     /// It refused a call while nothing was out: leave it alone until then.
@@ -111,6 +113,7 @@ impl Worker {
             front_since: Time(0),
             meter: Meter::None,
             backlog: 0,
+            busy: false,
             refill_at: 0,
             hold_until: None,
         }
@@ -243,12 +246,14 @@ pub(super) struct Workers {
     /// Which workers are ready and have nothing to do: one bit each.
     idle: Vec<u64>,
     live: usize,
+    /// How many have calls.
+    busy: usize,
 }
 
 impl Workers {
     pub(super) fn new(count: usize) -> Self {
         let places = (0..count).map(|_| Worker::vacant(Time(0))).collect();
-        Self { places, idle: vec![0; count.div_ceil(64)], live: 0 }
+        Self { places, idle: vec![0; count.div_ceil(64)], live: 0, busy: 0 }
     }
 
     pub(super) fn count(&self) -> usize {
@@ -258,6 +263,23 @@ impl Workers {
     /// How many processes there are.
     pub(super) fn live(&self) -> usize {
         self.live
+    }
+
+    /// How many have calls.
+    pub(super) fn busy(&self) -> usize {
+        self.busy
+    }
+
+    /// Counts a worker that was given calls, or has lost some, among those that have calls or among the others.
+    pub(super) fn count_busy(&mut self, id: WorkerId) {
+        if let Some(worker) = self.places.get_mut(id.index()) {
+            let busy = worker.out > 0;
+            match (std::mem::replace(&mut worker.busy, busy), busy) {
+                (false, true) => self.busy += 1,
+                (true, false) => self.busy -= 1,
+                (false, false) | (true, true) => {}
+            }
+        }
     }
 
     pub(super) fn ids(&self) -> impl Iterator<Item = WorkerId> + use<> {
@@ -288,6 +310,7 @@ impl Workers {
     pub(super) fn vacate(&mut self, id: WorkerId, spawn_at: Time) {
         if let Some(worker) = self.places.get_mut(id.index()) {
             debug_assert!(worker.out == 0, "calls of {id:?} were forgotten");
+            self.busy -= usize::from(worker.busy);
             *worker = Worker::vacant(spawn_at);
             self.live -= 1;
             self.set_idle(id, false);

@@ -9,4 +9,5 @@ mod random;
 mod ranges;
 mod sim;
 mod table;
+mod width;
 mod world;

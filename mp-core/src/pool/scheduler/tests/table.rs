@@ -14,6 +14,7 @@ pub(super) type Row = (u64, Event, Vec<Action>);
 pub(super) fn policy(workers: usize) -> Policy {
     Policy {
         workers: NonZeroUsize::new(workers).expect("not zero"),
+        processors: NonZeroUsize::MAX,
         restart: Restart { at_most: 3, per: Duration::from_secs(5) },
         grace: Duration::from_millis(100),
         max_tasks_per_worker: None,

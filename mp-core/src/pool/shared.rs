@@ -93,8 +93,11 @@ impl Shared {
     ) -> Result<Option<T>, Error> {
         self.refuse_inside()?;
         let mut core = self.lock();
-        core.catch_up();
-        core.collect_if_free();
+        // Of a job that is finished nothing more is to be heard.
+        if job.is_none_or(|job| !core.is_finished(job)) {
+            core.catch_up();
+            core.collect_if_free();
+        }
         Ok(self.wait_on(core, job, deadline, ready))
     }
 
@@ -372,6 +375,11 @@ impl Core {
     /// Who waits now will not lead: the helper need not wait for that.
     pub fn is_left_alone(&mut self) {
         self.attended = Time(0);
+    }
+
+    /// Whether every item of a job is accounted for.
+    pub fn is_finished(&self, job: JobId) -> bool {
+        self.jobs.get_ref(job).is_none_or(|job| job.finished)
     }
 
     /// Whether Ctrl-C ended this pool.

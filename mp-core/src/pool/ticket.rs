@@ -156,6 +156,9 @@ impl Ticket {
     pub fn poll(&self, waker: Option<&Waker>) -> bool {
         let Some(id) = self.id() else { return true };
         let finished = self.shared.with(|core| {
+            if core.is_finished(id) {
+                return true;
+            }
             core.collect_if_free();
             let Some(job) = core.jobs.get(id) else { return true };
             if let Some(waker) = waker

@@ -106,7 +106,7 @@ fn constructor(runtime: &TokenStream) -> TokenStream {
             ),
             unsafe(link_section = ".init_array.00700")
         )]
-        #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func,mod_init_funcs"))]
+        #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mp_register,regular,no_dead_strip"))]
         #[cfg_attr(windows, unsafe(link_section = ".CRT$XCT"))]
         static __MP_CONSTRUCTOR: extern "C" fn() = __mp_register;
 

@@ -3,21 +3,29 @@
 //! Each test runs its body in [`scenario`]: alone in its process, with a time after which the watchdog says where it hangs
 //! and aborts, and with a look at what is left when it is over.
 
-#[cfg(not(windows))]
+#[cfg(not(any(windows, target_os = "linux")))]
+mod bsd;
+#[cfg(target_os = "linux")]
 mod linux;
+#[cfg(not(windows))]
+mod signals;
 #[cfg(windows)]
 mod windows;
 
-#[cfg(not(windows))]
+#[cfg(not(any(windows, target_os = "linux")))]
+use bsd as system;
+#[cfg(target_os = "linux")]
 use linux as system;
 #[cfg(windows)]
 use windows as system;
 
 #[cfg(not(windows))]
-pub use system::limit_memory;
+pub use signals::{died_of, is_wine, limit_memory, own_group, sleeper};
+#[cfg(windows)]
+pub use system::{died_of, is_wine, own_group, sleeper};
 pub use system::{
-    died_of, family, is_asleep, is_emulated, is_wine, lives, living_children, marked, no_text, own_group,
-    resident, runs, send, sleeper, this_thread,
+    family, is_asleep, is_emulated, lives, living_children, marked, no_text, resident, runs, send,
+    this_thread,
 };
 
 use std::collections::BTreeSet;

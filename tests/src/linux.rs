@@ -49,17 +49,7 @@ pub fn lives(pid: u32) -> bool {
 /// # Errors
 /// When there is none with this number.
 pub fn send(pid: u32, signal: Signal) -> io::Result<()> {
-    let pid = rustix::process::Pid::from_raw(pid.cast_signed()).ok_or(io::ErrorKind::InvalidInput)?;
-    let signal = match signal {
-        Signal::Kill => rustix::process::Signal::KILL,
-        Signal::Terminate => rustix::process::Signal::TERM,
-        Signal::Segfault => rustix::process::Signal::SEGV,
-        Signal::Abort => rustix::process::Signal::ABORT,
-        Signal::User => rustix::process::Signal::USR1,
-        Signal::Stop => rustix::process::Signal::STOP,
-        Signal::Continue => rustix::process::Signal::CONT,
-    };
-    Ok(rustix::process::kill_process(pid, signal)?)
+    crate::signals::send(pid, signal)
 }
 
 /// How much memory of this process is in use, in bytes.
@@ -71,20 +61,6 @@ pub fn resident() -> u64 {
     let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages = statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());
     pages.expect("/proc is mounted") * 4096
-}
-
-/// A program that does nothing for a long time.
-#[must_use]
-pub fn sleeper() -> Command {
-    let mut command = Command::new("sleep");
-    command.arg("1000");
-    command
-}
-
-/// Has what `command` starts be in a process group of its own.
-pub fn own_group(command: &mut Command) {
-    use std::os::unix::process::CommandExt;
-    command.process_group(0);
 }
 
 /// In the environment of everybody in a family.
@@ -131,27 +107,6 @@ pub fn runs(pid: u32) -> bool {
     let ticks =
         stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(11)?.parse::<u64>().ok());
     ticks.unwrap_or(0) > 3
-}
-
-/// Has this process get no more memory than so many bytes.
-///
-/// # Panics
-/// When the system does not let us.
-pub fn limit_memory(bytes: u64) {
-    use rustix::process::{Resource, Rlimit, setrlimit};
-    setrlimit(Resource::As, Rlimit { current: Some(bytes), maximum: Some(bytes) }).expect("less than before");
-}
-
-/// Whether a process ended as by the signal with this name.
-#[must_use]
-pub fn died_of(status: mp::ExitStatus, name: &str) -> bool {
-    status.signal_name() == Some(name)
-}
-
-/// Whether this is Wine: never here.
-#[must_use]
-pub fn is_wine() -> bool {
-    false
 }
 
 /// Whether an emulator runs this program (qemu-user). It shows itself as the program where it does not expect the question.

@@ -1,7 +1,7 @@
 //! What `mp-bench` says, word by word: a harness reads it. How fast it is no test asks.
 
 // Workers are kept to processors there.
-#![cfg(not(windows))]
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)] // a test stops at the first thing that is not as it should be
 
 mp::test_main!();

@@ -105,14 +105,15 @@ impl<T> Elements<T> {
     /// Seals the memory: it becomes one of kind [`Kind::Sealed`] that nobody can write any more.
     ///
     /// # Errors
-    /// The system's, or that another process still has it mapped for writing.
-    pub fn seal(self) -> io::Result<Self> {
+    /// The system's, or that another process can still write there; with the memory, which is as it was.
+    pub fn seal(self) -> Result<Self, (Memory, io::Error)> {
         self.header().kind.store(Kind::Sealed as u64, Relaxed);
         let len = self.len;
         let memory = self.unmapped();
-        memory.seal_contents()?;
-        let mapping = Mapping::map(&memory, Access::Sealed)?;
-        Ok(Self { memory, mapping, len, element: PhantomData })
+        match memory.seal_contents().and_then(|()| Mapping::map(&memory, Access::Sealed)) {
+            Ok(mapping) => Ok(Self { memory, mapping, len, element: PhantomData }),
+            Err(error) => Err((memory, error)),
+        }
     }
 
     /// The memory, with the mapping gone.

@@ -49,20 +49,20 @@ impl<T: Shareable> SharedVec<T> {
     /// Gives up writing, so that every process can read in place.
     ///
     /// # Errors
-    /// If the system gives no memory: where a task did not give its piece back (it forgot it), the elements are copied.
+    /// If the system gives no memory: where a task did not give its piece back (it forgot it), the elements are copied; on macOS
+    /// wherever pieces were lent at all.
     pub fn into_shared(self) -> Result<Shared<[T]>, Error> {
-        let (memory, len) = (self.0.memory().handle(), self.0.len());
-        let spare =
-            crate::sys::duplicate(memory).map_err(|error| Error::os("cannot seal shared memory", error))?;
-        let mapped_elsewhere = match self.0.seal() {
+        let len = self.0.len();
+        let (memory, still_writable) = match self.0.seal() {
             Ok(sealed) => return Ok(Shared::new(sealed)),
-            Err(error) => error,
+            Err(why) => why,
         };
-        let again = Elements::<T>::attach(spare, Kind::Sealed, len as u64, Access::Read);
-        let Ok(again) = again else { return Err(Error::os("cannot seal shared memory", mapped_elsewhere)) };
+        let again = crate::sys::duplicate(memory.handle())
+            .and_then(|spare| Elements::<T>::attach(spare, Kind::Sealed, len as u64, Access::Read));
+        let Ok(again) = again else { return Err(Error::os("cannot seal shared memory", still_writable)) };
         let copy = Elements::create(Kind::Vector, len)?;
         copy_elements(&again, &copy, 0..len);
-        copy.seal().map(Shared::new).map_err(|error| Error::os("cannot seal shared memory", error))
+        copy.seal().map(Shared::new).map_err(|(_, error)| Error::os("cannot seal shared memory", error))
     }
 
     /// Starts lending pieces.

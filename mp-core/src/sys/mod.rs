@@ -17,14 +17,16 @@
 //! `unix` and `windows` have the same files and the same names; a difference in what a name promises is said there in
 //! words. Errors are plain [`std::io::Error`]s: the floors above know what was being done and say so.
 
-#[cfg(any(not(any(unix, windows)), target_os = "android", target_os = "ios"))]
+#[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "freebsd", windows)))]
 compile_error!(
     "mp runs functions in processes of the same program, which this target does not let a program start: depend on it for \
      other targets only, `[target.'cfg(any(target_os = \"linux\", windows))'.dependencies]`"
 );
 
-mod constructor;
-#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "there are no copies"))]
+pub mod constructor;
+#[cfg(any(not(target_os = "linux"), mp_portable_unix))]
+mod owned_lock;
+#[cfg_attr(any(not(target_os = "linux"), mp_portable_unix), allow(dead_code, reason = "there are no copies"))]
 mod promise;
 #[cfg(unix)]
 mod unix;

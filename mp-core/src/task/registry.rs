@@ -123,6 +123,7 @@ fn not_a_task(type_name: &str, caller: &Location<'_>) -> Error {
 }
 
 fn nodes() -> Vec<&'static Entry> {
+    crate::sys::constructor::run_registering();
     let mut entries = Vec::new();
     // PAIR: acquires what `register` released.
     let mut next = HEAD.load(Ordering::Acquire);

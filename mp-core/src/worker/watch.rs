@@ -30,6 +30,7 @@ pub struct Watched {
 /// Starts the threads.
 pub fn start(watched: Watched) -> io::Result<()> {
     let Watched { parent, pid, mail, inbox, recorder, stderr } = watched;
+    let parent = sys::entry::watch_parent(parent, pid);
     let stderr = stderr.map(|(pipe, real)| {
         static ONCE: Once = Once::new();
         // Without room for one more exit handler the parent may pass on a piece twice.

@@ -85,7 +85,7 @@ pub fn wait_at(gate: &str, word: i64) -> i64 {
     word
 }
 
-#[cfg(not(windows))]
+#[cfg(target_os = "linux")]
 mod wire {
     use std::io;
     use std::os::linux::net::SocketAddrExt;
@@ -108,7 +108,7 @@ mod wire {
     }
 }
 
-#[cfg(windows)]
+#[cfg(not(target_os = "linux"))]
 mod wire {
     use std::io;
     pub use std::net::{TcpListener as Listener, TcpStream as Stream};

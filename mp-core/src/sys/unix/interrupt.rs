@@ -6,12 +6,12 @@
 //! | yes | no | counts it, rings every bell; from now on one is being served, until [`done`] |
 //! | yes | yes | the default: the process dies of it |
 //!
-//! The handler uses atomics, `write`, `sigaction` and `raise` only. It leaves `errno` alone: rustix makes the system call
-//! itself on Linux (a port to where it goes through the C library has to save it).
+//! The handler uses atomics, `write`, `sigaction` and `raise` only, and leaves `errno` as it was.
 
 #![allow(unsafe_code)] // a signal handler, and bells borrowed by number in it
 
 use super::disposition::{self, Handler};
+use super::errno::KeptErrno;
 use super::platform::bell::Bell;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -88,7 +88,10 @@ pub fn done() {
 }
 
 /// A copy of a process has nobody who waits: the bells are its original's.
-#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "nobody makes copies until there is a port"))]
+#[cfg_attr(
+    any(not(target_os = "linux"), mp_portable_unix),
+    allow(dead_code, reason = "nobody makes copies elsewhere")
+)]
 pub(super) fn forget() {
     BUSY.store(0, SeqCst);
     for place in &BELLS {
@@ -128,6 +131,7 @@ impl Drop for WatchGuard {
 }
 
 extern "C" fn on_interrupt(signal: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    let _errno = KeptErrno::new();
     RINGING.fetch_add(1, SeqCst);
     // PAIR: `WatchGuard::busy`, `done`.
     if BUSY.load(SeqCst) > 0 && !SERVING.swap(true, SeqCst) {

@@ -1,23 +1,18 @@
 //! A connected pair that keeps the borders of messages and also carries handles.
 //!
-//! The kernel takes a packet whole or not at all: a sender that is killed leaves no half of one.
+//! The kernel takes a packet whole or not at all: a sender that is killed leaves no half of one. Where it has no such sockets,
+//! a packet is a [letter](super::letter).
 
-use super::platform::socket_flags::{CLOSE_ON_EXEC_RECEIVED, NO_SIGNAL, packet_pair, replace};
-use super::{BorrowedHandle, Handle};
+use super::platform::socket_flags::{LETTERS, packet_pair, replace};
+use super::rights::{self, HANDLES_MAX};
+use super::{BorrowedHandle, Handle, letter};
 use rustix::io::Errno;
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
-};
-use std::io::{self, IoSlice, IoSliceMut};
-use std::mem::MaybeUninit;
+use rustix::net::{RecvFlags, ReturnFlags, SendFlags, recv};
+use std::io::{self, IoSlice};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-/// Handles that one packet may carry: Linux's `SCM_MAX_FD`.
-const HANDLES_MAX: usize = 253;
-
-/// One end of a connected pair (`AF_UNIX`, `SOCK_SEQPACKET`, closed on exec).
+/// One end of a connected pair (`AF_UNIX`, closed on exec).
 #[derive(Debug)]
 pub struct Packets(Handle);
 
@@ -65,24 +60,33 @@ impl Packets {
         handles: &[BorrowedHandle<'_>],
         patient: Patient,
     ) -> io::Result<()> {
+        if LETTERS {
+            letter::send(self, bytes, handles, patient)
+        } else {
+            self.send_once(bytes, handles, patient).map(|_| ())
+        }
+    }
+
+    /// Sends what goes out at once; how many bytes.
+    pub(super) fn send_once(
+        &self,
+        bytes: &[IoSlice<'_>],
+        handles: &[BorrowedHandle<'_>],
+        patient: Patient,
+    ) -> io::Result<usize> {
         if handles.len() > HANDLES_MAX {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "handles are limited to 253 at once"));
         }
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(HANDLES_MAX))];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        if !handles.is_empty() && !control.push(SendAncillaryMessage::ScmRights(handles)) {
-            return Err(io::Error::other("the space for handles was measured wrong"));
-        }
         let flags = match patient {
-            Patient::Yes => NO_SIGNAL,
-            Patient::No => NO_SIGNAL | SendFlags::DONTWAIT,
+            Patient::Yes => SendFlags::empty(),
+            Patient::No => SendFlags::DONTWAIT,
         };
         loop {
-            match sendmsg(&self.0, bytes, &mut control, flags) {
+            match rights::send(self.0.as_fd(), bytes, handles, flags)? {
                 Err(Errno::INTR) => {}
                 // A peer that died with unread packets shows as a reset.
                 Err(Errno::CONNRESET | Errno::NOTCONN) => return Err(io::ErrorKind::BrokenPipe.into()),
-                done => return Ok(done.map(|_| ())?),
+                done => return Ok(done?),
             }
         }
     }
@@ -102,20 +106,34 @@ impl Packets {
         handles: &mut Vec<Handle>,
         patient: Patient,
     ) -> io::Result<usize> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(HANDLES_MAX))];
-        let mut control = RecvAncillaryBuffer::new(&mut space);
-        let (len, flags) = self.receive_with(bytes, &mut control, patient, CLOSE_ON_EXEC_RECEIVED)?;
+        if LETTERS {
+            letter::receive(self, bytes, handles, patient)
+        } else {
+            self.receive_once(bytes, handles, patient)
+        }
+    }
+
+    /// Receives what comes at once.
+    pub(super) fn receive_once(
+        &self,
+        bytes: &mut [u8],
+        handles: &mut Vec<Handle>,
+        patient: Patient,
+    ) -> io::Result<usize> {
+        let before = handles.len();
+        let (len, flags) = loop {
+            match rights::receive(self.0.as_fd(), bytes, handles, patient.flags()) {
+                // The reset says once that the peer died with unread packets; what it sent is still there to be read.
+                Err(Errno::INTR | Errno::CONNRESET) => {}
+                done => break done?,
+            }
+        };
         if flags.intersects(ReturnFlags::CTRUNC | ReturnFlags::TRUNC) {
-            // The handles that did arrive are closed by the drop of `control`.
+            handles.truncate(before);
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 "a part of the packet was lost on the way",
             ));
-        }
-        for message in control.drain() {
-            if let RecvAncillaryMessage::ScmRights(arrived) = message {
-                handles.extend(arrived);
-            }
         }
         Ok(len)
     }
@@ -125,8 +143,18 @@ impl Packets {
     /// # Blocking and death
     /// Waits if `patient`.
     pub fn peek(&self, bytes: &mut [u8], patient: Patient) -> io::Result<usize> {
-        let mut control = RecvAncillaryBuffer::default();
-        Ok(self.receive_with(bytes, &mut control, patient, RecvFlags::PEEK)?.0)
+        if LETTERS { letter::peek(self, bytes, patient) } else { self.peek_once(bytes, patient) }
+    }
+
+    /// Looks at what comes next.
+    pub(super) fn peek_once(&self, bytes: &mut [u8], patient: Patient) -> io::Result<usize> {
+        let flags = RecvFlags::PEEK | patient.flags();
+        loop {
+            match recv(&self.0, &mut *bytes, flags) {
+                Err(Errno::INTR | Errno::CONNRESET) => {}
+                done => return Ok(done?.0),
+            }
+        }
     }
 
     /// Waits until something can be sent or the peer is gone; false if the time is over first.
@@ -139,25 +167,13 @@ impl Packets {
             Err(error) => Err(error.into()),
         }
     }
+}
 
-    fn receive_with(
-        &self,
-        bytes: &mut [u8],
-        control: &mut RecvAncillaryBuffer<'_>,
-        patient: Patient,
-        flags: RecvFlags,
-    ) -> io::Result<(usize, ReturnFlags)> {
-        let flags = match patient {
-            Patient::Yes => flags,
-            Patient::No => flags | RecvFlags::DONTWAIT,
-        };
-        loop {
-            match recvmsg(&self.0, &mut [IoSliceMut::new(bytes)], control, flags) {
-                // The reset says once that the peer died with unread packets; what it sent is still there to be read.
-                Err(Errno::INTR | Errno::CONNRESET) => {}
-                Ok(received) => return Ok((received.bytes, received.flags)),
-                Err(error) => return Err(error.into()),
-            }
+impl Patient {
+    fn flags(self) -> RecvFlags {
+        match self {
+            Self::Yes => RecvFlags::empty(),
+            Self::No => RecvFlags::DONTWAIT,
         }
     }
 }

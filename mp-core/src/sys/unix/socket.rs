@@ -1,19 +1,15 @@
 //! A connected pair of byte streams that also carry handles.
 
-use super::platform::socket_flags::{CLOSE_ON_EXEC_RECEIVED, NO_SIGNAL, close_on_exec_pair};
-use super::{BorrowedHandle, Handle};
+use super::platform::socket_flags::close_on_exec_pair;
+use super::{BorrowedHandle, Handle, rights};
 use rustix::io::Errno;
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, recv, recvmsg, sendmsg,
-};
-use std::io::{self, IoSlice, IoSliceMut};
-use std::mem::MaybeUninit;
+use rustix::net::{RecvFlags, ReturnFlags, SendFlags, recv};
+use std::io::{self, IoSlice};
 use std::os::fd::AsFd;
 use std::process::Stdio;
 
-/// Handles that one [`Socket::send`] may carry: Linux's `SCM_MAX_FD`.
-pub const HANDLES_MAX: usize = 253;
+/// Handles that one [`Socket::send`] may carry.
+pub const HANDLES_MAX: usize = rights::HANDLES_MAX;
 
 /// One end of a connected pair (`AF_UNIX`, `SOCK_STREAM`, closed on exec).
 #[derive(Debug)]
@@ -75,13 +71,8 @@ impl Socket {
                 "handles need a byte to travel on, and are limited to 253 at once",
             ));
         }
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(HANDLES_MAX))];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        if !handles.is_empty() && !control.push(SendAncillaryMessage::ScmRights(handles)) {
-            return Err(io::Error::other("the space for handles was measured wrong"));
-        }
         loop {
-            match sendmsg(&self.0, bytes, &mut control, NO_SIGNAL) {
+            match rights::send(self.0.as_fd(), bytes, handles, SendFlags::empty())? {
                 Err(Errno::INTR) => {}
                 done => return Ok(done?),
             }
@@ -109,23 +100,15 @@ impl Socket {
     /// Waits unless the socket is nonblocking. A peer that died with unread bytes may show as
     /// [`io::ErrorKind::ConnectionReset`].
     pub fn receive(&self, bytes: &mut [u8], handles: &mut Vec<Handle>) -> io::Result<usize> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(HANDLES_MAX))];
-        let mut control = RecvAncillaryBuffer::new(&mut space);
-        let received = loop {
-            match recvmsg(&self.0, &mut [IoSliceMut::new(bytes)], &mut control, CLOSE_ON_EXEC_RECEIVED) {
+        let (count, flags) = loop {
+            match rights::receive(self.0.as_fd(), bytes, handles, RecvFlags::empty()) {
                 Err(Errno::INTR) => {}
                 done => break done?,
             }
         };
-        if received.flags.contains(ReturnFlags::CTRUNC) {
-            // The handles that did arrive are closed by the drop of `control`.
+        if flags.contains(ReturnFlags::CTRUNC) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "handles were lost on the way"));
         }
-        for message in control.drain() {
-            if let RecvAncillaryMessage::ScmRights(arrived) = message {
-                handles.extend(arrived);
-            }
-        }
-        Ok(received.bytes)
+        Ok(count)
     }
 }

@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)] // pthread_create: std's threads come with a stack for signal handlers, and with the C library's heap
 
-use super::platform::entry::set_name;
+use super::platform::thread_name::set_name;
 use std::io;
 
 /// What a bare thread does.

@@ -129,6 +129,11 @@ pub fn heed_parents_death(_: u32) -> io::Result<()> {
     Ok(())
 }
 
+/// What shows that the parent is gone: what it has sent for it.
+pub fn watch_parent(sent: super::Handle, _: u32) -> super::Handle {
+    sent
+}
+
 /// This process goes on without its parent.
 pub fn outlive_parent() {
     IS_DETACHED.store(true, Relaxed);

@@ -1,335 +1,115 @@
 //! A lock between processes that survives its holder: a word that names the thread that holds it.
 //!
-//! ```text
-//!  owner:  thread number (32) │ when it was started (30) │ contended │ died
-//! ```
-//! | `owner` | by | goes to | when |
-//! |---|---|---|---|
-//! | 0 | anybody | me | it takes the lock |
-//! | a living thread | anybody | contended | it is about to sleep |
-//! | a dead thread | anybody | me, died | it takes the lock from the dead |
-//! | me, died | me | me | it says that all is in order again |
-//! | me | me | 0 | it gives the lock back |
-//! | me, died | me | [`BROKEN`] | it gives the lock back, in disorder |
-//!
-//! Who waits sleeps on `turn`, which changes when a contended lock is given back, and on the holder's thread itself, which
-//! ends.
+//! Who waits sleeps on the holder's thread, too, so that its end wakes the waiter.
 
-#![allow(unsafe_code)] // the contracts of `init`, `mark_consistent` and `unlock`; OpenThread
+pub use crate::sys::owned_lock::{Attempt, Robust, Taken};
 
-use super::call::{owned, wait_for};
-use super::{Handle, borrow, futex, life};
-use std::cell::{Cell, RefCell};
-use std::io;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
-use std::sync::atomic::{AtomicU32, AtomicU64};
-use std::time::{Duration, Instant};
-use windows_sys::Win32::Foundation::ERROR_INVALID_PARAMETER;
-use windows_sys::Win32::System::Threading::{
-    GetCurrentThreadId, OpenThread, THREAD_QUERY_LIMITED_INFORMATION, THREAD_SYNCHRONIZE,
-};
+/// Who holds a lock: a thread, by its number and when it was started.
+pub mod holder {
+    #![allow(unsafe_code)] // OpenThread
 
-const FREE: u64 = 0;
-const CONTENDED: u64 = 1 << 62;
-const DIED: u64 = 1 << 63;
-const WHO: u64 = CONTENDED - 1;
-
-/// Nobody gets it any more: its holder died, and the next one gave it back without a word.
-const BROKEN: u64 = u64::MAX;
-
-/// How long a sleep lasts at most: who is killed between being woken and taking the lock takes the wake-up along.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
-
-/// A mutex without a value. Lies in shared memory; every process may map it at another address.
-#[repr(C)]
-#[derive(Debug)]
-pub struct Robust {
-    owner: AtomicU64,
-    turn: AtomicU32,
-}
-
-/// How a lock was got.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Taken {
-    /// As it should be.
-    Clean,
-    /// The thread that held it ended. Until [`Robust::mark_consistent`] is called, an unlock makes it unusable for ever.
-    OwnerDied,
-}
-
-/// How an attempt ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Attempt {
-    /// It is held by this thread now.
-    Taken(Taken),
-    /// Another thread holds it.
-    Busy,
-    /// This thread holds it already.
-    Mine,
-}
-
-thread_local! {
-    /// This thread in an owner word; zero until it is known.
-    static ME: Cell<u64> = const { Cell::new(0) };
-    /// The thread that we have waited for last, open: it is likely to be the next one, too.
-    static HOLDER: RefCell<Option<(u64, Handle)>> = const { RefCell::new(None) };
-}
-
-impl Robust {
-    /// Makes a mutex out of the bytes at `place`.
-    ///
-    /// # Safety
-    /// `place` is valid for writes and aligned, and nobody uses it yet.
-    #[allow(clippy::unnecessary_wraps)] // the signature is that of systems where it can fail
-    pub unsafe fn init(place: *mut Self) -> io::Result<()> {
-        // SAFETY: duty: valid, aligned, unused: the caller by the contract.
-        unsafe { place.write(Self { owner: AtomicU64::new(FREE), turn: AtomicU32::new(0) }) };
-        Ok(())
-    }
-
-    /// Waits for the lock. Never [`Attempt::Busy`].
-    ///
-    /// # Blocking and death
-    /// Wakes when the holder dies.
-    #[inline]
-    pub fn lock(&self) -> io::Result<Attempt> {
-        self.lock_before(None)
-    }
-
-    /// Takes the lock if it is free.
-    pub fn try_lock(&self) -> io::Result<Attempt> {
-        self.try_lock_as(me()?)
-    }
-
-    /// Waits for the lock until `deadline`; then says [`Attempt::Busy`].
-    ///
-    /// # Blocking and death
-    /// As [`lock`](Self::lock).
-    pub fn lock_until(&self, deadline: Instant) -> io::Result<Attempt> {
-        self.lock_before(Some(deadline))
-    }
-
-    /// Says that what the lock protects is in order again, after [`Taken::OwnerDied`].
-    ///
-    /// # Safety
-    /// This thread holds the lock.
-    #[allow(clippy::unnecessary_wraps)] // the signature is that of systems where it can fail
-    pub unsafe fn mark_consistent(&self) -> io::Result<()> {
-        self.owner.fetch_and(!DIED, Relaxed);
-        Ok(())
-    }
-
-    /// Gives the lock back.
-    ///
-    /// # Safety
-    /// This thread holds the lock.
-    #[inline]
-    pub unsafe fn unlock(&self) {
-        // Only the holder changes this bit.
-        let next = if self.owner.load(Relaxed) & DIED == 0 { FREE } else { BROKEN };
-        // PAIR: `try_lock_as` acquires it.
-        if self.owner.swap(next, SeqCst) & CONTENDED != 0 {
-            // PAIR: `lock_before` reads the turn before it looks at the owner.
-            self.turn.fetch_add(1, SeqCst);
-            // The word is memory of ours: there is no way to fail.
-            let _ = futex::wake(&self.turn, if next == BROKEN { u32::MAX } else { 1 });
-        }
-    }
-
-    fn try_lock_as(&self, me: u64) -> io::Result<Attempt> {
-        loop {
-            // PAIR: `unlock`, or the death of the holder.
-            let seen = self.owner.load(Acquire);
-            let (next, taken) = match seen {
-                FREE => (me, Taken::Clean),
-                BROKEN => {
-                    return Err(io::Error::other(
-                        "what the lock protects was left in disorder by its holders",
-                    ));
-                }
-                seen if seen & WHO == me & WHO => return Ok(Attempt::Mine),
-                seen if is_dead(seen & WHO) => (me | DIED | seen & CONTENDED, Taken::OwnerDied),
-                _ => return Ok(Attempt::Busy),
-            };
-            if self.owner.compare_exchange(seen, next, AcqRel, Relaxed).is_ok() {
-                return Ok(Attempt::Taken(taken));
-            }
-        }
-    }
-
-    fn lock_before(&self, deadline: Option<Instant>) -> io::Result<Attempt> {
-        let mut me = me()?;
-        loop {
-            let attempt = self.try_lock_as(me)?;
-            if attempt != Attempt::Busy {
-                return Ok(attempt);
-            }
-            let left = deadline.map_or(LOOK_AGAIN, |end| end.saturating_duration_since(Instant::now()));
-            if left.is_zero() {
-                return Ok(Attempt::Busy);
-            }
-            // Others may sleep beside us: whoever has slept leaves the lock contended.
-            me |= CONTENDED;
-            // PAIR: `unlock` changes the owner before the turn.
-            let turn = self.turn.load(SeqCst);
-            let seen = self.owner.load(SeqCst);
-            let is_held = seen != FREE && seen != BROKEN;
-            if is_held
-                && (seen & CONTENDED != 0
-                    || self.owner.compare_exchange(seen, seen | CONTENDED, SeqCst, Relaxed).is_ok())
-            {
-                with_holder(seen & WHO, |holder| {
-                    let holder = holder.map(borrow);
-                    futex::wait_beside(&self.turn, turn, Some(left.min(LOOK_AGAIN)), holder);
-                });
-            }
-        }
-    }
-}
-
-/// This thread in an owner word.
-fn me() -> io::Result<u64> {
-    let known = ME.get();
-    if known != 0 {
-        return Ok(known);
-    }
-    // SAFETY: duty: none, the call takes nothing.
-    let thread = unsafe { GetCurrentThreadId() };
-    let me = open(thread).and_then(|handle| mark(thread, &handle).ok_or_else(io::Error::last_os_error))?;
-    ME.set(me);
-    Ok(me)
-}
-
-fn open(thread: u32) -> io::Result<Handle> {
-    // SAFETY: duty of `owned`: it was made just now.
-    unsafe { owned(OpenThread(THREAD_QUERY_LIMITED_INFORMATION | THREAD_SYNCHRONIZE, 0, thread)) }
-}
-
-/// A thread in an owner word: its number, and when it was started, so that the number's next owner is another one.
-fn mark(thread: u32, handle: &Handle) -> Option<u64> {
-    let started = life::started(borrow(handle), true)?;
-    Some((u64::from(thread) | started << 32) & WHO)
-}
-
-fn is_dead(who: u64) -> bool {
-    match look(who) {
-        Some(Look::Kept) => with_holder(who, |holder| {
-            holder.is_some_and(|holder| wait_for(borrow(holder), Some(Duration::ZERO)))
-        }),
-        Some(Look::Gone) => true,
-        None => false,
-    }
-}
-
-enum Look {
-    /// It is open in [`HOLDER`].
-    Kept,
-    /// There is no such thread any more.
-    Gone,
-}
-
-/// Opens a thread; `None` if the system does not let us.
-fn look(who: u64) -> Option<Look> {
-    HOLDER
-        .try_with(|kept| {
-            let mut kept = kept.borrow_mut();
-            if kept.as_ref().is_some_and(|(of, _)| *of == who) {
-                return Some(Look::Kept);
-            }
-            let thread = who as u32;
-            match open(thread) {
-                Ok(handle) if mark(thread, &handle) == Some(who) => {
-                    *kept = Some((who, handle));
-                    Some(Look::Kept)
-                }
-                Ok(_) => Some(Look::Gone),
-                Err(error) => {
-                    let is_none = error.raw_os_error() == Some(ERROR_INVALID_PARAMETER.cast_signed());
-                    is_none.then_some(Look::Gone)
-                }
-            }
-        })
-        .ok()
-        .flatten()
-}
-
-/// Does something with the thread `who` if it is open.
-fn with_holder<T>(who: u64, f: impl Fn(Option<&Handle>) -> T) -> T {
-    let run = |kept: &RefCell<Option<(u64, Handle)>>| {
-        let kept = kept.borrow();
-        f(kept.as_ref().filter(|(of, _)| *of == who).map(|(_, handle)| handle))
+    use super::super::call::{owned, wait_for};
+    use super::super::{Handle, borrow, futex, life};
+    use crate::sys::owned_lock::WHO;
+    use std::cell::{Cell, RefCell};
+    use std::io;
+    use std::sync::atomic::AtomicU32;
+    use std::time::Duration;
+    use windows_sys::Win32::Foundation::ERROR_INVALID_PARAMETER;
+    use windows_sys::Win32::System::Threading::{
+        GetCurrentThreadId, OpenThread, THREAD_QUERY_LIMITED_INFORMATION, THREAD_SYNCHRONIZE,
     };
-    // A thread that is ending looks again by itself.
-    HOLDER.try_with(run).unwrap_or_else(|_| f(None))
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::Barrier;
+    /// How long a sleep lasts at most: who is killed between being woken and taking the lock takes the wake-up along.
+    pub const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-    fn lock() -> Robust {
-        Robust { owner: AtomicU64::new(FREE), turn: AtomicU32::new(0) }
+    thread_local! {
+        /// This thread in an owner word; zero until it is known.
+        static ME: Cell<u64> = const { Cell::new(0) };
+        /// The thread that we have waited for last, open: it is likely to be the next one, too.
+        static HOLDER: RefCell<Option<(u64, Handle)>> = const { RefCell::new(None) };
     }
 
-    #[test]
-    fn one_thread_holds_it_at_a_time() {
-        let (robust, inside) = (lock(), AtomicU32::new(0));
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    for _ in 0..2000 {
-                        assert_eq!(robust.lock().unwrap(), Attempt::Taken(Taken::Clean));
-                        assert_eq!(inside.fetch_add(1, SeqCst), 0);
-                        inside.fetch_sub(1, SeqCst);
-                        // SAFETY: duty: held: the line above.
-                        unsafe { robust.unlock() };
-                    }
-                });
-            }
-        });
+    /// Sleeps while `turn` is as it was seen and the holder lives, at most so long.
+    pub fn sleep(turn: &AtomicU32, seen: u32, timeout: Duration, who: u64) {
+        with_holder(who, |holder| futex::wait_beside(turn, seen, Some(timeout), holder.map(borrow)));
     }
 
-    #[test]
-    fn the_lock_of_a_dead_thread_is_handed_on_once() {
-        let robust = lock();
-        std::thread::scope(|scope| {
-            scope.spawn(|| assert_eq!(robust.try_lock().unwrap(), Attempt::Taken(Taken::Clean)));
-        });
-        assert_eq!(robust.lock().unwrap(), Attempt::Taken(Taken::OwnerDied));
-        assert_eq!(robust.lock().unwrap(), Attempt::Mine);
-        // SAFETY: duty: held: the lines above.
-        unsafe {
-            robust.mark_consistent().unwrap();
-            robust.unlock();
+    /// This thread in an owner word.
+    pub fn me() -> io::Result<u64> {
+        let known = ME.get();
+        if known != 0 {
+            return Ok(known);
         }
-        assert_eq!(robust.try_lock().unwrap(), Attempt::Taken(Taken::Clean));
+        // SAFETY: duty: none, the call takes nothing.
+        let thread = unsafe { GetCurrentThreadId() };
+        let me =
+            open(thread).and_then(|handle| mark(thread, &handle).ok_or_else(io::Error::last_os_error))?;
+        ME.set(me);
+        Ok(me)
     }
 
-    #[test]
-    fn who_waits_is_told_of_the_death_and_a_lock_in_disorder_is_no_lock_any_more() {
-        let (robust, held) = (lock(), Barrier::new(2));
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                assert_eq!(robust.lock().unwrap(), Attempt::Taken(Taken::Clean));
-                held.wait();
-            });
-            held.wait();
-            assert_eq!(robust.lock().unwrap(), Attempt::Taken(Taken::OwnerDied));
-            // SAFETY: duty: held: the line above.
-            unsafe { robust.unlock() };
-        });
-        assert!(robust.try_lock().is_err());
+    fn open(thread: u32) -> io::Result<Handle> {
+        // SAFETY: duty of `owned`: it was made just now.
+        unsafe { owned(OpenThread(THREAD_QUERY_LIMITED_INFORMATION | THREAD_SYNCHRONIZE, 0, thread)) }
     }
 
-    #[test]
-    fn a_deadline_ends_the_wait() {
-        let robust = lock();
-        assert_eq!(robust.lock().unwrap(), Attempt::Taken(Taken::Clean));
-        let soon = Instant::now() + Duration::from_millis(5);
-        std::thread::scope(|scope| {
-            let late = scope.spawn(|| robust.lock_until(soon).unwrap());
-            assert_eq!(late.join().unwrap(), Attempt::Busy);
-        });
+    /// A thread in an owner word: its number, and when it was started, so that the number's next owner is another one.
+    fn mark(thread: u32, handle: &Handle) -> Option<u64> {
+        let started = life::started(borrow(handle), true)?;
+        Some((u64::from(thread) | started << 32) & WHO)
+    }
+
+    /// Whether a thread is gone.
+    pub fn is_dead(who: u64) -> bool {
+        match look(who) {
+            Some(Look::Kept) => with_holder(who, |holder| {
+                holder.is_some_and(|holder| wait_for(borrow(holder), Some(Duration::ZERO)))
+            }),
+            Some(Look::Gone) => true,
+            None => false,
+        }
+    }
+
+    enum Look {
+        /// It is open in [`HOLDER`].
+        Kept,
+        /// There is no such thread any more.
+        Gone,
+    }
+
+    /// Opens a thread; `None` if the system does not let us.
+    fn look(who: u64) -> Option<Look> {
+        HOLDER
+            .try_with(|kept| {
+                let mut kept = kept.borrow_mut();
+                if kept.as_ref().is_some_and(|(of, _)| *of == who) {
+                    return Some(Look::Kept);
+                }
+                let thread = who as u32;
+                match open(thread) {
+                    Ok(handle) if mark(thread, &handle) == Some(who) => {
+                        *kept = Some((who, handle));
+                        Some(Look::Kept)
+                    }
+                    Ok(_) => Some(Look::Gone),
+                    Err(error) => {
+                        let is_none = error.raw_os_error() == Some(ERROR_INVALID_PARAMETER.cast_signed());
+                        is_none.then_some(Look::Gone)
+                    }
+                }
+            })
+            .ok()
+            .flatten()
+    }
+
+    /// Does something with the thread `who` if it is open.
+    fn with_holder<T>(who: u64, f: impl Fn(Option<&Handle>) -> T) -> T {
+        let run = |kept: &RefCell<Option<(u64, Handle)>>| {
+            let kept = kept.borrow();
+            f(kept.as_ref().filter(|(of, _)| *of == who).map(|(_, handle)| handle))
+        };
+        // A thread that is ending looks again by itself.
+        HOLDER.try_with(run).unwrap_or_else(|_| f(None))
     }
 }

@@ -1,11 +1,11 @@
 //! Which processors the calling thread may use.
 
-#[cfg(not(windows))]
+#[cfg(not(target_os = "linux"))]
+pub use elsewhere::{Error, allow, allowed, numbers, pin};
+#[cfg(target_os = "linux")]
 pub use linux::{Error, allow, allowed, numbers, pin};
-#[cfg(windows)]
-pub use windows::{Error, allow, allowed, numbers, pin};
 
-#[cfg(not(windows))]
+#[cfg(target_os = "linux")]
 mod linux {
     use rustix::io;
     pub use rustix::io::Errno as Error;
@@ -34,8 +34,8 @@ mod linux {
     }
 }
 
-#[cfg(windows)]
-mod windows {
+#[cfg(not(target_os = "linux"))]
+mod elsewhere {
     //! Nobody is kept to a processor: what is measured there says so.
 
     use std::io;

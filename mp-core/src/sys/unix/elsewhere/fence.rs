@@ -1,4 +1,4 @@
-//! A pair of fences of which one costs nothing. Nobody can enroll until the port is made: both sides then use full fences.
+//! A pair of fences of which one costs nothing: that is Linux's. Nobody can enroll here, and both sides use full fences.
 
 use std::sync::atomic::{Ordering, fence};
 

@@ -1,6 +1,7 @@
-//! Copies of this process.
+//! Copies of this process: only Linux makes a copy that is a child of our parent, and a copy made by `fork` must not call
+//! into Apple's libraries.
 
-use super::{Handle, unsupported};
+use super::Handle;
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
@@ -9,17 +10,17 @@ pub use crate::sys::promise::{Copied, Fork};
 
 /// How many threads this process has.
 pub fn threads() -> io::Result<u64> {
-    Err(unsupported())
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Copies this process; the copy is a child of our parent.
 pub fn sibling() -> io::Result<Copied> {
-    Err(unsupported())
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Copies this process; the copy is a child of ours.
 pub fn child(_: Fork) -> io::Result<Copied> {
-    Err(unsupported())
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Makes the surroundings of this process those that somebody has chosen for it.
@@ -29,5 +30,5 @@ pub fn take_place(
     _: &[(OsString, Option<OsString>)],
     _: Option<&Path>,
 ) -> io::Result<()> {
-    Err(unsupported())
+    Err(io::ErrorKind::Unsupported.into())
 }

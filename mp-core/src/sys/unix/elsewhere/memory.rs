@@ -1,23 +1,33 @@
-//! Shared memory and its mappings.
+//! Shared memory: an object of `shm_open` whose name is gone before anybody else has it.
+//!
+//! On macOS such an object gets its length once: nobody can make it shorter or longer after that, so that no access faults.
+//! Its contents are sealed by giving up the descriptor that can write: what is sent from then on lets nobody write.
 
-#![allow(unsafe_code)] // the contract of `Mapping::slice`
+#![allow(unsafe_code)] // a copy from one mapping to another
 
-use super::{BorrowedHandle, Handle, borrow, unsupported};
+use super::mapping::{corrupt, invalid};
+use super::name::fresh;
+use super::socket_flags::replace;
+use super::{BorrowedHandle, Handle, borrow, shm};
+use rustix::fs::{OFlags, fcntl_getfl, fstat, ftruncate};
 use std::io;
 use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 
 pub use super::access::Access;
+pub use super::mapping::Mapping;
 
 /// Anonymous memory that can be given to other processes by its handle.
 #[derive(Debug)]
 pub struct Memory {
     handle: Handle,
+    /// What takes the place of `handle` once the contents are sealed: it was never able to write.
+    reader: Mutex<Option<Handle>>,
+    /// Somebody may have got a handle that can write.
+    lent: AtomicBool,
     len: usize,
 }
-
-/// Memory made visible in this process.
-#[derive(Debug)]
-pub struct Mapping(());
 
 /// Asks for large pages for fresh room in a buffer: there is nobody to ask.
 pub fn in_large_pages<T>(_: &mut [MaybeUninit<T>]) {}
@@ -29,104 +39,125 @@ pub fn oom_kills() -> Option<u64> {
 
 impl Memory {
     /// Zeroed memory that can neither shrink nor grow.
-    pub fn create(_: &str, _: usize) -> io::Result<Self> {
-        Err(unsupported())
+    pub fn create(_: &str, len: usize) -> io::Result<Self> {
+        Self::make(len, false)
     }
 
     /// Zeroed memory that cannot shrink but may [`grow`](Self::grow).
-    pub fn create_growable(_: &str, _: usize) -> io::Result<Self> {
-        Err(unsupported())
+    pub fn create_growable(_: &str, len: usize) -> io::Result<Self> {
+        Self::make(len, false)
     }
 
     /// Zeroed memory that can neither shrink nor grow, and whose contents can be [sealed](Self::seal_contents).
-    pub fn create_sealable(_: &str, _: usize) -> io::Result<Self> {
-        Err(unsupported())
+    pub fn create_sealable(_: &str, len: usize) -> io::Result<Self> {
+        Self::make(len, true)
     }
 
-    /// Zeroed memory of which little will be used: who writes to it has [committed](Mapping::commit) the place.
-    pub fn create_sparse(_: &str, _: usize) -> io::Result<Self> {
-        Err(unsupported())
+    fn make(len: usize, sealable: bool) -> io::Result<Self> {
+        if len == 0 {
+            return Err(invalid("shared memory of no bytes cannot be mapped"));
+        }
+        let (handle, reader) = fresh(|name| {
+            let path = shm::path(name)?;
+            let handle = shm::open(&path, libc::O_RDWR | libc::O_CREAT | libc::O_EXCL)?;
+            let reader = sealable.then(|| shm::open(&path, libc::O_RDONLY)).transpose();
+            shm::unlink(&path)?;
+            Ok((handle, reader?))
+        })?;
+        ftruncate(&handle, len as u64)?;
+        Ok(Self { handle, reader: Mutex::new(reader), lent: AtomicBool::new(false), len })
+    }
+
+    /// The same as [`create`](Self::create), for memory of which little will be used: who writes to it has
+    /// [committed](Mapping::commit) the place.
+    pub fn create_sparse(name: &str, len: usize) -> io::Result<Self> {
+        Self::create(name, len)
     }
 
     /// From now on nobody can write here, in no process.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::ResourceBusy`] when another process may have got a handle that can write.
     pub fn seal_contents(&self) -> io::Result<()> {
-        Err(unsupported())
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        // PAIR: `handle`: who gave it out did so before this memory came to whoever seals it.
+        if self.lent.load(Relaxed) {
+            return Err(io::ErrorKind::ResourceBusy.into());
+        }
+        match reader.take() {
+            Some(reader) => replace(borrow(&self.handle), &reader),
+            None => Err(invalid("the memory was not made to be sealed")),
+        }
     }
 
     /// Whether nobody can write here any more.
     pub fn is_content_sealed(&self) -> bool {
-        false
+        fcntl_getfl(&self.handle).is_ok_and(|flags| flags & OFlags::RWMODE == OFlags::RDONLY)
     }
 
-    /// Takes a handle from another process that says it is memory of at least `len` bytes.
-    pub fn from_handle(_: Handle, _: usize) -> io::Result<Self> {
-        Err(unsupported())
+    /// Takes a handle from another process that says it is memory of at least `len` bytes, and believes nothing. The caller
+    /// holds `len` against its limits.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidData`] when it is not what it claims to be.
+    pub fn from_handle(handle: Handle, len: usize) -> io::Result<Self> {
+        if !shm::is_memory(&handle) {
+            return Err(corrupt("the handle is not shared memory"));
+        }
+        if len == 0 || u64::try_from(fstat(&handle)?.st_size).unwrap_or(0) < len as u64 {
+            return Err(corrupt("the shared memory is smaller than its sender says"));
+        }
+        Ok(Self { handle, reader: Mutex::new(None), lent: AtomicBool::new(true), len })
     }
 
-    /// Makes it at least `len` bytes.
-    pub fn grow(&mut self, _: usize) -> io::Result<()> {
-        Err(unsupported())
+    /// Makes it at least `len` bytes: another object with the same contents. Mappings made before stay as they are, and so
+    /// do handles that were sent before.
+    pub fn grow(&mut self, len: usize) -> io::Result<()> {
+        if len > self.len {
+            let larger = Self::make(len, false)?;
+            let (from, to) = (Mapping::map(self, Access::Read)?, Mapping::map(&larger, Access::ReadWrite)?);
+            // SAFETY: duty: in bounds and apart: two mappings of at least this length.
+            unsafe { std::ptr::copy_nonoverlapping(from.ptr(), to.ptr(), self.len) };
+            *self = larger;
+        }
+        Ok(())
     }
 
-    /// How many bytes of it exist.
-    #[cfg(test)]
-    pub fn resident(&self) -> io::Result<u64> {
-        Err(unsupported())
-    }
-
-    /// Gives whole pages back to the system.
+    /// An object keeps its pages: nothing happens. The system writes those to disk that nobody touches.
+    #[allow(clippy::unused_self, clippy::unnecessary_wraps)] // the signature is that of systems that can
     pub fn discard(&self, _: usize, _: usize) -> io::Result<()> {
-        Err(unsupported())
+        Ok(())
+    }
+
+    /// How many bytes of it exist: the system does not tell.
+    #[cfg(test)]
+    #[allow(clippy::unused_self)] // the signature is that of systems that do
+    pub fn resident(&self) -> io::Result<u64> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     /// Whether [`discard`](Self::discard) makes it less.
     #[cfg(test)]
     pub const SHRINKS: bool = false;
 
-    /// The handle, to be sent.
+    /// How many bytes this process knows it to have.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The descriptor, to be sent.
     pub fn handle(&self) -> BorrowedHandle<'_> {
+        // PAIR: `seal_contents`.
+        self.lent.store(true, Relaxed);
+        borrow(&self.handle)
+    }
+
+    /// The descriptor, to be mapped here.
+    pub fn own_handle(&self) -> BorrowedHandle<'_> {
         borrow(&self.handle)
     }
 }
 
-impl Mapping {
-    /// Has memory be there for a part.
-    #[inline]
-    pub fn commit(&self, _: usize, _: usize) -> io::Result<()> {
-        Err(unsupported())
-    }
-
-    /// Maps all of `memory`.
-    pub fn map(_: &Memory, _: Access) -> io::Result<Self> {
-        Err(unsupported())
-    }
-
-    /// The first byte; page-aligned.
-    pub fn ptr(&self) -> *mut u8 {
-        std::ptr::null_mut()
-    }
-
-    /// How many bytes are mapped.
-    #[allow(clippy::len_without_is_empty)] // never empty
-    pub fn len(&self) -> usize {
-        0
-    }
-
-    /// Copies `bytes` to `offset`.
-    pub fn copy_in(&self, _: usize, _: &[u8]) -> io::Result<()> {
-        Err(unsupported())
-    }
-
-    /// Appends `len` bytes from `offset` to `bytes`.
-    pub fn copy_out(&self, _: usize, _: usize, _: &mut Vec<u8>) -> io::Result<()> {
-        Err(unsupported())
-    }
-
-    /// The bytes in place.
-    ///
-    /// # Safety
-    /// In bounds, and nobody may write there while the slice lives.
-    pub unsafe fn slice(&self, _: usize, _: usize) -> &[u8] {
-        &[]
-    }
-}
+#[cfg(test)]
+#[path = "memory_tests.rs"]
+mod tests;

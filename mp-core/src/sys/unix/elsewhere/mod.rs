@@ -1,24 +1,55 @@
-//! Unixes other than Linux: the names of `linux`, which say [`std::io::ErrorKind::Unsupported`] until there is a port.
+//! Unixes other than Linux: what POSIX has, and leaves for what each system has of its own.
 //!
-//! What it will stand on: a pipe's byte (`bell`), kqueue (`poller`, `process`), `shm_open` and unlink (`memory`),
-//! `os_sync_wait_on_address` or `_umtx_op` (`futex`).
+//! | what | macOS | FreeBSD |
+//! |---|---|---|
+//! | memory | `shm_open`, the name gone at once | `memfd_create` with seals |
+//! | sleeping on a word | `os_sync_wait_on_address`, or naps | `_umtx_op` |
+//! | a child's end, the parent's | kqueue | kqueue |
+//! | bell | a FIFO without a name | eventfd |
+//! | packets | letters on a stream (`letter`) | `SOCK_SEQPACKET` |
+//! | lock | a word that names its holder (`owned_lock`) | the same |
+//!
+//! `stand_in` has the leaves for Linux, where the rest is tested (`--cfg mp_portable_unix`): it takes macOS's side wherever
+//! Linux can.
 
-pub mod bell;
 pub mod cpu;
-pub mod entry;
-pub mod fault;
 pub mod fence;
 pub mod fork;
 pub mod futex;
-pub mod life;
-pub mod memory;
 pub mod poller;
 pub mod process;
 pub mod robust;
 pub mod segment;
+
+pub(super) mod orphan;
+pub(super) mod table;
+
+#[cfg_attr(target_os = "freebsd", path = "../linux/bell.rs")]
+pub mod bell;
+#[cfg_attr(target_os = "freebsd", path = "freebsd/memory.rs")]
+pub mod memory;
+#[cfg_attr(target_os = "freebsd", path = "freebsd/socket_flags.rs")]
 pub(super) mod socket_flags;
 
-mod unsupported;
+#[cfg_attr(target_os = "linux", path = "stand_in/death.rs")]
+mod death;
+#[cfg(not(target_os = "freebsd"))]
+mod name;
+#[cfg(not(target_os = "freebsd"))]
+#[cfg_attr(target_os = "linux", allow(dead_code, reason = "Linux has a futex"))]
+mod naps;
+mod shm;
 
-use super::{BorrowedHandle, Handle, access, borrow, ending, socket};
-use unsupported::unsupported;
+#[cfg_attr(target_os = "macos", path = "apple/mod.rs")]
+#[cfg_attr(target_os = "freebsd", path = "freebsd/mod.rs")]
+#[cfg_attr(target_os = "linux", path = "stand_in/mod.rs")]
+mod leaf;
+
+pub(super) use leaf::{arguments, stack, thread_name};
+
+#[cfg(not(target_os = "freebsd"))]
+use super::letter;
+use super::{
+    BorrowedHandle, Handle, access, borrow, descendants, disposition, ending, errno, handler_stack, mapping,
+    socket,
+};

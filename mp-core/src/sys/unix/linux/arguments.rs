@@ -16,7 +16,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
 
 /// This process's arguments, also where std does not know them yet (musl, before `main`).
-pub(super) fn arguments() -> Vec<OsString> {
+pub fn arguments() -> Vec<OsString> {
     let known: Vec<_> = std::env::args_os().collect();
     if known.is_empty() { recorded().unwrap_or_default() } else { known }
 }
@@ -25,7 +25,7 @@ pub(super) fn arguments() -> Vec<OsString> {
 ///
 /// std walks the vector up to the first null each time it is asked, so it never shows that argument again. What `ps`
 /// shows stays.
-pub(super) fn remove_last(expected: &OsStr) -> io::Result<bool> {
+pub fn remove_last(expected: &OsStr) -> io::Result<bool> {
     if let Some((argv, last)) = passed().and_then(|(argv, argc)| Some((argv, argc.checked_sub(1)?))) {
         // SAFETY: duty: in bounds, a terminated string, and writable: it is the vector that the C library has from the
         // kernel, with as many entries, which C lets a program change. Duty: nobody reads it at this moment: `entry` is

@@ -11,8 +11,9 @@
 
 #![allow(unsafe_code)] // fork, clone, and libc's notes on a thread
 
+use super::super::life;
 use super::super::pipe;
-use super::{life, orphan};
+use super::orphan;
 use crate::sys::interrupt;
 use rustix::thread::gettid;
 use std::ffi::OsString;
@@ -205,7 +206,7 @@ mod tests {
 
     #[test]
     fn the_notes_on_a_thread_hold_its_number() {
-        if super::super::is_emulated() {
+        if super::super::super::is_emulated() {
             return; // qemu-user does not tell where they are, so that `sibling` is refused
         }
         let check = || {

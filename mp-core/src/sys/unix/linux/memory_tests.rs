@@ -30,7 +30,7 @@ fn copies_out_of_bounds_are_refused() {
 fn a_copy_that_fits_no_memory_is_refused() {
     // More than half of the addresses that there are: it can be mapped, since nothing is written, and not copied.
     const LEN: usize = 80 << 40;
-    if super::super::is_emulated() {
+    if super::super::super::is_emulated() {
         return; // qemu-user has fewer addresses to map to
     }
     let memory = Memory::create("mp-test", LEN).expect("a length");

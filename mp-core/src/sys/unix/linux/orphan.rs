@@ -10,8 +10,8 @@
 
 #![allow(unsafe_code)] // a signal handler, the signal mask of a thread, and a signal for one thread
 
-use super::super::disposition;
-use super::descendants::kill_own_group_and_exit;
+use super::super::descendants::kill_own_group_and_exit;
+use super::super::{Handle, disposition};
 use super::group;
 use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
 use rustix::thread::{Timespec, gettid};
@@ -73,6 +73,11 @@ pub fn end_with_parent(parent: u32) -> io::Result<()> {
     // It may have died before the kernel was asked for a signal.
     end_if_orphaned();
     Ok(())
+}
+
+/// What shows that the parent is gone: what it has sent for it.
+pub fn watch_parent(sent: Handle, _: u32) -> Handle {
+    sent
 }
 
 /// A copy of a process has yet to be told whose death ends it.

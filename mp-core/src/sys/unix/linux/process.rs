@@ -309,5 +309,5 @@ struct KernelUsage {
 }
 
 #[cfg(test)]
-#[path = "process_tests.rs"]
+#[path = "../process_tests.rs"]
 mod tests;

@@ -3,12 +3,36 @@
 #![allow(unsafe_code)] // rustix's dup3 wants to own the descriptor that it replaces
 
 use super::super::{BorrowedHandle, Handle};
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, socketpair};
 use std::io;
 use std::os::fd::AsRawFd;
 
 /// Received descriptors are closed on exec.
-pub(in super::super) const CLOSE_ON_EXEC_RECEIVED: RecvFlags = RecvFlags::CMSG_CLOEXEC;
+pub(in super::super) const RECEIVED: RecvFlags = RecvFlags::CMSG_CLOEXEC;
+
+/// A moment to receive descriptors in: any is good, as the kernel marks them.
+pub(in super::super) struct Moment;
+
+impl Moment {
+    #[allow(clippy::unnecessary_wraps)] // the signature is that of systems that wait for one
+    pub fn to_receive(_: BorrowedHandle<'_>, _: RecvFlags) -> Result<Self, Errno> {
+        Ok(Self)
+    }
+
+    /// Whether who finds nothing waits for the next moment.
+    #[allow(clippy::unused_self)] // as above
+    pub fn waits(&self) -> bool {
+        false
+    }
+
+    /// Closes a descriptor on exec, if the kernel has not seen to it.
+    #[allow(clippy::unused_self)] // as above
+    pub fn mark(&self, _: &Handle) {}
+}
+
+/// Packets are packets.
+pub(in super::super) const LETTERS: bool = false;
 
 /// A peer that is gone is an error, not a signal.
 pub(in super::super) const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;

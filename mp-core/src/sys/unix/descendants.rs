@@ -1,10 +1,8 @@
 //! The end of a process that takes everything it started with it.
 
-use super::process::exit_now;
-use rustix::process::{
-    Pid, PidfdFlags, Signal, getpgrp, getpid, kill_current_process_group, kill_process_group, pidfd_open,
-    pidfd_send_signal,
-};
+use super::platform::process::exit_now;
+use super::platform::table;
+use rustix::process::{Pid, Signal, getpgrp, getpid, kill_current_process_group};
 use rustix::thread::{Timespec, nanosleep};
 use std::collections::HashMap;
 
@@ -26,13 +24,13 @@ pub fn kill_descendants() {
             break;
         }
         for seen in moving {
-            signal(seen, Signal::STOP);
+            table::signal(seen, Signal::STOP);
         }
         let _ = nanosleep(&LOOK_EVERY);
     }
     // The deepest first: the kernel wakes workers of ours whose parent dies.
     for seen in living_descendants().into_iter().rev() {
-        signal(seen, Signal::KILL);
+        table::signal(seen, Signal::KILL);
     }
 }
 
@@ -45,23 +43,20 @@ pub fn kill_own_group_and_exit() -> ! {
     exit_now(1)
 }
 
-/// A process as `/proc` shows it. The start time tells it from a later one with the same number.
+/// A process as the system's table shows it. The start time tells it from a later one with the same number.
 #[derive(Clone, Copy, PartialEq)]
-struct Seen {
-    pid: Pid,
-    parent: i32,
-    started: u64,
-    stopped: bool,
+pub struct Seen {
+    pub pid: Pid,
+    pub parent: i32,
+    /// In whatever unit the system counts.
+    pub started: u64,
+    pub stopped: bool,
 }
 
 fn living_descendants() -> Vec<Seen> {
     let mut children: HashMap<i32, Vec<Seen>> = HashMap::new();
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    for entry in entries.flatten() {
-        let pid = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
-        if let Some(seen) = pid.and_then(look) {
-            children.entry(seen.parent).or_default().push(seen);
-        }
+    for seen in table::living() {
+        children.entry(seen.parent).or_default().push(seen);
     }
     let mut found = children.remove(&Pid::as_raw(Some(getpid()))).unwrap_or_default();
     let mut next = 0;
@@ -74,49 +69,26 @@ fn living_descendants() -> Vec<Seen> {
     found
 }
 
-/// Sends `signal` to `process` if it still is who it was; to all of its group if it leads one.
-fn signal(process: Seen, signal: Signal) {
-    // With the handle open the number is pinned to whom it names: now look who that is.
-    let Ok(handle) = pidfd_open(process.pid, PidfdFlags::empty()) else { return };
-    if look(process.pid).is_some_and(|now| now.started == process.started) {
-        let _ = pidfd_send_signal(&handle, signal);
-        // Only the group that it leads has its number.
-        let _ = kill_process_group(process.pid, signal);
-    }
-}
-
-/// The process `pid`, unless it is dead.
-fn look(pid: Pid) -> Option<Seen> {
-    let text = std::fs::read_to_string(format!("/proc/{}/stat", Pid::as_raw(Some(pid)))).ok()?;
-    // "pid (name) state parent ..": the name may hold anything, so the fields count from the last parenthesis.
-    let mut fields = text[text.rfind(')')? + 1..].split_ascii_whitespace();
-    let state = fields.next()?;
-    let parent = fields.next()?.parse().ok()?;
-    // Field 22 of proc(5); the parent was the 4th.
-    let started = fields.nth(17)?.parse().ok()?;
-    (state != "Z" && state != "X").then_some(Seen { pid, parent, started, stopped: state == "T" })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_process_sees_itself_and_its_children_below_it() {
-        let ourselves = look(getpid()).expect("we live");
+        let ourselves = table::look(getpid()).expect("we live");
         assert_eq!(ourselves.parent, Pid::as_raw(rustix::process::getppid()));
         let mut child = std::process::Command::new("sleep").arg("1000").spawn().expect("sleep exists");
         let seen = living_descendants()
             .into_iter()
             .find(|seen| Pid::as_raw(Some(seen.pid)) == child.id().cast_signed());
         let seen = seen.expect("our child");
-        signal(Seen { started: seen.started + 1, ..seen }, Signal::KILL);
+        table::signal(Seen { started: seen.started + 1, ..seen }, Signal::KILL);
         assert!(
             child.try_wait().expect("our child").is_none(),
             "somebody else with the same number is spared"
         );
-        signal(seen, Signal::KILL);
+        table::signal(seen, Signal::KILL);
         child.wait().expect("our child");
-        assert!(look(seen.pid).is_none());
+        assert!(table::look(seen.pid).is_none());
     }
 }

@@ -1,5 +1,7 @@
 //! Whether a process that is no child of ours lives.
 
+use super::platform::table;
+use rustix::process::Pid;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -8,7 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Life(pub u64);
 
-/// Linux gives numbers below 2²². What is left counts hundredths of a second since the machine was started.
+/// No system gives numbers from 2²² on. What is left counts hundredths of a second on Linux, microseconds elsewhere.
 const START_BITS: u32 = 42;
 
 /// This process; `None` if the system does not tell.
@@ -27,6 +29,7 @@ pub fn this_life() -> Option<Life> {
 static THIS: AtomicU64 = AtomicU64::new(0);
 
 /// A copy of a process has a life of its own.
+#[cfg_attr(any(not(target_os = "linux"), mp_portable_unix), allow(dead_code, reason = "there are no copies"))]
 pub(super) fn forget() {
     THIS.store(0, Relaxed);
 }
@@ -37,15 +40,8 @@ pub fn is_alive(life: Life) -> bool {
 }
 
 fn look(pid: u32) -> Option<Life> {
-    // By way of its first thread: about `/proc/PID/stat` of the process that asks, qemu-user tells a story of its own.
-    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/stat")).ok()?;
-    // "pid (name) state ..": the name may hold anything, so the fields count from the last parenthesis.
-    let mut fields = text[text.rfind(')')? + 1..].split_ascii_whitespace();
-    let state = fields.next()?;
-    // Field 22 of proc(5); the state was the 3rd.
-    let started: u64 = fields.nth(18)?.parse().ok()?;
-    let life = u64::from(pid) << START_BITS | started & ((1 << START_BITS) - 1);
-    (state != "Z" && state != "X").then_some(Life(life))
+    let seen = table::look(Pid::from_raw(pid.cast_signed())?)?;
+    Some(Life(u64::from(pid) << START_BITS | seen.started & ((1 << START_BITS) - 1)))
 }
 
 #[cfg(test)]
@@ -54,7 +50,7 @@ mod tests {
 
     #[test]
     fn this_process_lives_and_another_start_of_its_number_does_not() {
-        let life = this_life().expect("/proc is mounted");
+        let life = this_life().expect("the system tells");
         assert!(is_alive(life));
         assert!(!is_alive(Life(life.0 ^ 1)));
     }

@@ -2,19 +2,21 @@
 
 #![allow(unsafe_code)] // signal handlers and descriptor 0: both belong to the whole process
 
-use super::super::disposition;
-use super::super::socket::Socket;
-use super::arguments;
+use super::disposition;
+use super::platform::arguments;
+use super::socket::Socket;
 use rustix::fs::{Mode, OFlags};
-use rustix::net::{AddressFamily, SocketType, sockopt};
+use rustix::net::{AddressFamily, SocketType, getsockname, sockopt};
 use rustix::stdio::{dup2_stdin, stdin};
-use std::ffi::{CStr, OsStr};
+use std::ffi::OsStr;
 use std::io;
 
 pub use super::descendants::{kill_descendants, kill_own_group_and_exit};
-pub use super::orphan::{
+pub use super::platform::orphan::{
     die_with_parent, end_with_parent, heed_parents_death, hold_other_threads, is_orphaned, outlive_parent,
+    watch_parent,
 };
+pub use super::platform::thread_name::set_name;
 
 /// Whether this process was started with `marker` as its last argument. Works before `main`.
 pub fn is_worker(marker: &str) -> bool {
@@ -37,7 +39,7 @@ pub fn hide_marker(marker: &str) -> io::Result<bool> {
 /// [`io::ErrorKind::InvalidInput`] when descriptor 0 is no such socket: somebody started the worker by hand.
 pub fn take_channel() -> io::Result<Socket> {
     let handle = stdin();
-    let is_ours = sockopt::socket_domain(handle).is_ok_and(|domain| domain == AddressFamily::UNIX)
+    let is_ours = getsockname(handle).is_ok_and(|name| name.address_family() == AddressFamily::UNIX)
         && sockopt::socket_type(handle).is_ok_and(|kind| kind == SocketType::STREAM);
     if !is_ours {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "standard input is not a control channel"));
@@ -68,16 +70,6 @@ pub fn heed_interrupt() -> io::Result<()> {
 /// Turns writing to a closed pipe into an error instead of a signal: std does the same, but only right before `main`.
 pub fn ignore_sigpipe() -> io::Result<()> {
     disposition::ignore(libc::SIGPIPE)
-}
-
-/// Names this thread (and, on the main thread, this process) for `ps` and `top`: the first 15 bytes.
-pub fn set_name(name: &str) -> io::Result<()> {
-    // On the stack: it is the first thing that a bare thread does, see there.
-    let mut bytes = [0; 16];
-    let len = name.len().min(15);
-    bytes[..len].copy_from_slice(&name.as_bytes()[..len]);
-    let name = CStr::from_bytes_until_nul(&bytes).map_err(io::Error::other)?;
-    Ok(rustix::thread::set_name(name)?)
 }
 
 extern "C" fn nothing(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {}

@@ -9,8 +9,9 @@
 
 #![allow(unsafe_code)] // a signal handler, and the call of the handler that was there before
 
-use super::super::disposition::{self, Handler};
-use super::stack;
+use super::disposition::{self, Handler};
+use super::handler_stack::{add_handler_stack, is_near_stack_pointer};
+use super::platform::stack;
 use std::io;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
@@ -74,7 +75,7 @@ impl FaultWords {
 /// Has faults of this process noted in `report`, and gives this thread a stack to handle its overflow on. Calling it
 /// again changes where notes go and which thread's guard is known.
 pub fn install(report: &'static FaultWords) -> io::Result<()> {
-    stack::add_handler_stack()?;
+    add_handler_stack()?;
     if let Ok(guard) = stack::guard() {
         GUARD[0].store(guard.start, Relaxed);
         GUARD[1].store(guard.end, Relaxed);
@@ -98,13 +99,12 @@ extern "C" fn on_fault(signal: libc::c_int, info: *mut libc::siginfo_t, context:
     // SAFETY: duty: a live `siginfo_t`: the kernel passes one to each handler set with SA_SIGINFO; the address field is
     // there for the signals we handle, and zero bytes or a sender's number when somebody sent them with `kill`.
     let (code, address) = unsafe { ((*info).si_code, (*info).si_addr().addr()) };
-    let is_sent = code <= 0;
+    let is_sent = stack::is_sent(code);
     // SAFETY: duty: null or alive: `install` stores a `'static` reference.
     if let Some(report) = unsafe { REPORT.load(Acquire).as_ref() } {
         let is_access = matches!(signal, libc::SIGSEGV | libc::SIGBUS) && !is_sent;
         let guard = GUARD[0].load(Relaxed)..GUARD[1].load(Relaxed);
-        let overflow =
-            is_access && (guard.contains(&address) || stack::is_near_stack_pointer(address, context));
+        let overflow = is_access && (guard.contains(&address) || is_near_stack_pointer(address, context));
         report.note(signal, if is_sent { 0 } else { address }, overflow);
     }
     hand_on(signal, info, context);

@@ -3,7 +3,8 @@
 
 #![allow(clippy::cast_ptr_alignment)] // a page is aligned enough
 
-use super::super::{entry, fault, memory};
+use super::super::super::{entry, fault};
+use super::super::memory;
 use super::*;
 use std::io::{IoSlice, Read as _};
 use std::os::fd::FromRawFd as _;
@@ -127,7 +128,7 @@ fn deep(number: u64) -> u64 {
 
 #[test]
 fn a_child_sees_what_it_was_given_and_no_marker() {
-    if super::super::is_emulated() {
+    if super::super::super::is_emulated() {
         return; // qemu-user has the arguments on a stack of its own, where the marker stays in sight
     }
     let (child, socket) = start("report");
@@ -225,7 +226,7 @@ fn a_stranger_on_descriptor_zero_is_refused() {
     // In a child of its own, as descriptor 0 belongs to the whole process: here libtest's, which is no socket.
     // SAFETY: duty: the descriptor is open and stays so: standard input of this process; it is forgotten, not closed.
     let stdin = unsafe { Handle::from_raw_fd(0) };
-    let is_socket = rustix::net::sockopt::socket_domain(&stdin).is_ok();
+    let is_socket = rustix::net::getsockname(&stdin).is_ok();
     std::mem::forget(stdin);
     if !is_socket {
         assert_eq!(entry::take_channel().expect_err("no socket").kind(), io::ErrorKind::InvalidInput);

@@ -1,0 +1,36 @@
+//! The processes of the system, as `/proc` shows them.
+
+use super::super::descendants::Seen;
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
+
+/// All that live.
+pub fn living() -> Vec<Seen> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?));
+    pids.filter_map(look).collect()
+}
+
+/// Sends `signal` to `process` if it still is who it was; to all of its group if it leads one.
+pub fn signal(process: Seen, signal: Signal) {
+    // With the handle open the number is pinned to whom it names: now look who that is.
+    let Ok(handle) = pidfd_open(process.pid, PidfdFlags::empty()) else { return };
+    if look(process.pid).is_some_and(|now| now.started == process.started) {
+        let _ = pidfd_send_signal(&handle, signal);
+        // Only the group that it leads has its number.
+        let _ = kill_process_group(process.pid, signal);
+    }
+}
+
+/// The process `pid`, unless it is dead.
+pub fn look(pid: Pid) -> Option<Seen> {
+    // By way of its first thread: about `/proc/PID/stat` of the process that asks, qemu-user tells a story of its own.
+    let number = Pid::as_raw(Some(pid));
+    let text = std::fs::read_to_string(format!("/proc/{number}/task/{number}/stat")).ok()?;
+    // "pid (name) state parent ..": the name may hold anything, so the fields count from the last parenthesis.
+    let mut fields = text[text.rfind(')')? + 1..].split_ascii_whitespace();
+    let state = fields.next()?;
+    let parent = fields.next()?.parse().ok()?;
+    // Field 22 of proc(5); the parent was the 4th.
+    let started = fields.nth(17)?.parse().ok()?;
+    (state != "Z" && state != "X").then_some(Seen { pid, parent, started, stopped: state == "T" })
+}

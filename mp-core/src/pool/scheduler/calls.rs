@@ -48,7 +48,7 @@ impl Scheduler {
         if rests {
             self.rest(id, now, actions);
         } else if refill && self.jobs.waiting() > 0 && self.is_within() {
-            self.give(id, now, actions);
+            self.give(id, false, now, actions);
         }
     }
 
@@ -74,14 +74,19 @@ impl Scheduler {
         self.rest(id, now, actions);
     }
 
-    /// Gives idle workers what waits, the first in line to the first of them.
+    /// Gives idle workers what waits, the first in line to the first of them. Short items for which there is no room let
+    /// single calls pass: those may wait for something, and whoever made them does.
     pub(super) fn feed_idle(&mut self, now: Time, actions: &mut Vec<Action>) {
         while self.jobs.waiting() > 0 {
             let Some(id) = self.workers.idle() else { return };
-            if !self.is_room() {
-                return self.ask_for_room(now);
+            let passing = !self.is_room();
+            if passing {
+                self.ask_for_room(now);
+                if !self.jobs.is_one_alone() {
+                    return;
+                }
             }
-            self.give(id, now, actions);
+            self.give(id, passing, now, actions);
             if self.workers.idle() == Some(id) {
                 never!("{id:?} is idle and takes nothing");
                 return;
@@ -89,17 +94,17 @@ impl Scheduler {
         }
     }
 
-    /// Hands a worker as much as its credit allows, if it takes calls.
-    fn give(&mut self, id: WorkerId, now: Time, actions: &mut Vec<Action>) {
+    /// Hands a worker as much as its credit allows, if it takes calls; with `passing`, of single calls.
+    fn give(&mut self, id: WorkerId, passing: bool, now: Time, actions: &mut Vec<Action>) {
         let credit =
             Credit::new(self.jobs.waiting(), self.sharers() as u64, self.policy.max_tasks_per_worker);
         let Some(worker) = self.workers.get_mut(id).filter(|worker| worker.is_ready()) else { return };
-        while let Some((_, each)) = self.jobs.next() {
+        while let Some((_, each)) = self.jobs.next(passing) {
             let room = credit.room(worker, each);
             if room == 0 {
                 break;
             }
-            let Some((job, items)) = self.jobs.take(room) else { break };
+            let Some((job, items)) = self.jobs.take(room, passing) else { break };
             let seq = worker.push(job, items.clone(), charge(each), now);
             worker.refill_at = refill_at(each, worker.out());
             actions.push(Action::Dispatch { worker: id, job, items, seq });

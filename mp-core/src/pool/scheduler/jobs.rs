@@ -50,7 +50,9 @@ pub(super) struct Jobs {
     slots: Vec<Option<Job>>,
     live: usize,
     submitted: u64,
-    line: Line,
+    /// The jobs of many items, and those of one: the latter may pass those of many that have all the workers they need.
+    many: Line,
+    alone: Line,
     /// How many items wait, over all jobs.
     waiting: u64,
     /// How long the items of all one-item jobs take: each is too short-lived for a rate of its own.
@@ -133,32 +135,48 @@ impl Jobs {
             return;
         }
         if job.waiting.is_empty() {
-            self.line.add(job.order, id.slot);
+            let line = if job.single { &mut self.alone } else { &mut self.many };
+            line.add(job.order, id.slot);
         }
         self.waiting += len(&items);
         job.waiting.insert(items);
     }
 
-    /// The job whose items are next, and how long one of them takes, if anybody knows.
-    pub(super) fn next(&self) -> Option<(JobId, Option<u64>)> {
-        let job = self.slots.get(self.line.first()? as usize)?.as_ref()?;
+    /// The first job in line, or with `passing` the first of one item.
+    fn head(&self, passing: bool) -> Option<&Job> {
+        let many = if passing { None } else { self.many.head };
+        // By their orders, where both lines have a head.
+        let (_, slot) = many.into_iter().chain(self.alone.head).min()?;
+        self.slots.get(slot as usize)?.as_ref()
+    }
+
+    /// Whether a job of one item waits.
+    pub(super) fn is_one_alone(&self) -> bool {
+        self.alone.head.is_some()
+    }
+
+    /// The job whose items are next, and how long one of them takes, if anybody knows. With `passing`, as if there were
+    /// only jobs of one item.
+    pub(super) fn next(&self, passing: bool) -> Option<(JobId, Option<u64>)> {
+        let job = self.head(passing)?;
         Some((job.id, if job.single { self.singles.each() } else { job.rate.each() }))
     }
 
     /// How long the items take that are next, if they are many of one job.
     pub(super) fn next_of_many(&self) -> Option<&Rate> {
-        let job = self.slots.get(self.line.first()? as usize)?.as_ref()?;
-        (!job.single).then_some(&job.rate)
+        self.head(false).filter(|job| !job.single).map(|job| &job.rate)
     }
 
-    /// Takes the next items for a worker: at most `limit`, and of one job.
-    pub(super) fn take(&mut self, limit: u64) -> Option<(JobId, Range<u64>)> {
-        let job = self.slots.get_mut(self.line.first()? as usize)?.as_mut()?;
+    /// Takes the next items for a worker: at most `limit`, and of one job. With `passing` as [`next`](Self::next).
+    pub(super) fn take(&mut self, limit: u64, passing: bool) -> Option<(JobId, Range<u64>)> {
+        let slot = self.head(passing)?.id.slot;
+        let job = self.slots.get_mut(slot as usize)?.as_mut()?;
         let items = job.waiting.take(limit);
         job.out += len(&items);
         self.waiting -= len(&items);
         if job.waiting.is_empty() {
-            self.line.remove(job.order);
+            let line = if job.single { &mut self.alone } else { &mut self.many };
+            line.remove(job.order);
         }
         Some((job.id, items))
     }
@@ -178,13 +196,14 @@ impl Jobs {
             dropped(range);
         });
         if job.waiting.is_empty() && !was_empty {
-            self.line.remove(job.order);
+            let line = if job.single { &mut self.alone } else { &mut self.many };
+            line.remove(job.order);
         }
     }
 
     /// The job at the head of the line.
     pub(super) fn first(&self) -> Option<JobId> {
-        self.next().map(|(id, _)| id)
+        self.head(false).map(|job| job.id)
     }
 }
 
@@ -197,10 +216,6 @@ struct Line {
 }
 
 impl Line {
-    fn first(&self) -> Option<u32> {
-        self.head.map(|(_, slot)| slot)
-    }
-
     fn add(&mut self, order: u64, slot: u32) {
         match self.head {
             None => self.head = Some((order, slot)),

@@ -75,3 +75,15 @@ fn what_one_job_has_taught_does_not_count_for_the_next() {
     ];
     check(sharing(2, 1), rows);
 }
+
+#[test]
+fn a_single_call_passes_short_items_that_have_the_workers_they_need() {
+    let rows = vec![
+        (0, submitted(A, 10_000), vec![dispatch(W0, A, 0..1, 1), dispatch(W1, A, 1..2, 1)]),
+        (5, submitted(B, 1), vec![dispatch(W2, B, 0..1, 1)]),
+        // It runs: its worker counts among those that have a processor.
+        (10, returned(W0), vec![complete(A, 0)]),
+        (20, returned(W2), vec![complete(B, 0), finished(B), dispatch(W0, A, 2..52, 2)]),
+    ];
+    check(sharing(4, 2), rows);
+}

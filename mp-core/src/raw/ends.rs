@@ -122,12 +122,12 @@ impl Ends {
         self.last_look()
     }
 
-    /// For the producer that has the lock: all before `tail` is written.
+    /// For the producer that has the lock: all before `tail` is written. Who looks for sleepers gives the lock back before.
     #[inline]
     pub fn put(&self, tail: Mark) {
-        // PAIR: `tail` acquires it before the bytes are read. This exchange is the message's arrival; an exchange, so that the
-        // producer may look for sleepers next.
-        self.tail.reached.swap(tail.word(), SeqCst);
+        // PAIR: `tail` acquires it before the bytes are read. This is the message's arrival. The exchange that gives the lock
+        // back comes before the producer looks for sleepers.
+        self.tail.reached.store(tail.word(), Release);
     }
 
     /// Whether the head is still there: then all that was copied since it was looked at is what the producers wrote.

@@ -28,9 +28,9 @@ use crate::raw::atomic::{
     AtomicU32, AtomicU64,
     Ordering::{Acquire, Relaxed, Release, SeqCst},
 };
+use crate::raw::brief::Brief;
 use crate::raw::crowd::Crowd;
 use crate::raw::ends::{Ends, Mark};
-use crate::sys::robust::Robust;
 use crate::sys::{BorrowedHandle, Handle};
 use std::fmt;
 use std::io;
@@ -56,8 +56,8 @@ const BUNDLED: u64 = 1 << 32;
 /// The start of the region.
 #[repr(C)]
 struct Header {
-    producers: Line<Robust>,
-    consumers: Line<Robust>,
+    producers: Line<Brief>,
+    consumers: Line<Brief>,
     ends: Ends,
     /// The tag of the last bundle that was sent, committed or not.
     bundles: Line<AtomicU64>,
@@ -134,11 +134,11 @@ impl Backlog {
     pub fn create(shape: Shape) -> io::Result<Self> {
         let backlog = Self::new(Segments::create(HEADER_BYTES, shape.ring_bytes as usize)?, shape);
         let header = backlog.place();
-        // SAFETY: duty: valid for writes and aligned: in the mapping, at a page's start; nobody uses them yet: the memory
+        // SAFETY: duty: valid for writes, aligned, zero: in the mapping, at a page's start; nobody uses them yet: the memory
         // was made above and is known to nobody.
         unsafe {
-            Robust::init((&raw mut (*header).producers).cast())?;
-            Robust::init((&raw mut (*header).consumers).cast())?;
+            Brief::init((&raw mut (*header).producers).cast())?;
+            Brief::init((&raw mut (*header).consumers).cast())?;
         }
         Ok(backlog)
     }
@@ -214,7 +214,7 @@ impl Backlog {
         header.ends.put(next);
         drop(lock);
         header.messages.wake_one();
-        // PAIR: `watch`, with its fence: this comes after the exchange in `put`.
+        // PAIR: `watch`, with its fence: this comes after the exchange with which the lock was given back.
         Ok(Pushed::Done { watched: header.watched.load(SeqCst) != 0 && header.watched.swap(0, Relaxed) != 0 })
     }
 
@@ -226,7 +226,7 @@ impl Backlog {
         mut bundle: impl FnMut(u64) -> io::Result<Option<B>>,
         deadline: impl FnOnce() -> Option<Instant>,
     ) -> io::Result<Popped<B>> {
-        let mut lock;
+        let mut lock = None;
         let mut deadline = Some(deadline);
         loop {
             let found = match self.look()? {
@@ -252,6 +252,9 @@ impl Backlog {
             if !self.take(&found) {
                 continue;
             }
+            // One lock of this kind at a time.
+            drop(lock.take());
+            self.leave(&found);
             match beside {
                 None => return Ok(Popped::Frame(None)),
                 Some(Some(beside)) => return Ok(Popped::Frame(Some(beside))),
@@ -301,10 +304,16 @@ impl Backlog {
             return false;
         }
         header.room.wake_one_if(|| self.is_worth_a_wake(header.ends.tail(), next));
+        true
+    }
+
+    /// Gives back what lies behind a frame that was taken, if that is worth it.
+    #[inline]
+    fn leave(&self, found: &Found) {
+        let next = found.head.after(found.units);
         if self.segments.has_left(found.head.units, next.units) {
             self.give_back(found.head, next);
         }
-        true
     }
 
     /// Gives back memory that the head has left behind, unless producers have no time for that.

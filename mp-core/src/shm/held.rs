@@ -3,7 +3,8 @@
 
 #![allow(unsafe_code)] // the contracts of the robust lock
 
-use crate::sys::robust::{Attempt, Robust, Taken};
+use crate::raw::brief::Brief;
+use crate::sys::robust::{Attempt, Taken};
 use std::io;
 use std::time::Instant;
 
@@ -20,12 +21,25 @@ fn relax(look: u32) {
 }
 
 /// A lock, held by this thread.
-pub struct Held<'a>(&'a Robust);
+pub struct Held<'a>(&'a Brief);
 
 impl<'a> Held<'a> {
     /// Waits for the lock; `None` if somebody holds it until after the deadline.
-    pub fn take(lock: &'a Robust, deadline: impl FnOnce() -> Option<Instant>) -> io::Result<Option<Self>> {
-        let mut attempt = lock.try_lock()?;
+    #[inline]
+    pub fn take(lock: &'a Brief, deadline: impl FnOnce() -> Option<Instant>) -> io::Result<Option<Self>> {
+        let attempt = lock.try_lock()?;
+        if attempt == Attempt::Taken(Taken::Clean) {
+            return Ok(Some(Self(lock)));
+        }
+        Self::take_slowly(lock, attempt, deadline)
+    }
+
+    #[cold]
+    fn take_slowly(
+        lock: &'a Brief,
+        mut attempt: Attempt,
+        deadline: impl FnOnce() -> Option<Instant>,
+    ) -> io::Result<Option<Self>> {
         // It is held for a copy: to sleep takes longer, and whoever gives it back would have to wake us.
         for look in 0..LOOKS {
             if attempt != Attempt::Busy {
@@ -35,10 +49,7 @@ impl<'a> Held<'a> {
             attempt = lock.try_lock()?;
         }
         if attempt == Attempt::Busy {
-            attempt = match deadline() {
-                None => lock.lock()?,
-                Some(deadline) => lock.lock_until(deadline)?,
-            };
+            attempt = lock.lock(deadline())?;
         }
         match attempt {
             Attempt::Busy => Ok(None),

@@ -179,9 +179,7 @@ impl Segments {
                 word.store(u64::from_ne_bytes(*value), Relaxed);
             }
             if let Some(word) = words.get(whole.len()).filter(|_| !rest.is_empty()) {
-                let mut value = [0; 8];
-                value[..rest.len()].copy_from_slice(rest);
-                word.store(u64::from_ne_bytes(value), Relaxed);
+                word.store(last_word(rest), Relaxed);
             }
             (at, left) = (at + now.len(), later);
         }
@@ -263,6 +261,14 @@ impl Segments {
     fn round_down(&self, place: u32) -> u32 {
         place & !(self.units() - 1)
     }
+}
+
+/// Fewer bytes than a word has, as a word. Not by way of memory: who reads as a whole what it has just written in parts
+/// waits until all that it wrote before has come to the cache, and here that lies with the consumers.
+#[inline]
+fn last_word(rest: &[u8]) -> u64 {
+    let value = rest.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte));
+    u64::from_ne_bytes(value.to_le_bytes())
 }
 
 /// A set of pieces.

@@ -8,7 +8,8 @@
 //!  bell     a handle that becomes readable when rung       fault    crash notes from a signal handler
 //!  poller   sleeping on many handles                       interrupt  Ctrl-C in the parent
 //!  process  start, signal, reap a child                    entry    what a child does to itself first
-//!  robust   a lock that survives its holder                 life     does a process live that is no child
+//!  robust   a lock that survives its holder                 holder   what the kernel looks at when a thread ends
+//!  life     does a process live that is no child
 //!  segment  bytes that are copied, with a name or without      fork     copies of this process
 //!  thread   threads that cost little to start
 //!  fence    one that costs its usual side nothing
@@ -38,12 +39,12 @@ pub(crate) use unix::lends_kernel_handle;
 #[cfg(unix)]
 pub use unix::{
     AsKernelHandle, BorrowedHandle, Handle, bell, borrow, cpu, duplicate, entry, fault, fence, fork, futex,
-    interrupt, life, look, memory, packet, pipe, poller, process, robust, segment, socket, thread,
+    holder, interrupt, life, look, memory, packet, pipe, poller, process, robust, segment, socket, thread,
 };
 #[cfg(windows)]
 pub(crate) use windows::lends_kernel_handle;
 #[cfg(windows)]
 pub use windows::{
     AsKernelHandle, BorrowedHandle, Handle, bell, borrow, cpu, duplicate, entry, fault, fence, fork, futex,
-    interrupt, life, look, memory, packet, pipe, poller, process, robust, segment, socket, thread,
+    holder, interrupt, life, look, memory, packet, pipe, poller, process, robust, segment, socket, thread,
 };

@@ -7,6 +7,7 @@ pub mod fault;
 pub mod fence;
 pub mod fork;
 pub mod futex;
+pub mod holder;
 pub mod interrupt;
 pub mod life;
 pub mod memory;

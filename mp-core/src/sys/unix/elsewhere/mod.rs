@@ -16,6 +16,7 @@ pub mod cpu;
 pub mod fence;
 pub mod fork;
 pub mod futex;
+pub mod holder;
 pub mod poller;
 pub mod process;
 pub mod robust;

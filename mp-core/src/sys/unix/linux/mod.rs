@@ -5,6 +5,7 @@ pub mod cpu;
 pub mod fence;
 pub mod fork;
 pub mod futex;
+pub mod holder;
 pub mod memory;
 pub mod poller;
 pub mod process;
@@ -19,5 +20,6 @@ pub(super) mod table;
 pub(super) mod thread_name;
 
 mod group;
+mod notes;
 mod oom;
 mod time;

@@ -4,7 +4,7 @@ use crate::edges::orders;
 use crate::kinds::{End, Kind, Order, PLACES, Place, STRUCK, one};
 use crate::scratch::Scratch;
 use crate::table::{builder, whole};
-use crate::verbs::{Outcome, VERBS, Verb};
+use crate::verbs::{Outcome, Verb, verbs};
 use mp::{Error, ErrorKind, Pool};
 use mp_tests::{Signal, lives, scenario, send, until};
 use std::path::PathBuf;
@@ -40,7 +40,7 @@ fn check_ended(verb: Verb, outcome: Outcome, cell: &str) {
 
 fn terminated_while(kind: Kind) {
     scenario(|| {
-        for verb in VERBS {
+        for &verb in verbs() {
             for place in PLACES {
                 let cell = format!("{kind:?} while {place:?} in {verb:?}");
                 let scratch = Scratch::new();
@@ -97,7 +97,7 @@ fn a_drop_ends_calls_that_never_do_and_their_handles_resolve() {
 fn a_stuck_call_killed_from_outside_fails_alone() {
     scenario(|| {
         for kind in STUCK {
-            for verb in VERBS {
+            for &verb in verbs() {
                 let scratch = Scratch::new();
                 let pool = builder(2).env(STRUCK, scratch.file("struck")).build().unwrap();
                 thread::scope(|scope| {

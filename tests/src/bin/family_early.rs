@@ -13,7 +13,7 @@ mod verbs;
 use kinds::{Kind, Order};
 use mp::{ErrorKind, Pool};
 use std::fs::File;
-use verbs::{Outcome, VERBS};
+use verbs::{Outcome, verbs};
 
 /// In the environment of workers: how to die, and a file that is made by the first (empty: everybody dies).
 const DEATH: &str = "MP_CRASH_EARLY";
@@ -48,7 +48,7 @@ fn orders() -> Vec<Order> {
 fn once(name: &str) {
     let folder = std::env::temp_dir().join(format!("mp-tests-early-{}", std::process::id()));
     std::fs::create_dir(&folder).unwrap();
-    for verb in VERBS {
+    for &verb in verbs() {
         let flag = folder.join(format!("{verb:?}"));
         let pool = Pool::builder().workers(2).env(DEATH, name).env(FLAG, &flag).build().unwrap();
         let numbers: Vec<u64> = match verb.run(&pool, &orders()) {
@@ -66,7 +66,7 @@ fn once(name: &str) {
 
 /// Every worker dies: the pool gives up and says why.
 fn always(name: &str) {
-    for verb in VERBS {
+    for &verb in verbs() {
         let pool = Pool::builder().workers(2).env(DEATH, name).env(FLAG, "").build().unwrap();
         let errors = match verb.run(&pool, &orders()) {
             Outcome::Each(outcomes) => outcomes.into_iter().map(Result::unwrap_err).collect(),

@@ -11,7 +11,7 @@ use std::ffi::{OsStr, OsString, c_void};
 use std::io;
 use std::os::windows::ffi::OsStrExt as _;
 use std::path::Path;
-use windows_sys::Win32::Foundation::HANDLE;
+use windows_sys::Win32::Foundation::{ERROR_INTERNAL_ERROR, HANDLE};
 use windows_sys::Win32::System::Console::{STD_ERROR_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE};
 use windows_sys::Win32::System::Threading::{
     CREATE_NEW_PROCESS_GROUP, CREATE_UNICODE_ENVIRONMENT, CreateProcessW, DeleteProcThreadAttributeList,
@@ -62,26 +62,43 @@ pub fn start(spawn: Spawn, job: BorrowedHandle<'_>) -> io::Result<Started> {
         (input, output, error);
     let flags = CREATE_NEW_PROCESS_GROUP | CREATE_UNICODE_ENVIRONMENT | EXTENDED_STARTUPINFO_PRESENT;
     let mut made = PROCESS_INFORMATION::default();
-    // SAFETY: duty: valid pointers: strings that end in NUL, the line one that may be written to, the environment in two;
-    // live locals; the attributes and what they lead to live until the call is over. Duty of `owned`: made just now.
-    let (process, thread) = unsafe {
-        checked(CreateProcessW(
-            program.as_ptr(),
-            line.as_mut_ptr(),
-            std::ptr::null(),
-            std::ptr::null(),
-            1,
-            flags,
-            environment.as_ptr().cast(),
-            dir.as_ref().map_or(std::ptr::null(), Vec::as_ptr),
-            (&raw const startup).cast(),
-            &raw mut made,
-        ))?;
-        (owned(made.hProcess)?, owned(made.hThread)?)
-    };
+    insist(|| {
+        // SAFETY: duty: valid pointers: strings that end in NUL, the line one that may be written to, the environment in
+        // two; live locals; the attributes and what they lead to live until the call is over.
+        checked(unsafe {
+            CreateProcessW(
+                program.as_ptr(),
+                line.as_mut_ptr(),
+                std::ptr::null(),
+                std::ptr::null(),
+                1,
+                flags,
+                environment.as_ptr().cast(),
+                dir.as_ref().map_or(std::ptr::null(), Vec::as_ptr),
+                (&raw const startup).cast(),
+                &raw mut made,
+            )
+        })
+    })?;
+    // SAFETY: duty: handles that are nobody else's: made just now.
+    let (process, thread) = unsafe { (owned(made.hProcess)?, owned(made.hThread)?) };
     drop((thread, attributes));
     let _ = place.set(family::Peer::of(made.dwProcessId, super::duplicate(borrow(&process))?));
     Ok(Started { handle: process, pid: made.dwProcessId })
+}
+
+/// A process that the system keeps losing is started so often.
+const STARTS_MAX: u32 = 3;
+
+/// Starts a process, again if the system lost it before its first instruction and does not know why: Wine does so now and then.
+fn insist(mut start: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    for _ in 1..STARTS_MAX {
+        match start() {
+            Err(error) if error.raw_os_error() == Some(ERROR_INTERNAL_ERROR.cast_signed()) => {}
+            started => return started,
+        }
+    }
+    start()
 }
 
 /// What the system is told beside the usual.
@@ -185,6 +202,25 @@ fn environment(changes: &[(OsString, Option<OsString>)]) -> io::Result<Vec<u16>>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_start_that_the_system_has_lost_is_made_again_a_few_times() {
+        let tries_of = |errors: &[u32]| {
+            let mut tries = 0;
+            let mut errors = errors.iter();
+            let ended = insist(|| {
+                tries += 1;
+                let error = errors.next();
+                error.map_or(Ok(()), |error| Err(io::Error::from_raw_os_error(error.cast_signed())))
+            });
+            (tries, ended.err().and_then(|error| error.raw_os_error()))
+        };
+        let lost = ERROR_INTERNAL_ERROR;
+        assert_eq!(tries_of(&[]), (1, None));
+        assert_eq!(tries_of(&[lost, lost]), (3, None));
+        assert_eq!(tries_of(&[lost; 9]), (STARTS_MAX, Some(1359)));
+        assert_eq!(tries_of(&[2]), (1, Some(2)));
+    }
 
     #[test]
     fn arguments_are_quoted_as_they_are_read() {

@@ -19,17 +19,16 @@ impl Bell {
     /// A silent bell. It has a name in the directory for temporary files while this call lasts.
     pub fn new() -> io::Result<Self> {
         let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let path = name::fresh(|name| {
+        name::fresh(|name| {
             let path = CString::new(name::path(name).as_os_str().as_bytes())?;
             // SAFETY: duty: a name that ends in NUL: a live `CString`.
-            match unsafe { libc::mkfifo(path.as_ptr(), 0o600) } {
-                0 => Ok(path),
-                _ => Err(io::Error::last_os_error()),
+            if unsafe { libc::mkfifo(path.as_ptr(), 0o600) } != 0 {
+                return Err(io::Error::last_os_error());
             }
-        })?;
-        let opened = open(&path, flags, Mode::empty());
-        let _ = unlink(&path);
-        Ok(Self(opened?))
+            let opened = open(&path, flags, Mode::empty());
+            let _ = unlink(&path);
+            Ok(Self(opened?))
+        })
     }
 
     /// Takes a descriptor that is known to be a bell of another process.
@@ -71,6 +70,22 @@ impl Bell {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bells_that_are_made_in_one_moment_are_not_one() {
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..500 {
+                        let (rung, silent) = (Bell::new().expect("a bell"), Bell::new().expect("another"));
+                        rung.ring();
+                        assert!(!silent.clear());
+                        assert!(rung.clear(), "somebody else has it");
+                    }
+                });
+            }
+        });
+    }
 
     #[test]
     fn a_bell_that_was_rung_for_long_is_silent_after_one_clear() {

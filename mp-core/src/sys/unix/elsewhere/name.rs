@@ -15,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 const ATTEMPTS: usize = 100;
 
 /// Makes something under this process's name; under a random one if somebody else has that and keeps it. `make` fails with
-/// [`io::ErrorKind::AlreadyExists`] then.
+/// [`io::ErrorKind::AlreadyExists`] then. When it returns, the name is gone again: another thread's turn begins.
 pub fn fresh<T>(mut make: impl FnMut(&str) -> io::Result<T>) -> io::Result<T> {
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);

@@ -26,6 +26,9 @@ compile_error!(
 
 pub mod constructor;
 #[cfg(any(not(target_os = "linux"), mp_portable_unix))]
+pub mod no_holder;
+#[cfg(any(not(target_os = "linux"), mp_portable_unix, loom))]
+#[cfg_attr(loom, allow(dead_code, reason = "its models are all that is there of it on Linux"))]
 mod owned_lock;
 #[cfg_attr(any(not(target_os = "linux"), mp_portable_unix), allow(dead_code, reason = "there are no copies"))]
 mod promise;

@@ -17,11 +17,16 @@
 
 #![allow(unsafe_code)] // the contracts of `init`, `mark_consistent` and `unlock`
 
-use super::futex;
-use super::robust::holder;
+#[cfg(not(loom))]
+use super::{futex, robust::holder};
+use Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
+#[cfg(loom)]
+use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+#[cfg(loom)]
+use model::{futex, holder};
 use std::io;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
-use std::sync::atomic::{AtomicU32, AtomicU64};
+#[cfg(not(loom))]
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
 const FREE: u64 = 0;
@@ -171,74 +176,83 @@ impl Robust {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::Barrier;
-    use std::time::Duration;
+#[cfg(loom)]
+mod model {
+    //! The system's side, without its time-outs: a lost wake-up is a hang here.
 
-    fn lock() -> Robust {
-        Robust { owner: AtomicU64::new(FREE), turn: AtomicU32::new(0) }
+    use super::{
+        AtomicU32, AtomicU64,
+        Ordering::{Acquire, Relaxed, Release},
+    };
+    use loom::sync::{Condvar, Mutex};
+
+    loom::lazy_static! {
+        static ref SYSTEM: System = System { dead: AtomicU64::new(0), queue: Mutex::new(()), sleepers: Condvar::new() };
     }
 
-    #[test]
-    fn one_thread_holds_it_at_a_time() {
-        let (robust, inside) = (lock(), AtomicU32::new(0));
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    for _ in 0..2000 {
-                        assert_eq!(robust.lock().unwrap(), Attempt::Taken(Taken::Clean));
-                        assert_eq!(inside.fetch_add(1, SeqCst), 0);
-                        inside.fetch_sub(1, SeqCst);
-                        // SAFETY: duty: held: the line above.
-                        unsafe { robust.unlock() };
-                    }
-                });
+    struct System {
+        /// The one thread that has died.
+        dead: AtomicU64,
+        queue: Mutex<()>,
+        sleepers: Condvar,
+    }
+
+    loom::thread_local! {
+        static ME: std::cell::Cell<u64> = std::cell::Cell::new(0);
+    }
+
+    /// Who the calling thread is.
+    pub fn call_me(me: u64) {
+        ME.with(|cell| cell.set(me));
+    }
+
+    /// The calling thread has come to its end; who sleeps looks again, which the time-out sees to elsewhere.
+    pub fn die() {
+        // PAIR: `is_dead`. A system knows a thread for dead after it has done its last.
+        SYSTEM.dead.store(ME.with(std::cell::Cell::get), Release);
+        drop(SYSTEM.queue.lock().expect("models do not panic under it"));
+        SYSTEM.sleepers.notify_all();
+    }
+
+    pub mod futex {
+        use super::{AtomicU32, SYSTEM};
+
+        pub fn wake(_: &AtomicU32, count: u32) -> std::io::Result<()> {
+            drop(SYSTEM.queue.lock().expect("models do not panic under it"));
+            if count == 1 {
+                SYSTEM.sleepers.notify_one()
+            } else {
+                SYSTEM.sleepers.notify_all()
             }
-        });
-    }
-
-    #[test]
-    fn the_lock_of_a_dead_thread_is_handed_on_once() {
-        let robust = lock();
-        std::thread::scope(|scope| {
-            scope.spawn(|| assert_eq!(robust.try_lock().unwrap(), Attempt::Taken(Taken::Clean)));
-        });
-        assert_eq!(robust.lock().unwrap(), Attempt::Taken(Taken::OwnerDied));
-        assert_eq!(robust.lock().unwrap(), Attempt::Mine);
-        // SAFETY: duty: held: the lines above.
-        unsafe {
-            robust.mark_consistent().unwrap();
-            robust.unlock();
+            Ok(())
         }
-        assert_eq!(robust.try_lock().unwrap(), Attempt::Taken(Taken::Clean));
     }
 
-    #[test]
-    fn who_waits_is_told_of_the_death_and_a_lock_in_disorder_is_no_lock_any_more() {
-        let (robust, held) = (lock(), Barrier::new(2));
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                assert_eq!(robust.lock().unwrap(), Attempt::Taken(Taken::Clean));
-                held.wait();
-            });
-            held.wait();
-            assert_eq!(robust.lock().unwrap(), Attempt::Taken(Taken::OwnerDied));
-            // SAFETY: duty: held: the line above.
-            unsafe { robust.unlock() };
-        });
-        assert!(robust.try_lock().is_err());
-    }
+    pub mod holder {
+        use super::{Acquire, AtomicU32, ME, Relaxed, SYSTEM};
+        use std::time::Duration;
 
-    #[test]
-    fn a_deadline_ends_the_wait() {
-        let robust = lock();
-        assert_eq!(robust.lock().unwrap(), Attempt::Taken(Taken::Clean));
-        let soon = Instant::now() + Duration::from_millis(5);
-        std::thread::scope(|scope| {
-            let late = scope.spawn(|| robust.lock_until(soon).unwrap());
-            assert_eq!(late.join().unwrap(), Attempt::Busy);
-        });
+        pub const LOOK_AGAIN: Duration = Duration::MAX;
+
+        #[allow(clippy::unnecessary_wraps)] // as where there is a system
+        pub fn me() -> std::io::Result<u64> {
+            Ok(ME.with(std::cell::Cell::get))
+        }
+
+        pub fn is_dead(who: u64) -> bool {
+            // PAIR: `die`.
+            SYSTEM.dead.load(Acquire) == who
+        }
+
+        pub fn sleep(turn: &AtomicU32, seen: u32, _: Duration, who: u64) {
+            let queue = SYSTEM.queue.lock().expect("models do not panic under it");
+            if turn.load(Relaxed) == seen && !is_dead(who) {
+                drop(SYSTEM.sleepers.wait(queue));
+            }
+        }
     }
 }
+
+#[cfg(test)]
+#[path = "owned_lock_tests.rs"]
+mod tests;

@@ -7,7 +7,6 @@ pub mod fault;
 pub mod fence;
 pub mod fork;
 pub mod futex;
-pub mod holder;
 pub mod interrupt;
 pub mod life;
 pub mod memory;
@@ -33,5 +32,6 @@ mod lot;
 mod stdio;
 mod view;
 
+pub use crate::sys::no_holder as holder;
 pub(crate) use handle::lends_kernel_handle;
 pub use handle::{AsKernelHandle, BorrowedHandle, Handle, borrow, duplicate, look};

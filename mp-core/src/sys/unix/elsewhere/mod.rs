@@ -16,7 +16,6 @@ pub mod cpu;
 pub mod fence;
 pub mod fork;
 pub mod futex;
-pub mod holder;
 pub mod poller;
 pub mod process;
 pub mod robust;
@@ -46,6 +45,7 @@ mod shm;
 #[cfg_attr(target_os = "linux", path = "stand_in/mod.rs")]
 mod leaf;
 
+pub use crate::sys::no_holder as holder;
 pub(super) use leaf::{arguments, stack, thread_name};
 
 #[cfg(not(target_os = "freebsd"))]

@@ -13,8 +13,8 @@ pub mod holder {
     use std::time::Duration;
 
     /// How long a sleep lasts at most: nobody wakes us when the holder ends, and who is killed between being woken and taking
-    /// the lock takes the wake-up along.
-    pub const LOOK_AGAIN: Duration = Duration::from_millis(20);
+    /// the lock takes the wake-up along. Promised is [`OwnerDied`](crate::sync) within 10 ms.
+    pub const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
     thread_local! {
         /// This thread in an owner word; zero until it is known.

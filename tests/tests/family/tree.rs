@@ -102,10 +102,9 @@ fn what_tasks_started_is_gone_when_nobody_is_left_who_knows_of_it() {
         let mut command = marked(env!("CARGO_BIN_EXE_family_tree"), &name);
         command.arg("plain").stdout(Stdio::null()).stderr(Stdio::null());
         let mut parent = command.spawn().unwrap();
-        // The program, two workers and a nested one, a process, and three `sleep`s.
-        until(|| family(&name).len() == 8);
+        // The program, two workers and a nested one, a process, and three `sleep`s, which are ours until they have called exec.
+        until(|| family(&name).len() == 8 && members_of_ours(&name).len() == 5);
         let ours = members_of_ours(&name);
-        assert_eq!(ours.len(), 5);
         // None of them can look after another: all stand still when the first is killed.
         for pid in &ours {
             send(*pid, Signal::Stop).unwrap();

@@ -202,6 +202,8 @@ pub fn mutex() -> Outcome {
         thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| {
+                    // At least once, however busy the machine is.
+                    add();
                     while !stop.load(Ordering::Relaxed) {
                         add();
                     }

@@ -97,7 +97,8 @@ fn consume<M: Message>(
 fn count_up(count: Mutex<u64>, all: Barrier, stop: Event) -> Result<u64, String> {
     all.wait().map_err(|error| error.to_string())?;
     let mut own = 0;
-    while !stop.is_set() {
+    // At least once, however busy the machine is.
+    while own == 0 || !stop.is_set() {
         *count.lock().map_err(|error| error.to_string())? += 1;
         own += 1;
     }

@@ -20,9 +20,13 @@ use linux as system;
 use windows as system;
 
 #[cfg(not(windows))]
-pub use signals::{died_of, is_wine, limit_memory, own_group, sleeper};
+pub use signals::{
+    MESSAGE_HEAD, close_everything, died_of, is_wine, limit_memory, own_group, say_to_all, sleeper,
+};
+#[cfg(any(windows, target_os = "linux"))]
+pub use system::shared_memory;
 #[cfg(windows)]
-pub use system::{died_of, is_wine, own_group, sleeper};
+pub use system::{MESSAGE_HEAD, close_everything, died_of, is_wine, own_group, say_to_all, sleeper};
 pub use system::{
     family, is_asleep, is_emulated, lives, living_children, marked, no_text, resident, runs, send,
     this_thread,

@@ -3,6 +3,7 @@
 use crate::Signal;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::ops::Range;
 use std::os::unix::ffi::OsStringExt;
 use std::process::Command;
 use std::{fs, io};
@@ -21,6 +22,18 @@ pub fn threads() -> usize {
 pub fn mappings() -> usize {
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
     maps.lines().filter(|line| line.contains("memfd:")).count()
+}
+
+/// Where this process can write to memory that it shares with others.
+#[must_use]
+pub fn shared_memory() -> Vec<Range<usize>> {
+    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let ours = maps.lines().filter(|line| line.contains(" rw-s ") && line.contains("memfd:"));
+    let range = |line: &str| {
+        let (start, end) = line.split(' ').next()?.split_once('-')?;
+        Some(usize::from_str_radix(start, 16).ok()?..usize::from_str_radix(end, 16).ok()?)
+    };
+    ours.filter_map(range).collect()
 }
 
 /// The names in shared memory.

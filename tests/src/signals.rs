@@ -1,7 +1,9 @@
 //! What is the same on every Unix.
 
 use crate::Signal;
+use rustix::fs::FileType;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::process::Command;
 
 /// Sends a signal to a process.
@@ -55,4 +57,32 @@ pub fn died_of(status: mp::ExitStatus, name: &str) -> bool {
 #[must_use]
 pub fn is_wine() -> bool {
     false
+}
+
+/// Descriptors above this are left alone by what turns on its own process.
+const DESCRIPTORS_MAX: i32 = 256;
+
+/// What comes before the bytes of a message of mp's in a socket: nothing.
+pub const MESSAGE_HEAD: &[u8] = &[];
+
+/// Writes these bytes into every socket of this process.
+pub fn say_to_all(bytes: &[u8]) {
+    for number in 3..DESCRIPTORS_MAX {
+        // SAFETY: duty: open for the length of the borrow: if it is a socket, it is one that a worker keeps for life; if it is
+        // nothing, the system says so.
+        let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
+        let is_socket = rustix::fs::fstat(descriptor)
+            .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Socket);
+        if is_socket {
+            let _ = rustix::io::write(descriptor, bytes);
+        }
+    }
+}
+
+/// Closes all descriptors of this process but for the standard streams.
+pub fn close_everything() {
+    for number in 3..DESCRIPTORS_MAX {
+        // SAFETY: none is kept: others own these descriptors, which is the point.
+        unsafe { libc::close(number) };
+    }
 }

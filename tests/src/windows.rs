@@ -4,20 +4,28 @@ use crate::Signal;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
+use std::ops::Range;
 use std::os::windows::ffi::OsStringExt;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::process::Command;
 use std::time::Duration;
-use windows_sys::Win32::Foundation::{FILETIME, HANDLE, WAIT_TIMEOUT};
+use windows_sys::Win32::Foundation::{CloseHandle, FILETIME, HANDLE, WAIT_TIMEOUT};
+use windows_sys::Win32::Storage::FileSystem::WriteFile;
 use windows_sys::Win32::System::Diagnostics::ToolHelp::{
     CreateToolhelp32Snapshot, PROCESSENTRY32W, Process32FirstW, Process32NextW, TH32CS_SNAPPROCESS,
 };
+use windows_sys::Win32::System::IO::{GetOverlappedResult, OVERLAPPED};
 use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleA, GetProcAddress};
+use windows_sys::Win32::System::Memory::{
+    MEM_COMMIT, MEM_MAPPED, MEMORY_BASIC_INFORMATION, PAGE_READWRITE, VirtualQuery,
+};
+use windows_sys::Win32::System::Pipes::{GetNamedPipeInfo, PIPE_TYPE_MESSAGE};
 use windows_sys::Win32::System::ProcessStatus::{K32GetProcessMemoryInfo, PROCESS_MEMORY_COUNTERS};
 use windows_sys::Win32::System::Threading::{
-    GetCurrentProcess, GetCurrentThreadId, GetProcessHandleCount, GetProcessTimes, GetThreadTimes,
-    OpenProcess, OpenThread, PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SUSPEND_RESUME, PROCESS_SYNCHRONIZE,
-    PROCESS_TERMINATE, THREAD_QUERY_LIMITED_INFORMATION, TerminateProcess, WaitForSingleObject,
+    CreateEventW, GetCurrentProcess, GetCurrentThreadId, GetProcessHandleCount, GetProcessTimes,
+    GetThreadTimes, OpenProcess, OpenThread, PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SUSPEND_RESUME,
+    PROCESS_SYNCHRONIZE, PROCESS_TERMINATE, THREAD_QUERY_LIMITED_INFORMATION, TerminateProcess,
+    WaitForSingleObject,
 };
 
 // SAFETY: duty: the system has these functions with these signatures.
@@ -44,6 +52,70 @@ pub fn threads() -> usize {
 /// Mappings are not counted: each has a handle.
 pub fn mappings() -> usize {
     0
+}
+
+/// Where this process can write to memory that it shares with others.
+#[must_use]
+pub fn shared_memory() -> Vec<Range<usize>> {
+    let (mut regions, mut at) = (Vec::new(), 0);
+    let mut found = MEMORY_BASIC_INFORMATION::default();
+    // SAFETY: duty: a valid pointer: a live local of the length that is named. The address is only looked up.
+    while unsafe {
+        let size = size_of::<MEMORY_BASIC_INFORMATION>();
+        VirtualQuery(std::ptr::without_provenance(at), &raw mut found, size) != 0
+    } {
+        let start = found.BaseAddress.addr();
+        at = start + found.RegionSize;
+        if (found.State, found.Type, found.Protect) == (MEM_COMMIT, MEM_MAPPED, PAGE_READWRITE) {
+            regions.push(start..at);
+        }
+    }
+    regions
+}
+
+/// Handles above this number are left alone by what turns on its own process.
+const HANDLES_MAX: usize = 4096;
+
+/// Every number that a handle can have.
+fn numbers() -> impl Iterator<Item = HANDLE> {
+    (4..HANDLES_MAX).step_by(4).map(std::ptr::without_provenance_mut)
+}
+
+/// What comes before the bytes of a message of mp's in a pipe: whose handles come along, and how many.
+pub const MESSAGE_HEAD: &[u8] = &[0; 8];
+
+/// Writes these bytes, as one message, into every pipe of this process that keeps the borders of messages: the other end
+/// of each is one of mp's.
+pub fn say_to_all(bytes: &[u8]) {
+    for handle in numbers() {
+        let (mut kind, null) = (0, std::ptr::null_mut());
+        // SAFETY: duty: valid pointers: a live local, and null where nothing is asked for. A number that is no pipe, or
+        // nothing, is refused.
+        let done = unsafe { GetNamedPipeInfo(handle, &raw mut kind, null, null, null) };
+        if done != 0 && kind & PIPE_TYPE_MESSAGE != 0 {
+            say(handle, bytes);
+        }
+    }
+}
+
+fn say(pipe: HANDLE, bytes: &[u8]) {
+    let (mut state, mut count) = (OVERLAPPED::default(), 0);
+    // SAFETY: duty: valid pointers: the bytes and live locals; the second call returns when the system is done with them. The
+    // pipe is one that a worker keeps for life.
+    unsafe {
+        state.hEvent = CreateEventW(std::ptr::null(), 1, 0, std::ptr::null());
+        let _done = OwnedHandle::from_raw_handle(state.hEvent);
+        WriteFile(pipe, bytes.as_ptr(), bytes.len() as u32, std::ptr::null_mut(), &raw mut state);
+        GetOverlappedResult(pipe, &raw const state, &raw mut count, 1);
+    }
+}
+
+/// Closes all handles of this process.
+pub fn close_everything() {
+    for handle in numbers() {
+        // SAFETY: none is kept: others own these handles, which is the point.
+        unsafe { CloseHandle(handle) };
+    }
 }
 
 /// Names go away with their last handle.

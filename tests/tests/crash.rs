@@ -10,8 +10,6 @@ mod early;
 mod edges;
 #[path = "crash/ends.rs"]
 mod ends;
-// It finds what is shared and what is connected in `/proc`.
-#[cfg(not(windows))]
 #[path = "crash/hostile.rs"]
 mod hostile;
 #[path = "crash/kinds.rs"]
@@ -24,6 +22,10 @@ mod one_item;
 mod poisson;
 #[path = "crash/scratch.rs"]
 mod scratch;
+// Elsewhere nobody tells a process what memory it shares.
+#[cfg(any(windows, target_os = "linux"))]
+#[path = "crash/scribble.rs"]
+mod scribble;
 #[path = "crash/stuck.rs"]
 mod stuck;
 #[path = "crash/table.rs"]

@@ -1,7 +1,8 @@
 //! The start methods: the same for a task whatever the way in which its process came to be, and as safe.
+//!
+//! Linux has all of them. Elsewhere what is asked of all is asked of the one there is, and the modules about copies are left
+//! out; that copies are refused there is a test of the suite `api`.
 
-// Windows has one of them.
-#![cfg(not(windows))]
 #![allow(clippy::unwrap_used)] // a test stops at the first thing that is not as it should be
 
 #[path = "start/ends.rs"]
@@ -10,6 +11,7 @@ mod ends;
 mod executable;
 #[path = "start/facts.rs"]
 mod facts;
+#[cfg(all(target_os = "linux", not(mp_portable_unix)))]
 #[path = "start/fork.rs"]
 mod fork;
 #[path = "crash/kinds.rs"]
@@ -17,14 +19,18 @@ mod fork;
 mod kinds;
 #[path = "start/locks.rs"]
 mod locks;
+#[cfg(all(target_os = "linux", not(mp_portable_unix)))]
 #[path = "start/pools.rs"]
 mod pools;
+#[cfg(all(target_os = "linux", not(mp_portable_unix)))]
 #[path = "start/preload.rs"]
 mod preload;
 #[path = "crash/scratch.rs"]
 mod scratch;
+#[cfg(all(target_os = "linux", not(mp_portable_unix)))]
 #[path = "start/server.rs"]
 mod server;
+#[cfg(all(target_os = "linux", not(mp_portable_unix)))]
 #[path = "start/tree.rs"]
 mod tree;
 
@@ -41,10 +47,28 @@ enum How {
     Fork,
 }
 
-const ALL: [How; 3] = [How::Spawn, How::Server, How::Fork];
+/// Those that there are here.
+fn all() -> &'static [How] {
+    if has_copies() { &[How::Spawn, How::Server, How::Fork] } else { &[How::Spawn] }
+}
 
 /// Those that may be used in a worker: it has threads of its own.
-const CLEAN: [How; 2] = [How::Spawn, How::Server];
+fn clean() -> &'static [How] {
+    if has_copies() { &[How::Spawn, How::Server] } else { &[How::Spawn] }
+}
+
+/// Whether a process can be copied here. Under an emulator it cannot: qemu-user has a thread of its own in each process.
+fn has_copies() -> bool {
+    cfg!(all(target_os = "linux", not(mp_portable_unix))) && !mp_tests::is_emulated()
+}
+
+/// A test that is about copies of a process.
+#[cfg(all(target_os = "linux", not(mp_portable_unix)))]
+fn about_copies(body: impl FnOnce()) {
+    if has_copies() {
+        mp_tests::scenario(body);
+    }
+}
 
 impl How {
     fn context(self) -> Context {

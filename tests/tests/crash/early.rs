@@ -6,7 +6,7 @@ use std::process::Command;
 
 fn check(how: &str) {
     scenario(|| {
-        for kind in Kind::DEADLY {
+        for kind in Kind::deadly() {
             let output = Command::new(env!("CARGO_BIN_EXE_family_early"))
                 .args([how, &format!("{kind:?}")])
                 .env("RUST_BACKTRACE", "0")

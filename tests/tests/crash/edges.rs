@@ -51,7 +51,7 @@ pub fn errors(outcome: Outcome) -> Vec<Error> {
 #[test]
 fn a_death_in_the_initializer_costs_no_item() {
     scenario(|| {
-        for kind in Kind::DEADLY.into_iter().filter(|kind| *kind != Kind::Panic) {
+        for kind in Kind::deadly().filter(|kind| *kind != Kind::Panic) {
             for &verb in verbs() {
                 let scratch = Scratch::new();
                 let pool =
@@ -68,7 +68,7 @@ fn a_death_in_the_initializer_costs_no_item() {
 #[test]
 fn an_initializer_that_always_dies_ends_the_pool_and_names_the_last_death() {
     scenario(|| {
-        for kind in Kind::DEADLY.into_iter().filter(|kind| *kind != Kind::Panic) {
+        for kind in Kind::deadly().filter(|kind| *kind != Kind::Panic) {
             let few = [Verb::Apply, Verb::Await, Verb::Map, Verb::TryMap, Verb::Imap];
             for verb in few.into_iter().filter(|verb| !mp_tests::is_wine() || verbs().contains(verb)) {
                 let scratch = Scratch::new();
@@ -115,7 +115,7 @@ fn an_initializer_that_panics_ends_the_pool_with_its_panic() {
 #[test]
 fn a_finalizer_that_dies_or_gets_stuck_costs_no_item_and_holds_nobody_up() {
     scenario(|| {
-        for kind in Kind::DEADLY.into_iter().chain([Kind::Stuck, Kind::Stopped]) {
+        for kind in Kind::deadly().chain([Kind::Stuck, Kind::Stopped]) {
             let scratch = Scratch::new();
             let log = scratch.file("log");
             let pool = builder(WORKERS).finalizer(strike_always, (kind, log.clone())).build().unwrap();
@@ -130,7 +130,7 @@ fn a_finalizer_that_dies_or_gets_stuck_costs_no_item_and_holds_nobody_up() {
 #[test]
 fn workers_whose_finalizers_die_are_recycled_like_others() {
     scenario(|| {
-        for kind in Kind::DEADLY {
+        for kind in Kind::deadly() {
             let scratch = Scratch::new();
             let pool = builder(WORKERS)
                 .finalizer(strike_always, (kind, scratch.file("log")))

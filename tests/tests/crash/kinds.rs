@@ -1,7 +1,7 @@
 //! The ways to die, where they strike, and what each looks like from the parent.
 
 use mp::{Error, ErrorKind, WorkerLost};
-use mp_tests::{Signal, died_of, send_self};
+use mp_tests::{Signal, died_of, is_emulated, send_self};
 use serde::ser::SerializeTuple;
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -66,6 +66,11 @@ impl Kind {
         #[cfg(not(windows))]
         Self::MemoryLimit,
     ];
+
+    /// Those of them that strike here: qemu-user keeps no limit of memory, which would be its own.
+    pub fn deadly() -> impl Iterator<Item = Self> {
+        Self::DEADLY.into_iter().filter(|kind| *kind != Self::MemoryLimit || !is_emulated())
+    }
 
     /// Dies of it. If `aloud`, the last words go to stderr first.
     pub fn strike(self, aloud: bool) -> ! {

@@ -57,6 +57,9 @@ fn check_cell(pool: &Pool, kind: Kind, place: Place, verb: Verb) {
 }
 
 fn check_kind(kind: Kind) {
+    if !Kind::deadly().any(|deadly| deadly == kind) {
+        return;
+    }
     scenario(|| {
         for verb in VERBS {
             let pool = builder(WORKERS).build().unwrap();

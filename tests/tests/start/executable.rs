@@ -3,6 +3,9 @@
 use mp_tests::scenario;
 use std::process::Command;
 
+/// A program that knows nothing of mp, and ends at once.
+const STRANGER: &str = if cfg!(windows) { r"c:\windows\system32\hostname.exe" } else { "/bin/true" };
+
 fn run(case: &str, path: &str) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_start_program")).args([case, path]).output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
@@ -14,13 +17,16 @@ fn run(case: &str, path: &str) -> String {
 fn another_executable_is_this_program_or_an_error_that_says_what_to_do() {
     scenario(|| {
         let scratch = crate::scratch::Scratch::new();
-        let link = scratch.file("link");
-        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_start_program"), &link).unwrap();
-        for case in ["spawned", "forked"] {
-            assert_eq!(run(case, link.to_str().unwrap()), "42\n");
+        let other_name = scratch.file("another-name.exe");
+        std::fs::copy(env!("CARGO_BIN_EXE_start_program"), &other_name).unwrap();
+        let cases = if crate::has_copies() { &["spawned", "forked"][..] } else { &["spawned"] };
+        for case in cases {
+            assert_eq!(run(case, other_name.to_str().unwrap()), "42\n");
             let missing = run(case, "/nowhere/at/all");
-            assert!(missing.contains("cannot start") && missing.contains("o such file"), "{case}: {missing}");
-            let other = run(case, "/bin/true");
+            // No such file; Windows says that there is no such path.
+            let number = if cfg!(windows) { "os error 3" } else { "os error 2" };
+            assert!(missing.contains("cannot start") && missing.contains(number), "{case}: {missing}");
+            let other = run(case, STRANGER);
             assert!(other.contains("mp::main!()"), "{case}: {other}");
             let family = run(case, env!("CARGO_BIN_EXE_program"));
             assert!(family.contains("another program") || family.contains("mp::main!()"), "{case}: {family}");

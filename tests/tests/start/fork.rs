@@ -1,9 +1,9 @@
 //! Copies of this very process.
 
-use crate::How;
 use crate::server::double;
+use crate::{How, about_copies, clean};
 use mp::sync::Event;
-use mp_tests::{lives, scenario};
+use mp_tests::lives;
 use std::io::Read;
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,7 +27,7 @@ fn children() -> usize {
 
 #[mp::task]
 fn nested_sum() -> u64 {
-    crate::CLEAN
+    clean()
         .iter()
         .map(|how| how.context().pool(2).unwrap().map(double, 0..5_u64).unwrap().iter().sum::<u64>())
         .sum()
@@ -35,7 +35,7 @@ fn nested_sum() -> u64 {
 
 #[test]
 fn a_copy_finds_the_state_of_its_original_and_changes_its_own() {
-    scenario(|| {
+    about_copies(|| {
         let context = How::Fork.context();
         STATE.store(41, Ordering::Relaxed);
         assert_eq!(context.spawn(state, ()).unwrap().join().unwrap(), 41);
@@ -47,7 +47,7 @@ fn a_copy_finds_the_state_of_its_original_and_changes_its_own() {
 
 #[test]
 fn a_copy_neither_knows_nor_ends_its_siblings() {
-    scenario(|| {
+    about_copies(|| {
         let context = How::Fork.context();
         let go_on = Event::new().unwrap();
         let sibling = context.process(wait_for, (go_on.clone(),)).start().unwrap();
@@ -64,7 +64,7 @@ fn a_copy_neither_knows_nor_ends_its_siblings() {
 
 #[test]
 fn a_copy_has_pools_of_its_own() {
-    scenario(|| {
+    about_copies(|| {
         // One that is at work in the original is none of the copy's business.
         let server = How::Server.context();
         let pool = server.pool(1).unwrap();
@@ -77,7 +77,7 @@ fn a_copy_has_pools_of_its_own() {
 
 #[test]
 fn what_is_buffered_is_written_once() {
-    scenario(|| {
+    about_copies(|| {
         for case in ["fork", "server"] {
             let output = Command::new(env!("CARGO_BIN_EXE_start_program")).arg(case).output().unwrap();
             let said = String::from_utf8(output.stdout).unwrap();
@@ -93,7 +93,7 @@ fn what_is_buffered_is_written_once() {
 
 #[test]
 fn a_copy_reads_nothing_of_its_originals_input() {
-    scenario(|| {
+    about_copies(|| {
         let mut child = Command::new(env!("CARGO_BIN_EXE_start_program"))
             .arg("input")
             .stdin(std::process::Stdio::piped())

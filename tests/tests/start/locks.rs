@@ -1,6 +1,6 @@
 //! Locks and queues in processes that are copies: libc's number of a thread and the kernel's list of its robust locks.
 
-use crate::{ALL, How, rounds};
+use crate::{all, rounds};
 use mp::Queue;
 use mp::sync::{Event, LockError, Mutex};
 use mp_tests::{Random, scenario};
@@ -29,7 +29,7 @@ fn hold(lock: Mutex<u64>, on_a_thread: bool, held: Event) {
 #[test]
 fn the_next_one_hears_of_a_killed_holder() {
     scenario(|| {
-        for how in ALL {
+        for &how in all() {
             let context = how.context();
             let lock = Mutex::new(0_u64).unwrap();
             for on_a_thread in [false, true] {
@@ -65,7 +65,7 @@ fn count(lock: Mutex<u64>, threads: usize, rounds: u64) {
 #[test]
 fn processes_and_their_threads_count_under_one_lock() {
     scenario(|| {
-        for how in ALL {
+        for &how in all() {
             let context = how.context();
             let lock = Mutex::new(0_u64).unwrap();
             let counters = [(); 2].map(|()| context.spawn(count, (lock.clone(), 3, 2000)).unwrap());
@@ -88,7 +88,7 @@ fn lock_twice(lock: Mutex<u64>) -> bool {
 #[test]
 fn a_lock_knows_the_threads_of_a_copy_apart() {
     scenario(|| {
-        for how in ALL {
+        for &how in all() {
             let context = how.context();
             let lock = Mutex::new(0_u64).unwrap();
             assert!(context.spawn(lock_twice, (lock.clone(),)).unwrap().join().unwrap(), "{how:?}");
@@ -110,7 +110,7 @@ fn put_for_ever(queue: Queue<Vec<u8>>) {
 fn a_killed_producer_leaves_a_queue_usable() {
     scenario(|| {
         let mut random = Random::new();
-        for how in [How::Server, How::Fork] {
+        for &how in all() {
             let context = how.context();
             let queue = Queue::builder().items(20).bytes(8192).build().unwrap();
             for _ in 0..rounds(15) {

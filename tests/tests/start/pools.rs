@@ -1,11 +1,11 @@
 //! Pools of workers that are copies.
 
-use crate::How;
 use crate::scratch::Scratch;
 use crate::server::double;
+use crate::{How, about_copies, clean};
 use mp::sync::Event;
 use mp::{Pool, PoolBuilder};
-use mp_tests::{lives, living_children, scenario, until};
+use mp_tests::{lives, living_children, until};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ fn pid(_item: u64) -> u32 {
 
 #[test]
 fn every_verb_works_on_copies() {
-    scenario(|| {
+    about_copies(|| {
         let pool = builder(2).build().unwrap();
         let doubled: Vec<u64> = (0..100).map(|x| 2 * x).collect();
         let pairs: Vec<(u64, u64)> = (0..100).map(|x| (x, x)).collect();
@@ -66,7 +66,7 @@ fn length(bytes: &[u8]) -> usize {
 
 #[test]
 fn initializer_finalizer_and_recycling_are_as_with_fresh_processes() {
-    scenario(|| {
+    about_copies(|| {
         let scratch = Scratch::new();
         let [started, ended] = ["started", "ended"].map(|name| {
             std::fs::create_dir(scratch.file(name)).unwrap();
@@ -91,7 +91,7 @@ fn initializer_finalizer_and_recycling_are_as_with_fresh_processes() {
 
 #[test]
 fn a_terminated_or_dropped_pool_leaves_nobody() {
-    scenario(|| {
+    about_copies(|| {
         for terminate in [true, false] {
             let begun = Event::new().unwrap();
             let pool = builder(2).grace(Duration::from_millis(100)).build().unwrap();
@@ -112,12 +112,11 @@ fn a_terminated_or_dropped_pool_leaves_nobody() {
 /// A worker with pools of its own, by each method, and somebody stuck in each.
 #[mp::task]
 fn nested(begun: Event, pids: mp::Queue<u32>) {
-    let pools = crate::CLEAN.map(|how| {
-        let pool = how.context().pool(1).unwrap();
+    let pools: Vec<_> = clean().iter().map(|how| how.context().pool(1).unwrap()).collect();
+    for pool in &pools {
         assert_eq!(pool.apply(double, (2,)).unwrap(), 4);
         drop(pool.apply_async(stuck, (begun.clone(),)));
-        pool
-    });
+    }
     for pid in living_children(std::process::id()) {
         pids.put(pid).unwrap();
     }
@@ -128,7 +127,7 @@ fn nested(begun: Event, pids: mp::Queue<u32>) {
 
 #[test]
 fn what_a_copy_has_started_ends_with_it() {
-    scenario(|| {
+    about_copies(|| {
         let (begun, pids) = (Event::new().unwrap(), mp::Queue::unbounded().unwrap());
         let pool: Pool = builder(1).build().unwrap();
         let handle = pool.apply_async(nested, (begun, pids.clone()));

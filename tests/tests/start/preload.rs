@@ -1,10 +1,10 @@
 //! What a fork server runs once.
 
-use crate::How;
 use crate::scratch::Scratch;
 use crate::server::{double, servers, signal};
+use crate::{How, about_copies};
 use mp::ErrorKind;
-use mp_tests::{scenario, until};
+use mp_tests::until;
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -62,7 +62,7 @@ fn times(says: &Path) -> usize {
 
 #[test]
 fn what_is_preloaded_runs_once_for_each_server_and_is_found_by_all() {
-    scenario(|| {
+    about_copies(|| {
         let scratch = Scratch::new();
         let says = scratch.file("says");
         let plain = How::Server.context();
@@ -89,7 +89,7 @@ fn what_is_preloaded_runs_once_for_each_server_and_is_found_by_all() {
 
 #[test]
 fn helpers_that_a_preloaded_task_waited_for_are_no_threads_left_behind() {
-    scenario(|| {
+    about_copies(|| {
         for _ in 0..crate::rounds(3) {
             let context = How::Server.context().preload(add_in_parallel, (vec![1_u64; 16],));
             assert_eq!(context.spawn(find, ()).unwrap().join().unwrap().1, 16);
@@ -138,7 +138,7 @@ fn takes(_unreadable: Unreadable) {}
 
 #[test]
 fn what_is_wrong_with_a_preloaded_task_is_told_by_each_start() {
-    scenario(|| {
+    about_copies(|| {
         let context = || How::Server.context();
         let check = |context: mp::Context, kind: ErrorKind, words: &[&str]| {
             for error in
@@ -169,7 +169,7 @@ fn what_is_wrong_with_a_preloaded_task_is_told_by_each_start() {
 
 #[test]
 fn a_pool_whose_server_cannot_start_says_why() {
-    scenario(|| {
+    about_copies(|| {
         let context = How::Server.context().preload(panics, ());
         let error = match context.pool(2) {
             Ok(pool) => pool.apply(double, (1,)).unwrap_err(),

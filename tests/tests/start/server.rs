@@ -1,9 +1,9 @@
 //! A fork server that is killed, stopped, or not wanted any more.
 
-use crate::{How, rounds};
+use crate::{How, about_copies, clean, rounds};
 use mp::sync::Event;
 use mp::{Context, StartMethod};
-use mp_tests::{Random, lives, living_children, scenario, until};
+use mp_tests::{Random, lives, living_children, until};
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,7 +52,7 @@ fn is_fresh(pid: u32) -> bool {
 
 #[test]
 fn workers_do_not_notice_the_death_of_their_server_and_the_next_start_has_a_new_one() {
-    scenario(|| {
+    about_copies(|| {
         let context = How::Server.context();
         let pool = context.pool(2).unwrap();
         let go_on = Event::new().unwrap();
@@ -84,7 +84,7 @@ fn workers_do_not_notice_the_death_of_their_server_and_the_next_start_has_a_new_
 
 #[test]
 fn a_server_that_is_killed_at_any_moment_costs_no_start() {
-    scenario(|| {
+    about_copies(|| {
         let mut random = Random::new();
         let before = all_children();
         let context = How::Server.context();
@@ -112,7 +112,7 @@ fn a_server_that_is_killed_at_any_moment_costs_no_start() {
 
 #[test]
 fn a_start_waits_for_a_server_that_is_stopped_for_a_while() {
-    scenario(|| {
+    about_copies(|| {
         let context = How::Server.context();
         context.spawn(double, (1,)).unwrap().join().unwrap();
         let server = *servers().first().unwrap();
@@ -130,7 +130,7 @@ fn a_start_waits_for_a_server_that_is_stopped_for_a_while() {
 #[test]
 fn signals_to_the_program_do_not_disturb_a_start() {
     extern "C" fn nothing(_: libc::c_int) {}
-    scenario(|| {
+    about_copies(|| {
         // SAFETY: duty: an async-signal-safe handler: it has no body.
         unsafe { libc::signal(libc::SIGUSR2, nothing as *const () as libc::sighandler_t) };
         // SAFETY: duty: none, the call takes nothing.
@@ -159,7 +159,7 @@ fn signals_to_the_program_do_not_disturb_a_start() {
 /// Takes as long as a handshake may.
 #[test]
 fn a_server_that_is_stopped_for_ever_is_replaced() {
-    scenario(|| {
+    about_copies(|| {
         let context = How::Server.context();
         context.spawn(double, (1,)).unwrap().join().unwrap();
         let server = *servers().first().unwrap();
@@ -171,7 +171,7 @@ fn a_server_that_is_stopped_for_ever_is_replaced() {
 
 #[test]
 fn a_server_ends_with_its_context_and_what_was_made_with_it_goes_on() {
-    scenario(|| {
+    about_copies(|| {
         let context = How::Server.context();
         let other = context.clone();
         let go_on = Event::new().unwrap();
@@ -202,7 +202,7 @@ fn a_server_ends_with_its_context_and_what_was_made_with_it_goes_on() {
 
 #[test]
 fn all_that_name_the_method_share_one_server() {
-    scenario(|| {
+    about_copies(|| {
         // In a program of its own: that server stays as long as the program.
         let output =
             std::process::Command::new(env!("CARGO_BIN_EXE_start_program")).arg("shared").output().unwrap();
@@ -212,9 +212,59 @@ fn all_that_name_the_method_share_one_server() {
 
 #[test]
 fn a_context_says_what_it_is() {
-    scenario(|| {
+    about_copies(|| {
         assert_eq!(Context::default().method(), StartMethod::Spawn);
         assert_eq!(Context::new(StartMethod::ForkServer).method(), StartMethod::ForkServer);
         assert!(matches!(How::Fork.context().method(), StartMethod::Fork(_)));
+    });
+}
+
+#[mp::task]
+fn descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+#[test]
+fn a_copy_of_a_fork_server_has_the_descriptors_of_a_fresh_process() {
+    about_copies(|| {
+        let [spawned, copied] = [How::Spawn, How::Server].map(|how| {
+            let context = how.context();
+            let counts = [(); 3].map(|()| context.spawn(descriptors, ()).unwrap().join().unwrap());
+            assert!(counts.iter().all(|count| *count == counts[0]), "{how:?}: {counts:?}");
+            counts[0]
+        });
+        assert_eq!(copied, spawned);
+    });
+}
+
+/// How many heaps there are beside the first, once the thread that watches over this process has begun. glibc gives one to
+/// each thread that allocates, and reserves 64 MiB for it.
+#[mp::task]
+fn further_heaps() -> usize {
+    let watches = || {
+        let threads = std::fs::read_dir("/proc/self/task").unwrap();
+        threads.flatten().any(|one| {
+            std::fs::read_to_string(one.path().join("comm")).is_ok_and(|name| name.trim() == "mp-watch")
+        })
+    };
+    while !watches() {
+        std::thread::yield_now();
+    }
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let reserved = |line: &&str| {
+        let (range, rest) = line.split_once(' ').unwrap();
+        let (start, end) = range.split_once('-').unwrap();
+        let at = |text| u64::from_str_radix(text, 16).unwrap();
+        rest.starts_with("---p") && at(end) - at(start) > 32 << 20
+    };
+    maps.lines().filter(reserved).count()
+}
+
+#[test]
+fn to_be_watched_over_costs_a_process_no_second_heap() {
+    about_copies(|| {
+        for &how in clean() {
+            assert_eq!(how.context().spawn(further_heaps, ()).unwrap().join().unwrap(), 0, "{how:?}");
+        }
     });
 }

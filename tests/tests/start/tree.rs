@@ -1,6 +1,7 @@
 //! No orphan: what is left of a program with a fork server that is killed.
 
-use mp_tests::{Random, lives, scenario, until};
+use crate::about_copies;
+use mp_tests::{Random, lives, until};
 use rustix::process::Signal;
 use std::collections::BTreeSet;
 use std::fs;
@@ -36,7 +37,7 @@ fn start(case: &str) -> (Child, String) {
 
 #[test]
 fn nothing_is_left_of_a_family_with_a_fork_server_whose_program_is_killed_at_any_moment() {
-    scenario(|| {
+    about_copies(|| {
         let mut random = Random::new();
         for round in 0..crate::rounds(16) {
             let (mut program, mark) = start("whole");
@@ -56,7 +57,7 @@ fn nothing_is_left_of_a_family_with_a_fork_server_whose_program_is_killed_at_any
 
 #[test]
 fn a_server_that_preloads_for_ever_or_stands_still_does_not_outlive_its_program() {
-    scenario(|| {
+    about_copies(|| {
         for case in ["preload", "stopped"] {
             let (mut program, mark) = start(case);
             // The program, its server, and what that one has started.
@@ -70,7 +71,7 @@ fn a_server_that_preloads_for_ever_or_stands_still_does_not_outlive_its_program(
 
 #[test]
 fn a_stopped_server_does_not_outlive_its_program() {
-    scenario(|| {
+    about_copies(|| {
         let (mut program, mark) = start("whole");
         until(|| family(&mark).len() == WHOLE);
         for pid in family(&mark) {

@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 
 /// Waiting for a change of what a [`Mutex`] protects.
 ///
-/// As with [`std::sync::Condvar`], a wait may end without a notification: test the condition, or let
+/// A notification lets as many go on as it says, of those who waited when it came. As with [`std::sync::Condvar`], a wait may
+/// end without a notification all the same (when others that waited were killed): test the condition, or let
 /// [`wait_while`](Self::wait_while) do it.
 ///
 /// ```
@@ -154,12 +155,9 @@ impl Condvar {
         self.notify(1);
     }
 
-    /// Wakes `count` of those who are asleep, or all if they are fewer. Who has given the lock back and is not asleep yet
-    /// goes on too: look at what you wait for again, as always.
+    /// Wakes `count` of those who wait, or all if they are fewer.
     pub fn notify(&self, count: u32) {
-        if count > 0 {
-            self.block.0.notify(count);
-        }
+        self.block.0.notify(count);
     }
 
     /// Wakes everybody who waits.
@@ -173,9 +171,9 @@ impl Condvar {
         deadline: Deadline,
     ) -> (&'a Mutex<T>, bool) {
         let mutex = guard.mutex();
-        let seen = self.block.0.times();
+        let waiter = self.block.0.enter();
         drop(guard);
-        (mutex, self.block.0.wait(seen, deadline))
+        (mutex, self.block.0.wait(waiter, deadline))
     }
 }
 

@@ -31,6 +31,10 @@ pub const HALF_A_MESSAGE: Duration = Duration::from_secs(1);
 /// of them does not fill the ring.
 pub const INLINE_BYTES_MAX: usize = 256 << 10;
 
+/// How long an idle worker keeps the sealed memory mapped that its last call was sent: longer than a caller who sends it again
+/// and again takes between two calls, and not so long that memory which its owner has dropped is missed.
+pub const KEPT_FOR: Duration = Duration::from_millis(100);
+
 /// The longest argument tuple or result, in bytes: what a lying length field may make us map.
 pub const PAYLOAD_BYTES_MAX: u64 = 1 << 40;
 

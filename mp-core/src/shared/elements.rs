@@ -12,6 +12,7 @@
 #![allow(unsafe_code)] // a mapping's bytes seen as the header
 
 use super::block::fingerprint;
+use super::kept;
 use super::lock::{LockLine, Locked};
 use crate::error::{Error, ErrorKind};
 use crate::raw::atomic::{AtomicU64, Ordering::Relaxed};
@@ -51,7 +52,7 @@ const _: () = assert!(HEADER_BYTES == 128);
 /// `len` elements of type `T` in shared memory, and the header before them.
 pub struct Elements<T> {
     memory: Memory,
-    mapping: Mapping,
+    mapping: Arc<Mapping>,
     len: usize,
     element: PhantomData<T>,
 }
@@ -66,7 +67,7 @@ impl<T> Elements<T> {
             )
         })?;
         let elements = Memory::create_sealable("mp-shm", bytes).and_then(|memory| {
-            let mapping = Mapping::map(&memory, Access::ReadWrite)?;
+            let mapping = Arc::new(Mapping::map(&memory, Access::ReadWrite)?);
             Ok(Self { memory, mapping, len, element: PhantomData })
         });
         let elements = elements.map_err(|error| cannot_make(bytes, error))?;
@@ -95,7 +96,10 @@ impl<T> Elements<T> {
         if access == Access::Sealed && !memory.is_content_sealed() {
             return Err(corrupt());
         }
-        let mapping = Mapping::map(&memory, access)?;
+        let mapping = match access {
+            Access::Sealed => kept::view(&memory, bytes)?,
+            Access::Read | Access::ReadWrite => Arc::new(Mapping::map(&memory, access)?),
+        };
         let elements = Self { memory, mapping, len: len as usize, element: PhantomData };
         let header = elements.header();
         let told = (header.kind.load(Relaxed), header.element.load(Relaxed), header.len.load(Relaxed));
@@ -111,7 +115,7 @@ impl<T> Elements<T> {
         let len = self.len;
         let memory = self.unmapped();
         match memory.seal_contents().and_then(|()| Mapping::map(&memory, Access::Sealed)) {
-            Ok(mapping) => Ok(Self { memory, mapping, len, element: PhantomData }),
+            Ok(mapping) => Ok(Self { memory, mapping: Arc::new(mapping), len, element: PhantomData }),
             Err(error) => Err((memory, error)),
         }
     }

@@ -4,6 +4,7 @@
 //!  shareable   which types may live there, proved at compile time
 //!  block       one object in memory of its own: the locks and events of sync, too; sent as a descriptor
 //!  elements    any number of elements in memory of their own; sent as a descriptor and a length
+//!  kept        what a worker has been sent stays mapped a little longer
 //!  lock        what hands values and arrays on when a holder dies
 //!  sealed      Shared<[T]>       nobody writes any more: a slice everywhere
 //!  vector      SharedVec<T>      one owner writes; pieces are lent to tasks as ChunkMut
@@ -19,6 +20,7 @@
 pub mod array;
 pub mod atomic;
 pub mod block;
+pub mod kept;
 pub mod list;
 pub mod sealed;
 pub mod segment;

@@ -16,6 +16,7 @@ use crate::sys::{self, BorrowedHandle, Handle};
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// What the main thread and the watch thread of a worker share: the watch thread reads the socket at all times.
 #[derive(Debug)]
@@ -152,13 +153,14 @@ impl Berth {
         &self.recorder
     }
 
-    /// Sleeps until there is a request, having told the parent of all results first.
-    pub fn wait_for_request(&mut self, requests: &Consumer<Trusted>) {
-        if !requests.is_ready() {
-            self.announce_all();
-            let partner = self.shared.parent_sleep.word();
-            self.shared.worker_sleep.wait(partner, &mut self.waits, None, || requests.is_ready());
+    /// Sleeps until there is a request, at most `timeout`, having told the parent of all results first. Whether there is one.
+    pub fn wait_for_request(&mut self, requests: &Consumer<Trusted>, timeout: Option<Duration>) -> bool {
+        if requests.is_ready() {
+            return true;
         }
+        self.announce_all();
+        let partner = self.shared.parent_sleep.word();
+        self.shared.worker_sleep.wait(partner, &mut self.waits, timeout, || requests.is_ready())
     }
 
     /// The slab in which arguments lie.

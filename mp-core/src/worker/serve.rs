@@ -5,12 +5,14 @@ use super::watch::{self, Watched};
 use crate::check::never;
 use crate::error::{Failure, PanicReport};
 use crate::ids::CallSeq;
+use crate::limits;
 use crate::process::current::{self, Identity, WorkerInfo};
 use crate::process::fork_server::ANOTHER_PROGRAM;
 use crate::process::gate;
 use crate::process::own::Own;
 use crate::protocol::control::{FirstArguments, FirstCall, Init, MAGIC, Role, ToParent, ToWorker, VERSION};
 use crate::protocol::frame::{CARRIES, SPILLED, Spilled, items, request, response, take_u32};
+use crate::shared::kept;
 use crate::shm::recorder::WorkerRecorder;
 use crate::shm::region::Region;
 use crate::shm::ring::{Consumer, FrameHead, Trusted};
@@ -159,6 +161,9 @@ impl Worker {
         let watched = Watched { parent, pid: init.parent.0, mail: mail.clone(), inbox, recorder, stderr };
         watch::start(watched).map_err(os("cannot watch over its parent"))?;
         let runner = Runner { pid: std::process::id(), worker, on_panic: Some(note_panic) };
+        if worker.is_some() {
+            kept::begin();
+        }
         let (requests, berth) = Berth::new(mail.clone(), end, bell);
         let (result, carried) = (Vec::new(), Vec::new());
         let desk =
@@ -170,7 +175,12 @@ impl Worker {
         self.desk.initialize();
         loop {
             match self.turn() {
-                Ok(Next::GoOn) => self.desk.berth.wait_for_request(&self.requests),
+                Ok(Next::GoOn) => {
+                    let patience = kept::is_any().then_some(limits::KEPT_FOR);
+                    if !self.desk.berth.wait_for_request(&self.requests, patience) {
+                        kept::forget();
+                    }
+                }
                 Ok(Next::Leave) => self.desk.leave(),
                 Err(error) => complain(&format!("a worker process cannot go on: {error}"), BROKEN),
             }
@@ -236,6 +246,7 @@ impl Desk {
         }
         self.berth.announce();
         drop(on_call);
+        kept::age();
         match (&self.role, ended) {
             (Role::Process, Some(code)) => exit(code),
             (Role::Process | Role::Pool { .. }, _) => Ok(()),

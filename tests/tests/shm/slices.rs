@@ -63,6 +63,53 @@ fn a_shared_slice_is_read_in_place_everywhere() {
     });
 }
 
+/// How many page faults it takes to read all of it.
+#[cfg(all(target_os = "linux", not(mp_portable_unix)))]
+#[mp::task]
+fn faults(numbers: Shared<[u64]>) -> libc::c_long {
+    let so_far = || {
+        // SAFETY: duty: all-zero bytes are valid: a C struct of integers.
+        let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+        // SAFETY: duty: a valid pointer: a live local.
+        assert_eq!(unsafe { libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage) }, 0);
+        usage.ru_minflt
+    };
+    let before = so_far();
+    std::hint::black_box(numbers.iter().sum::<u64>());
+    so_far() - before
+}
+
+#[cfg(all(target_os = "linux", not(mp_portable_unix)))]
+#[mp::task]
+fn nothing() {}
+
+// What is kept is seen in the kernel's table.
+#[cfg(all(target_os = "linux", not(mp_portable_unix)))]
+#[test]
+fn a_worker_maps_once_what_it_is_sent_again_and_again_and_keeps_it_a_moment() {
+    scenario(|| {
+        let (numbers, others) =
+            (Shared::from_iter(0..1_u64 << 19).unwrap(), Shared::from_iter(0..9_u64).unwrap());
+        let pool = Pool::new(1).unwrap();
+        let worker = pool.workers()[0].pid;
+        let maps = || {
+            let maps = std::fs::read_to_string(format!("/proc/{worker}/maps")).unwrap();
+            maps.lines().filter(|line| line.contains("/memfd:mp-shm")).count()
+        };
+        assert!(pool.apply(faults, (&numbers,)).unwrap() > 30, "4 MiB, 16 pages at once at most");
+        // A worker that idles for longer than it keeps it maps it anew.
+        until(|| pool.map(faults, [&numbers; 5]).unwrap()[4] < 10);
+        assert_eq!(pool.map(faults, [&others; 2]).unwrap().len(), 2);
+        assert!(maps() <= 1, "only the last one");
+        for _ in 0..3 {
+            pool.apply(nothing, ()).unwrap();
+        }
+        assert_eq!(maps(), 0, "not for ever");
+        pool.apply(faults, (&numbers,)).unwrap();
+        until(|| maps() == 0);
+    });
+}
+
 #[test]
 fn shared_slices_travel_in_fields_and_may_be_empty() {
     scenario(|| {

@@ -93,6 +93,12 @@ impl Memory {
         View::reading(borrow(&self.handle)).is_ok_and(|view| view.is_sealed())
     }
 
+    /// What tells this memory from all others, as long as somebody has it; `None` where the system does not say.
+    #[allow(clippy::unused_self)] // the signature is that of systems that do
+    pub fn identity(&self) -> Option<[u64; 4]> {
+        None
+    }
+
     /// Takes a handle from another process that says it is memory of at least `len` bytes, and believes nothing: it
     /// must be such memory. The caller holds `len` against its limits.
     ///

@@ -117,6 +117,15 @@ impl Memory {
         Ok(Self { handle, len })
     }
 
+    /// What tells this memory from all others, as long as somebody has it; `None` where the system does not say.
+    pub fn identity(&self) -> Option<[u64; 4]> {
+        // Inode numbers come again after 2^32 of them, but not within one tick of the clock.
+        let found = fstat(&self.handle).ok()?;
+        // The types of the fields differ between targets.
+        #[allow(clippy::cast_sign_loss, clippy::cast_lossless, clippy::unnecessary_cast)]
+        Some([found.st_dev as u64, found.st_ino as u64, found.st_ctime as u64, found.st_ctime_nsec as u64])
+    }
+
     /// Makes it at least `len` bytes. Mappings made before stay as they are.
     pub fn grow(&mut self, len: usize) -> io::Result<()> {
         if len > self.len {

@@ -69,6 +69,12 @@ impl Memory {
         fcntl_get_seals(&self.handle).is_ok_and(|seals| seals.contains(SealFlags::WRITE))
     }
 
+    /// What tells this memory from all others, as long as somebody has it; `None` where the system does not say.
+    #[allow(clippy::unused_self)] // the signature is that of systems that do
+    pub fn identity(&self) -> Option<[u64; 4]> {
+        None
+    }
+
     /// Takes a handle from another process that says it is memory of at least `len` bytes, and believes nothing: it
     /// must be sealed against shrinking, which only such memory can be. The caller holds `len` against its limits.
     ///

@@ -107,8 +107,8 @@ impl Parcel {
 /// Encodes a value; returns the descriptors that belong to it.
 #[inline]
 pub fn encode<T: Serialize>(value: &T, bytes: &mut Vec<u8>) -> Result<Vec<Handle>, Error> {
-    let (encoded, handles) = handles::collecting(|| codec::encode(value, bytes));
-    match encoded {
+    let mut handles = Vec::new();
+    match codec::encode_with(value, bytes, &mut handles) {
         Ok(()) => Ok(handles),
         Err(reason) => {
             let name = std::any::type_name::<T>();

@@ -351,16 +351,18 @@ impl Portion {
         self
     }
 
-    /// Adds an item by letting `write` append its bytes; those that it left where they are are returned.
+    /// Adds an item by letting `write` append its bytes, and its descriptors to `handles`; bytes that it left where they are are
+    /// returned.
     #[inline]
     pub fn push<'i>(
         &mut self,
+        handles: &mut Vec<Handle>,
         write: impl FnOnce(&mut Outgoing<'_, 'i>) -> Result<(), Error>,
     ) -> Result<Option<Apart<'i>>, Error> {
         let Payload::Packed(bytes) = &mut self.payload else { return Ok(None) };
         let before = bytes.len();
         bytes.extend_from_slice(&[0; LENGTH_BYTES]);
-        let mut outgoing = Outgoing::new(bytes);
+        let mut outgoing = Outgoing::new(bytes, handles);
         let written = write(&mut outgoing);
         // Moving an empty list costs more than all the rest.
         let apart = if outgoing.is_whole() { None } else { Some(outgoing.into_apart()) };

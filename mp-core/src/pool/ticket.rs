@@ -13,7 +13,7 @@ use crate::sys::Handle;
 use crate::task::entry::Entry;
 use crate::task::registry::Slot;
 use crate::wire::codec;
-use crate::wire::handles::{collecting_into, providing};
+use crate::wire::handles::providing;
 use crate::wire::outgoing::{Apart, Outgoing, pieces};
 use serde::de::DeserializeOwned;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -287,8 +287,7 @@ impl<'a> Portions<'a> {
         &mut self,
         write: impl FnOnce(&mut Outgoing<'_, 'i>) -> Result<(), Error>,
     ) -> Result<Encoded, Error> {
-        let gathered = &mut self.gathered;
-        let pushed = collecting_into(&mut self.handles, || gathered.push(write));
+        let pushed = self.gathered.push(&mut self.handles, write);
         if let Ok(None) = pushed
             && self.handles.is_empty()
             && !is_long(self.gathered.last_len())

@@ -12,7 +12,6 @@ use crate::error::{Error, ErrorKind};
 use crate::process::current::WorkerInfo;
 use crate::task::arguments::{Arg, Args, Task};
 use crate::task::registry;
-use crate::wire::handles::collecting;
 use crate::wire::outgoing::Outgoing;
 use serde::de::DeserializeOwned;
 use std::fmt;
@@ -340,9 +339,9 @@ impl Pool {
         A: Args<P>,
     {
         let (slot, entry) = registry::find::<F>()?;
-        let mut bytes = Vec::new();
-        let mut outgoing = Outgoing::new(&mut bytes);
-        let (written, handles) = collecting(|| args.write(&mut outgoing));
+        let (mut bytes, mut handles) = (Vec::new(), Vec::new());
+        let mut outgoing = Outgoing::new(&mut bytes, &mut handles);
+        let written = args.write(&mut outgoing);
         let apart = outgoing.into_apart();
         let portion = written.and_then(|()| portion_of(&self.shared, bytes, &apart, handles));
         let portion = portion.map_err(|error| error.for_task(entry.name))?;

@@ -16,7 +16,6 @@ use crate::sys::Handle;
 use crate::sys::bell::Bell;
 use crate::task::arguments::{Args, Task};
 use crate::task::registry;
-use crate::wire::handles::collecting;
 use crate::wire::outgoing::Outgoing;
 use std::ffi::OsStr;
 use std::fmt;
@@ -98,8 +97,8 @@ impl<R> Process<R> {
         A: Args<P>,
     {
         let call = registry::find::<F>().and_then(|(slot, task)| {
-            let mut arguments = Vec::new();
-            let (written, handles) = collecting(|| args.write(&mut Outgoing::whole(&mut arguments)));
+            let (mut arguments, mut handles) = (Vec::new(), Vec::new());
+            let written = args.write(&mut Outgoing::whole(&mut arguments, &mut handles));
             written.map_err(|error| error.for_task(task.name))?;
             Ok(Call { slot, task, arguments, handles })
         });

@@ -7,7 +7,6 @@ use crate::sys::{self, BorrowedHandle, Handle};
 use crate::task::arguments::{Args, Task};
 use crate::task::entry::Entry;
 use crate::task::registry;
-use crate::wire::handles::collecting;
 use crate::wire::outgoing::Outgoing;
 use std::fmt;
 
@@ -37,8 +36,8 @@ impl StartCall {
         A: Args<P>,
     {
         let (slot, entry) = registry::find::<F>()?;
-        let mut bytes = Vec::new();
-        let (written, handles) = collecting(|| args.write(&mut Outgoing::whole(&mut bytes)));
+        let (mut bytes, mut handles) = (Vec::new(), Vec::new());
+        let written = args.write(&mut Outgoing::whole(&mut bytes, &mut handles));
         written.map_err(|error| error.for_task(entry.name))?;
         let failed = |error| Error::os(format!("cannot store the arguments of `{}`", entry.name), error);
         let (arguments, slab) = if bytes.len() <= FIRST_ARGUMENTS_INLINE {

@@ -18,6 +18,7 @@
 use super::cursor::{ALIGNMENT, ReadCursor, WriteCursor};
 use super::layout::MAX_INLINE;
 use super::place::Place;
+use crate::wire::varint::word_of;
 use std::io;
 use std::marker::PhantomData;
 
@@ -132,9 +133,7 @@ impl<P> Producer<P> {
         let bytes = short_bytes(payload.len());
         let (start, skipped) = self.find(bytes)?;
         let (front, rest) = payload.split_at(payload.len().min(7));
-        // Put together in a register: what was just stored byte by byte is slow to load as a word.
-        let word = front.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
-        self.place.write_word(start, word << 8 | (2 * payload.len() as u64 + 1));
+        self.place.write_word(start, word_of(front) << 8 | (2 * payload.len() as u64 + 1));
         if !rest.is_empty() {
             self.place.write(start + 8, rest);
         }

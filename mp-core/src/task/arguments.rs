@@ -136,7 +136,7 @@ macro_rules! arrays_as_slices {
         impl<$($generics)*> Arg<$parameter> for $given {
             #[inline]
             fn write<'out>(&'out self, out: &mut Outgoing<'_, 'out>) -> Result<(), Error> {
-                codec::encode(&self.as_slice(), out.bytes()).map_err(|error| unencodable::<Self>(&error))
+                codec::encode_into(&self.as_slice(), out).map_err(|error| unencodable::<Self>(&error))
             }
         }
     )+};

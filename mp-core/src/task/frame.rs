@@ -70,9 +70,11 @@ impl<'a> Reply<'a> {
     #[inline]
     pub fn value<T: Serialize>(self, value: &T) -> Result<(), Failure> {
         let start = self.out.len();
-        let mut out = if self.long.is_some() { Outgoing::new(self.out) } else { Outgoing::whole(self.out) };
-        let encoded = handles::collecting_into(self.handles, || codec::encode_result(value, &mut out));
-        if let Err(error) = encoded {
+        let mut out = match self.long {
+            Some(_) => Outgoing::new(self.out, self.handles),
+            None => Outgoing::whole(self.out, self.handles),
+        };
+        if let Err(error) = codec::encode_result(value, &mut out) {
             return Err(unencodable::<T>(&error));
         }
         // Moving an empty list costs more than all the rest.

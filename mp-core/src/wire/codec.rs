@@ -1,7 +1,10 @@
 //! The wire format: [postcard](https://docs.rs/postcard), behind these functions only.
 
 use super::bytes;
+use super::handles::collecting_into;
 use super::outgoing::Outgoing;
+use super::varint;
+use crate::sys::Handle;
 use crate::sys::memory::in_large_pages;
 use postcard::ser_flavors::Flavor;
 use serde::de::DeserializeOwned;
@@ -21,14 +24,46 @@ impl fmt::Display for CodecError {
 /// Appends `value` to `out`. On an error `out` is as long as before.
 #[inline]
 pub fn encode<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), CodecError> {
+    if encode_plain(value, out) { Ok(()) } else { encode_by_serde(value, out) }
+}
+
+/// As [`encode`]; the handles of the value are appended to `handles`.
+#[inline]
+pub fn encode_with<T: Serialize>(
+    value: &T,
+    out: &mut Vec<u8>,
+    handles: &mut Vec<Handle>,
+) -> Result<(), CodecError> {
+    // What is plain has none: nothing is set up for them.
+    if encode_plain(value, out) {
+        return Ok(());
+    }
+    collecting_into(handles, || encode_by_serde(value, out))
+}
+
+/// Appends `value` if its type is one of those that need no serde; whether it is.
+#[inline]
+fn encode_plain<T>(value: &T, out: &mut Vec<u8>) -> bool {
     if let Some(bytes) = bytes::of(value) {
         encode_bytes(bytes, out);
-        return Ok(());
+        return true;
     }
-    if let Some(varint) = bytes::varint_of(value) {
-        put_varint(varint, out);
-        return Ok(());
+    if let Some(number) = bytes::varint_of(value) {
+        varint::put(number, out);
+        return true;
     }
+    false
+}
+
+/// As [`encode_with`].
+#[inline]
+pub fn encode_into<T: Serialize>(value: &T, out: &mut Outgoing<'_, '_>) -> Result<(), CodecError> {
+    let (bytes, handles) = out.parts();
+    encode_with(value, bytes, handles)
+}
+
+#[inline]
+fn encode_by_serde<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), CodecError> {
     let before = out.len();
     postcard::serialize_with_flavor(value, Appender(out)).map_err(|error| {
         out.truncate(before);
@@ -36,10 +71,10 @@ pub fn encode<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), CodecErr
     })
 }
 
-/// As [`encode`]; long runs of bytes may stay where they are.
+/// As [`encode_with`]; long runs of bytes may stay where they are.
 #[inline]
 pub fn encode_out<'a, T: Serialize>(value: &'a T, out: &mut Outgoing<'_, 'a>) -> Result<(), CodecError> {
-    let Some(bytes) = bytes::of(value) else { return encode(value, out.bytes()) };
+    let Some(bytes) = bytes::of(value) else { return encode_into(value, out) };
     encode_length(bytes.len(), out.bytes());
     out.run(bytes);
     Ok(())
@@ -55,8 +90,8 @@ pub fn decode_front<'de, T: Deserialize<'de>>(input: &'de [u8]) -> Result<(T, &'
         return Ok((value, rest));
     }
     if bytes::is_varint::<T>()
-        && let Some((varint, rest)) = take_varint(input)
-        && let Some(value) = bytes::from_varint(varint)
+        && let Some((number, rest)) = varint::take(input)
+        && let Some(value) = bytes::from_varint(number)
     {
         return Ok((value, rest));
     }
@@ -78,53 +113,8 @@ fn encode_bytes(bytes: &[u8], out: &mut Vec<u8>) {
 }
 
 fn encode_length(len: usize, out: &mut Vec<u8>) {
-    put_varint(len as u64, out);
+    varint::put(len as u64, out);
 }
-
-/// Seven bits to a byte, the lowest first; the last byte is below 128.
-#[inline]
-fn put_varint(varint: u64, out: &mut Vec<u8>) {
-    // Put together in a register and written at once: a copy of what was just stored byte by byte is slow.
-    let (mut rest, mut word, mut len) = (varint, 0, 0);
-    while rest >= 0x80 && len < 7 {
-        word |= (rest & 0x7f | 0x80) << (8 * len);
-        rest >>= 7;
-        len += 1;
-    }
-    word |= (rest & 0x7f) << (8 * len);
-    if rest >= 0x80 {
-        return put_long_varint(varint, out);
-    }
-    let before = out.len();
-    out.extend_from_slice(&word.to_le_bytes());
-    out.truncate(before + len + 1);
-}
-
-#[cold]
-fn put_long_varint(varint: u64, out: &mut Vec<u8>) {
-    let mut rest = varint;
-    while rest >= 0x80 {
-        out.push(rest as u8 | 0x80);
-        rest >>= 7;
-    }
-    out.push(rest as u8);
-}
-
-/// A varint from the front of `input` and what is behind it; none that needs more than 63 bits.
-#[inline]
-fn take_varint(input: &[u8]) -> Option<(u64, &[u8])> {
-    let mut varint = 0;
-    for (at, &byte) in input.iter().enumerate().take(VARINT_BYTES_MAX - 1) {
-        varint |= u64::from(byte & 0x7f) << (7 * at);
-        if byte < 0x80 {
-            return Some((varint, &input[at + 1..]));
-        }
-    }
-    None
-}
-
-/// As long as 64 bits get.
-const VARINT_BYTES_MAX: usize = 10;
 
 /// Reads a value that fills `bytes` to the last byte.
 #[inline]
@@ -142,7 +132,7 @@ pub fn encode_result<'a, T: Serialize>(value: &'a T, out: &mut Outgoing<'_, 'a>)
             out.run(bytes);
             Ok(())
         }
-        None => encode(value, out.bytes()),
+        None => encode_into(value, out),
     }
 }
 
@@ -198,9 +188,9 @@ impl Flavor for Appender<'_> {
 
     #[inline]
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        if bytes.len() <= VARINT_BYTES_MAX {
+        if bytes.len() <= varint::BYTES_MAX {
             // A number: it is written sooner than a copy of unknown length has begun.
-            self.0.reserve(VARINT_BYTES_MAX);
+            self.0.reserve(varint::BYTES_MAX);
             for &byte in bytes {
                 self.0.push(byte);
             }
@@ -243,7 +233,7 @@ mod tests {
     fn a_result_of_bytes_is_itself() {
         let written = |value: &Vec<u8>| {
             let mut bytes = Vec::new();
-            encode_result(value, &mut Outgoing::new(&mut bytes)).unwrap();
+            encode_result(value, &mut Outgoing::new(&mut bytes, &mut Vec::new())).unwrap();
             bytes
         };
         for bytes in [vec![], vec![200], vec![1, 2, 3]] {
@@ -254,7 +244,7 @@ mod tests {
             assert_eq!(back.as_ptr(), place, "moved");
         }
         let mut bytes = Vec::new();
-        encode_result(&(9_u8, vec![1_u8, 2]), &mut Outgoing::new(&mut bytes)).unwrap();
+        encode_result(&(9_u8, vec![1_u8, 2]), &mut Outgoing::new(&mut bytes, &mut Vec::new())).unwrap();
         assert_eq!(decode_result::<(u8, Vec<u8>)>(&bytes).unwrap(), (9, vec![1, 2]));
         assert_eq!(decode_result_vec::<(u8, Vec<u8>)>(bytes).unwrap(), (9, vec![1, 2]));
     }

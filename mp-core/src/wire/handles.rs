@@ -37,22 +37,16 @@ thread_local! {
     static INCOMING: RefCell<Option<Vec<Option<Handle>>>> = const { RefCell::new(None) };
 }
 
-/// Runs `encode`; returns the handles that were given meanwhile.
-#[inline]
-pub fn collecting<T>(encode: impl FnOnce() -> T) -> (T, Vec<Handle>) {
-    let mut given = Vec::new();
-    (collecting_into(&mut given, encode), given)
-}
-
-/// The same; the handles are appended to `given`.
+/// Runs `encode`; the handles that are given meanwhile are appended to `given`, behind those of what was encoded before.
 #[inline]
 pub fn collecting_into<T>(given: &mut Vec<Handle>, encode: impl FnOnce() -> T) -> T {
-    let _restore = Restore(GIVEN.replace(1));
+    let before = given.len();
+    let _restore = Restore { outer: GIVEN.replace(before + 1), before };
     let result = encode();
     // Most values have none, and those pay for two looks at a number only.
-    let count = GIVEN.get() - 1;
+    let count = GIVEN.get() - 1 - before;
     if count > 0 {
-        GIVEN.set(1);
+        GIVEN.set(before + 1);
         OUTGOING.with_borrow_mut(|outgoing| given.extend(outgoing.drain(outgoing.len() - count..)));
     }
     result
@@ -122,12 +116,15 @@ pub fn take(place: u32) -> Result<Handle, NotHere> {
 }
 
 /// What was being collected before goes on when this is dropped; by a panic, handles may be left over.
-struct Restore(usize);
+struct Restore {
+    outer: usize,
+    before: usize,
+}
 
 impl Drop for Restore {
     #[inline]
     fn drop(&mut self) {
-        let left = GIVEN.replace(self.0) - 1;
+        let left = GIVEN.replace(self.outer) - 1 - self.before;
         if left > 0 {
             OUTGOING.with_borrow_mut(|outgoing| outgoing.truncate(outgoing.len() - left));
         }
@@ -138,6 +135,22 @@ impl Drop for Restore {
 mod tests {
     use super::*;
     use crate::sys::pipe::pipe;
+
+    fn collecting<T>(encode: impl FnOnce() -> T) -> (T, Vec<Handle>) {
+        let mut given = Vec::new();
+        (collecting_into(&mut given, encode), given)
+    }
+
+    #[test]
+    fn values_one_after_the_other_share_a_list() {
+        let (read, write) = pipe().unwrap();
+        let mut given = Vec::new();
+        let first = collecting_into(&mut given, || give(sys::borrow(&read)).unwrap());
+        let second = collecting_into(&mut given, || {
+            (give(sys::borrow(&write)).unwrap(), give(sys::borrow(&read)).unwrap())
+        });
+        assert_eq!((first, second, given.len()), (0, (1, 2), 3));
+    }
 
     #[test]
     fn handles_travel_beside_the_bytes() {

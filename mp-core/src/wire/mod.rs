@@ -4,3 +4,4 @@ mod bytes;
 pub mod codec;
 pub mod handles;
 pub mod outgoing;
+pub mod varint;

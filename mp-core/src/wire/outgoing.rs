@@ -2,6 +2,7 @@
 //! them: a copy in between costs more than all the rest, for the pages it touches first.
 
 use crate::limits;
+use crate::sys::Handle;
 
 /// Runs of bytes and the places where they belong among the bytes that were written.
 pub type Apart<'a> = Vec<(usize, &'a [u8])>;
@@ -10,27 +11,35 @@ pub type Apart<'a> = Vec<(usize, &'a [u8])>;
 #[derive(Debug)]
 pub struct Outgoing<'o, 'a> {
     bytes: &'o mut Vec<u8>,
+    handles: &'o mut Vec<Handle>,
     start: usize,
     apart: Apart<'a>,
     apart_from: usize,
 }
 
 impl<'o, 'a> Outgoing<'o, 'a> {
-    /// Appends to `bytes` all but long runs.
+    /// Appends to `bytes` all but long runs, and to `handles` what goes beside the bytes.
     #[inline]
-    pub fn new(bytes: &'o mut Vec<u8>) -> Self {
-        Self { start: bytes.len(), bytes, apart: Vec::new(), apart_from: limits::INLINE_BYTES_MAX }
+    pub fn new(bytes: &'o mut Vec<u8>, handles: &'o mut Vec<Handle>) -> Self {
+        let apart_from = limits::INLINE_BYTES_MAX;
+        Self { start: bytes.len(), bytes, handles, apart: Vec::new(), apart_from }
     }
 
-    /// Appends everything to `bytes`.
-    pub fn whole(bytes: &'o mut Vec<u8>) -> Self {
-        Self { apart_from: usize::MAX, ..Self::new(bytes) }
+    /// Appends everything to `bytes`, and to `handles` what goes beside them.
+    pub fn whole(bytes: &'o mut Vec<u8>, handles: &'o mut Vec<Handle>) -> Self {
+        Self { apart_from: usize::MAX, ..Self::new(bytes, handles) }
     }
 
     /// Where what cannot be a run is appended.
     #[inline]
     pub fn bytes(&mut self) -> &mut Vec<u8> {
         self.bytes
+    }
+
+    /// The same, and where handles are appended.
+    #[inline]
+    pub fn parts(&mut self) -> (&mut Vec<u8>, &mut Vec<Handle>) {
+        (self.bytes, self.handles)
     }
 
     /// Appends a run.
@@ -75,7 +84,8 @@ mod tests {
     fn long_runs_stay_apart_and_come_in_their_place() {
         let long = vec![7; limits::INLINE_BYTES_MAX];
         let mut bytes = b"before".to_vec();
-        let mut out = Outgoing::new(&mut bytes);
+        let mut handles = Vec::new();
+        let mut out = Outgoing::new(&mut bytes, &mut handles);
         out.run(b"a");
         out.run(&long);
         out.run(&long);
@@ -86,7 +96,7 @@ mod tests {
         assert_eq!(all, [b"a", long.as_slice(), &long, b"b"].concat());
 
         let mut bytes = Vec::new();
-        let mut out = Outgoing::whole(&mut bytes);
+        let mut out = Outgoing::whole(&mut bytes, &mut handles);
         out.run(&long);
         assert!(out.into_apart().is_empty());
         assert_eq!(bytes, long);

@@ -43,11 +43,17 @@ use std::time::{Duration, Instant};
 /// How long a test may take before it counts as hanging. It is not a measure of speed: a machine under load may be slow.
 const WATCHDOG: Duration = Duration::from_secs(120);
 
-/// The same for the long forms of the random tests, which `MP_ROUNDS` makes: they take as much longer, up to two hours. Under Wine
-/// everything does.
+/// The same for the long forms of the random tests, which `MP_ROUNDS` makes: they take as much longer, up to two hours. So they do
+/// where everything is slow.
 fn watchdog() -> Duration {
     let rounds = std::env::var("MP_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1_u32);
-    WATCHDOG * rounds.clamp(if is_wine() { 3 } else { 1 }, 60)
+    WATCHDOG * rounds.clamp(if is_slow() { 3 } else { 1 }, 60)
+}
+
+/// Whether a process takes long to start here, under Wine or an emulator: long tests take smaller numbers.
+#[must_use]
+pub fn is_slow() -> bool {
+    is_wine() || is_emulated()
 }
 
 /// How long what a test leaves behind may take to go away by itself.

@@ -35,9 +35,9 @@ mod verbs;
 
 mp::test_main!();
 
-/// As many of these as the suite has, or fewer under Wine.
-fn under_wine(usual: u64, wine: u64) -> u64 {
-    if mp_tests::is_wine() { wine } else { usual }
+/// As many of these as the suite has, or as many as fit in where a process takes long to start.
+fn where_slow(usual: u64, slow: u64) -> u64 {
+    if mp_tests::is_slow() { slow } else { usual }
 }
 
 /// How many rounds a random test makes: `MP_ROUNDS` times as many as in the suite.

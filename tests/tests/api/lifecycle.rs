@@ -2,7 +2,7 @@
 
 use crate::gate::{Gate, knock, wait_at};
 use mp::{ErrorKind, Pool};
-use mp_tests::{lives, living_children, scenario, until};
+use mp_tests::{is_emulated, lives, living_children, scenario, until};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -318,8 +318,10 @@ fn a_pool_dropped_by_its_own_task_leaves_nothing_behind() {
 
 #[test]
 fn pools_come_and_go() {
+    // A start is slow there.
+    let rounds = if is_emulated() { 20 } else { 50 };
     scenario(|| {
-        for round in 0..50 {
+        for round in 0..rounds {
             let pool = Pool::new(2).unwrap();
             if round % 3 == 0 {
                 continue;

@@ -70,7 +70,7 @@ fn an_initializer_that_always_dies_ends_the_pool_and_names_the_last_death() {
     scenario(|| {
         for kind in Kind::deadly().filter(|kind| *kind != Kind::Panic) {
             let few = [Verb::Apply, Verb::Await, Verb::Map, Verb::TryMap, Verb::Imap];
-            for verb in few.into_iter().filter(|verb| !mp_tests::is_wine() || verbs().contains(verb)) {
+            for verb in few.into_iter().filter(|verb| !mp_tests::is_slow() || verbs().contains(verb)) {
                 let scratch = Scratch::new();
                 let pool =
                     builder(WORKERS).initializer(strike_always, (kind, scratch.file("log"))).build().unwrap();

@@ -1,7 +1,7 @@
 //! Workers that turn on their parent: bytes that no worker of ours would send, and connections that are cut.
 
 use crate::table::{builder, whole};
-use crate::{rounds, under_wine};
+use crate::{rounds, where_slow};
 use mp::{Pool, Restart};
 use mp_tests::{MESSAGE_HEAD, Random, Signal, close_everything, died_of, lives, say_to_all, scenario, send};
 use std::time::Duration;
@@ -86,7 +86,7 @@ fn a_worker_that_sends_what_no_worker_sends_is_killed_and_costs_its_own_call_onl
 fn random_bytes_on_the_control_socket_neither_hang_nor_crash_the_parent() {
     scenario(|| {
         let mut random = Random::new();
-        for _ in 0..rounds(under_wine(60, 12)) {
+        for _ in 0..rounds(where_slow(60, 12)) {
             let pool = patient();
             whole(&pool, 2);
             let workers = pool.workers();
@@ -123,6 +123,9 @@ fn close_all(returns: bool) -> u64 {
 
 #[test]
 fn a_worker_that_closes_all_its_descriptors_costs_its_call() {
+    if cfg!(all(target_os = "linux", mp_portable_unix)) {
+        return; // Linux keeps a socket open while a thread sleeps on it in poll(2), as the one that watches does there
+    }
     scenario(|| {
         let pool = patient();
         whole(&pool, 2);

@@ -3,7 +3,7 @@
 use crate::edges::orders;
 use crate::kinds::{End, Kind, Order, Place, one};
 use crate::table::builder;
-use crate::{rounds, under_wine};
+use crate::{rounds, where_slow};
 use mp_tests::{Footprint, resident, scenario};
 use std::time::Instant;
 
@@ -23,7 +23,7 @@ fn one_pool(number: u64) {
 fn pools_made_and_dropped_leave_descriptors_threads_and_memory_as_they_were() {
     for slice in 0..rounds(1) {
         scenario(|| {
-            let count = under_wine(240, 60);
+            let count = where_slow(240, 60);
             (0..count / 4).for_each(one_pool);
             let (before, footprint) = (resident(), Footprint::now());
             (0..count).for_each(one_pool);

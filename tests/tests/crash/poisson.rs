@@ -1,7 +1,7 @@
 //! Random workers die at random moments; every item is accounted for exactly once.
 
 use crate::table::{builder, whole};
-use crate::{rounds, under_wine};
+use crate::{rounds, where_slow};
 use mp::{Error, Pool, Restart};
 use mp_tests::{Random, Signal, scenario, send};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,7 +31,7 @@ fn chewed(number: u64) -> Vec<u8> {
 fn kill_workers(pool: &Pool, random: &mut Random, stop: &AtomicBool) -> u64 {
     let mut kills = 0;
     // A new worker must come to work before the next one dies.
-    let pause = under_wine(8000, 200_000);
+    let pause = where_slow(8000, 200_000);
     while !stop.load(Ordering::Relaxed) {
         // Not to wait for anything: it sets the rate of the deaths.
         thread::sleep(Duration::from_micros(random.below(pause)));
@@ -100,7 +100,7 @@ fn every_item_of_a_try_map_is_accounted_for_once_while_workers_are_killed() {
     under_fire(|pool| {
         let mut lost = 0;
         for _ in 0..rounds(1) {
-            let count = under_wine(5000, 1000);
+            let count = where_slow(5000, 1000);
             let outcomes = pool.try_map(chew, 0..count);
             assert_eq!(outcomes.len() as u64, count);
             for (number, outcome) in (0..).zip(outcomes) {
@@ -118,7 +118,7 @@ fn every_handle_is_accounted_for_once_while_workers_are_killed() {
         let mut lost = 0;
         for _ in 0..rounds(1) {
             let handles: Vec<_> =
-                (0..under_wine(2500, 1000)).map(|number| pool.apply_async(chew, (number,))).collect();
+                (0..where_slow(2500, 1000)).map(|number| pool.apply_async(chew, (number,))).collect();
             lost += (0..).zip(&handles).map(|(number, handle)| account(number, handle.wait())).sum::<u64>();
         }
         lost
@@ -130,7 +130,7 @@ fn every_item_of_an_imap_is_accounted_for_once_while_workers_are_killed() {
     under_fire(|pool| {
         let mut lost = 0;
         for _ in 0..rounds(1) {
-            let count = under_wine(2500, 1000);
+            let count = where_slow(2500, 1000);
             let mut seen = vec![false; count as usize];
             for (index, outcome) in pool.imap_unordered(chew, 0..count) {
                 assert!(!std::mem::replace(&mut seen[index], true), "item {index} came twice");

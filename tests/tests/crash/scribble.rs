@@ -2,7 +2,7 @@
 
 use crate::hostile::{double, patient, serves};
 use crate::table::{builder, whole};
-use crate::{rounds, under_wine};
+use crate::{rounds, where_slow};
 use mp::{Error, ErrorKind, Restart};
 use mp_tests::{Random, Signal, lives, scenario, send, shared_memory};
 use serde::{Deserialize, Serialize};
@@ -49,7 +49,7 @@ fn scribble(what: Scribble) -> u64 {
 fn a_worker_that_scribbles_over_its_shared_memory_and_dies_costs_its_own_call_only() {
     scenario(|| {
         let mut random = Random::new();
-        for _ in 0..rounds(under_wine(60, 12)) {
+        for _ in 0..rounds(where_slow(60, 12)) {
             // Whoever wipes out the note that it runs, each time that it runs, has to come to an end on a slow machine, too.
             let enough = Restart { at_most: 8, per: Duration::from_secs(3600) };
             let pool = builder(2).restart(enough).build().unwrap();
@@ -74,7 +74,7 @@ fn a_worker_that_scribbles_over_its_shared_memory_and_dies_costs_its_own_call_on
 fn a_worker_that_scribbles_over_its_shared_memory_and_goes_on_can_be_killed() {
     scenario(|| {
         let mut random = Random::new();
-        for _ in 0..rounds(under_wine(60, 12)) {
+        for _ in 0..rounds(where_slow(60, 12)) {
             let pool = patient();
             whole(&pool, 2);
             let what = attack(&mut random, false);

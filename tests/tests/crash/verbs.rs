@@ -37,7 +37,7 @@ pub const VERBS: [Verb; 10] = [
 
 /// The verbs that a test makes a pool for each of; under Wine, where a pool takes long to start, those that differ most.
 pub fn verbs() -> &'static [Verb] {
-    if mp_tests::is_wine() { &[Verb::Apply, Verb::TryMap, Verb::ImapUnordered] } else { &VERBS }
+    if mp_tests::is_slow() { &[Verb::Apply, Verb::TryMap, Verb::ImapUnordered] } else { &VERBS }
 }
 
 /// What came of some orders.

@@ -88,7 +88,10 @@ fn nothing_is_left_of_a_family_that_is_killed_all_at_once() {
 /// Those of a family that are the program and its workers: not what tasks have started.
 #[cfg(all(target_os = "linux", not(mp_portable_unix)))]
 fn members_of_ours(name: &str) -> Vec<u32> {
-    let program = fs::canonicalize(env!("CARGO_BIN_EXE_family_tree")).unwrap();
+    // Of an emulated program others see the emulator, and so do we here.
+    let program =
+        if mp_tests::is_emulated() { "/proc/thread-self/exe" } else { env!("CARGO_BIN_EXE_family_tree") };
+    let program = fs::canonicalize(program).unwrap();
     let is_ours = |pid: &u32| fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|path| path == program);
     family(name).into_iter().filter(is_ours).collect()
 }

@@ -22,6 +22,9 @@ fn another_executable_is_this_program_or_an_error_that_says_what_to_do() {
         let cases = if crate::has_copies() { &["spawned", "forked"][..] } else { &["spawned"] };
         for case in cases {
             assert_eq!(run(case, other_name.to_str().unwrap()), "42\n");
+            if mp_tests::is_emulated() {
+                continue; // qemu-user makes a fork of a vfork: the child's refusal comes too late for the parent
+            }
             let missing = run(case, "/nowhere/at/all");
             // No such file; Windows says that there is no such path.
             let number = if cfg!(windows) { "os error 3" } else { "os error 2" };

@@ -3,7 +3,7 @@
 use crate::scratch::Scratch;
 use crate::{How, all, clean};
 use mp::{ErrorKind, Output};
-use mp_tests::{living_children, scenario};
+use mp_tests::{is_emulated, living_children, scenario};
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 use std::path::PathBuf;
@@ -103,6 +103,9 @@ fn a_task_sees_the_same_whatever_started_its_process() {
 
 #[test]
 fn a_directory_that_cannot_be_entered_is_an_error_of_the_start() {
+    if is_emulated() {
+        return; // qemu-user makes a fork of a vfork: the child's refusal comes too late for the parent
+    }
     scenario(|| {
         for &how in all() {
             let context = how.context();

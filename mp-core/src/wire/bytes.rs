@@ -5,21 +5,25 @@ use std::any::TypeId;
 use std::marker::PhantomData;
 use std::mem::transmute;
 
-/// The bytes of `value` if it is a `Vec<u8>`, a byte slice, or a reference to one of them. Other lifetimes in the type do
-/// not matter.
+/// The bytes of `value` if it is a `Vec<u8>`, a `Box<[u8]>`, a byte slice, or a reference to one of them. Other lifetimes in the
+/// type do not matter.
 #[inline]
 pub fn of<T>(value: &T) -> Option<&[u8]> {
     let id = type_of::<T>();
     let value = std::ptr::from_ref(value);
-    // SAFETY: duty, for all four: the cast is to the type that it is, but for lifetimes: the comparison. Duty: alive: the
+    // SAFETY: duty, for all: the cast is to the type that it is, but for lifetimes: the comparison. Duty: alive: the
     // result borrows from `value`, whose own borrows outlive it.
     unsafe {
         if id == TypeId::of::<Vec<u8>>() {
             Some((*value.cast::<Vec<u8>>()).as_slice())
+        } else if id == TypeId::of::<Box<[u8]>>() {
+            Some(&**value.cast::<Box<[u8]>>())
         } else if id == TypeId::of::<&'static [u8]>() {
             Some(*value.cast::<&[u8]>())
         } else if id == TypeId::of::<&'static Vec<u8>>() {
             Some((*value.cast::<&Vec<u8>>()).as_slice())
+        } else if id == TypeId::of::<&'static Box<[u8]>>() {
+            Some(&***value.cast::<&Box<[u8]>>())
         } else if id == TypeId::of::<&'static &'static [u8]>() {
             Some(**value.cast::<&&[u8]>())
         } else {
@@ -28,20 +32,31 @@ pub fn of<T>(value: &T) -> Option<&[u8]> {
     }
 }
 
-/// Whether `T` is `Vec<u8>`.
+/// Whether `T` is `Vec<u8>` or `Box<[u8]>`.
 #[inline]
-pub fn is_vec<T>() -> bool {
-    type_of::<T>() == TypeId::of::<Vec<u8>>()
+pub fn is_owned<T>() -> bool {
+    let id = type_of::<T>();
+    id == TypeId::of::<Vec<u8>>() || id == TypeId::of::<Box<[u8]>>()
 }
 
-/// `vec` as a `T` if `T` is `Vec<u8>`, else `vec`.
+/// `vec` as a `T` if `T` is `Vec<u8>` or `Box<[u8]>`, else `vec`.
 pub fn into<T>(vec: Vec<u8>) -> Result<T, Vec<u8>> {
-    if !is_vec::<T>() {
-        return Err(vec);
+    let id = type_of::<T>();
+    if id == TypeId::of::<Vec<u8>>() {
+        Ok(moved(vec))
+    } else if id == TypeId::of::<Box<[u8]>>() {
+        Ok(moved(vec.into_boxed_slice()))
+    } else {
+        Err(vec)
     }
-    let vec = std::mem::ManuallyDrop::new(vec);
+}
+
+/// `value`, whose type is `T`.
+fn moved<V: 'static, T>(value: V) -> T {
+    assert!(type_of::<T>() == TypeId::of::<V>(), "another type");
+    let value = std::mem::ManuallyDrop::new(value);
     // SAFETY: duty: the copy is of the type that it is: the comparison. Duty: one owner: the original is never dropped.
-    Ok(unsafe { std::mem::transmute_copy::<Vec<u8>, T>(&vec) })
+    unsafe { std::mem::transmute_copy::<V, T>(&value) }
 }
 
 /// `value` as postcard's varint has it, if it is an integer that postcard writes as one.
@@ -137,6 +152,8 @@ mod tests {
         assert_eq!(of(&slice), Some(slice));
         assert_eq!(of(&&vec), Some(slice));
         assert_eq!(of(&&slice), Some(slice));
+        let boxed: Box<[u8]> = slice.into();
+        assert_eq!((of(&boxed), of(&&boxed)), (Some(slice), Some(slice)));
     }
 
     #[test]
@@ -165,5 +182,6 @@ mod tests {
         assert_eq!(of(&[1_u8, 2]), None);
         assert_eq!(into::<String>(b"x".to_vec()), Err(b"x".to_vec()));
         assert_eq!(into::<Vec<u8>>(b"xy".to_vec()), Ok(b"xy".to_vec()));
+        assert_eq!(into::<Box<[u8]>>(b"xy".to_vec()), Ok(b"xy"[..].into()));
     }
 }

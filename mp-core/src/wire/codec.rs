@@ -83,7 +83,7 @@ pub fn encode_out<'a, T: Serialize>(value: &'a T, out: &mut Outgoing<'_, 'a>) ->
 /// Reads a value from the front of `bytes` and says what is left.
 #[inline]
 pub fn decode_front<'de, T: Deserialize<'de>>(input: &'de [u8]) -> Result<(T, &'de [u8]), CodecError> {
-    if bytes::is_vec::<T>()
+    if bytes::is_owned::<T>()
         && let Ok((content, rest)) = postcard::take_from_bytes::<&[u8]>(input)
         && let Ok(value) = bytes::into(copied(content))
     {
@@ -124,10 +124,10 @@ pub fn decode<'de, T: Deserialize<'de>>(input: &'de [u8]) -> Result<T, CodecErro
     Ok(value)
 }
 
-/// Writes a result. It ends where its bytes end, so that a `Vec<u8>` is itself and needs no length.
+/// Writes a result. It ends where its bytes end, so that a `Vec<u8>` or a `Box<[u8]>` is itself and needs no length.
 #[inline]
 pub fn encode_result<'a, T: Serialize>(value: &'a T, out: &mut Outgoing<'_, 'a>) -> Result<(), CodecError> {
-    match bytes::of(value).filter(|_| bytes::is_vec::<T>()) {
+    match bytes::of(value).filter(|_| bytes::is_owned::<T>()) {
         Some(bytes) => {
             out.run(bytes);
             Ok(())
@@ -139,7 +139,7 @@ pub fn encode_result<'a, T: Serialize>(value: &'a T, out: &mut Outgoing<'_, 'a>)
 /// Reads what [`encode_result`] wrote.
 #[inline]
 pub fn decode_result<T: DeserializeOwned>(input: &[u8]) -> Result<T, CodecError> {
-    if bytes::is_vec::<T>() { decode_result_vec(copied(input)) } else { decode(input) }
+    if bytes::is_owned::<T>() { decode_result_vec(copied(input)) } else { decode(input) }
 }
 
 /// As [`decode_result`]; the vector becomes the value if it can.
@@ -218,6 +218,11 @@ mod tests {
             assert_eq!(at_once, postcard::to_allocvec(&bytes).unwrap(), "{len} bytes");
             assert_eq!(decode::<Vec<u8>>(&at_once).unwrap(), bytes);
             assert_eq!(decode::<&[u8]>(&at_once).unwrap(), bytes);
+            let boxed = bytes.into_boxed_slice();
+            let mut in_a_box = Vec::new();
+            encode(&boxed, &mut in_a_box).unwrap();
+            assert_eq!(in_a_box, at_once);
+            assert_eq!(decode::<Box<[u8]>>(&in_a_box).unwrap(), boxed);
         }
     }
 
@@ -231,14 +236,18 @@ mod tests {
 
     #[test]
     fn a_result_of_bytes_is_itself() {
-        let written = |value: &Vec<u8>| {
+        fn written<T: Serialize>(value: &T) -> Vec<u8> {
             let mut bytes = Vec::new();
             encode_result(value, &mut Outgoing::new(&mut bytes, &mut Vec::new())).unwrap();
             bytes
-        };
+        }
         for bytes in [vec![], vec![200], vec![1, 2, 3]] {
             assert_eq!(written(&bytes), bytes);
             assert_eq!(decode_result::<Vec<u8>>(&bytes).unwrap(), bytes);
+            let boxed: Box<[u8]> = bytes.clone().into();
+            assert_eq!(written(&boxed), bytes);
+            assert_eq!(decode_result::<Box<[u8]>>(&bytes).unwrap(), boxed);
+            assert_eq!(decode_result_vec::<Box<[u8]>>(bytes.clone()).unwrap(), boxed);
             let place = bytes.as_ptr();
             let back: Vec<u8> = decode_result_vec(bytes).unwrap();
             assert_eq!(back.as_ptr(), place, "moved");

@@ -59,7 +59,7 @@ fn add(function: &TaskFn, options: Options, errors: &mut Errors) -> TokenStream 
             place: signature.ident.span(),
             function: &callee,
             instance: instance.place(),
-            invoke: quote_spanned!(Span::mixed_site()=> __mp_invoke),
+            invoke: quote_spanned!(Span::mixed_site()=> #runtime::glue(&__mp_invoke)),
             items: expand::invoke(&runtime, &callee, &parameters, &result),
         };
         instance.define(signature, registration.items())

@@ -159,7 +159,7 @@ fn add(block: &ItemImpl, marked: Marked, runtime: &Runtime, errors: &mut Errors)
             place: signature.ident.span(),
             function: &callee,
             instance: instance.place(),
-            invoke: quote_spanned!(Span::mixed_site()=> __mp_invoke),
+            invoke: quote_spanned!(Span::mixed_site()=> #runtime::glue(&__mp_invoke)),
             items: expand::invoke(&runtime, &callee, &parameters, &result),
         };
         added.extend(expand::nameless(&shared, &instance.define(signature, registration.items())));

@@ -249,19 +249,22 @@ impl Core {
         }
     }
 
+    /// Hears what a worker has said so far. What it says meanwhile is left for the next time: a worker that is as fast as we are
+    /// would have us take its results one by one.
     fn collect_from(&mut self, worker: WorkerId) {
         let mut heard = false;
         loop {
-            if self.hear_run(worker) {
-                heard = true;
-                continue;
+            if !self.hear_run(worker) {
+                let mut buffer = std::mem::take(&mut self.buffer);
+                let said = self.station(worker).and_then(|station| station.next(&mut buffer));
+                self.buffer = buffer;
+                let Some(said) = said else { break };
+                self.heard(worker, said);
             }
-            let mut buffer = std::mem::take(&mut self.buffer);
-            let said = self.station(worker).and_then(|station| station.next(&mut buffer));
-            self.buffer = buffer;
-            let Some(said) = said else { break };
             heard = true;
-            self.heard(worker, said);
+            if !self.station(worker).is_some_and(|station| station.is_behind()) {
+                break;
+            }
         }
         if heard && let Some(Station::Process(station)) = self.station(worker) {
             station.launched.lane.made_room();

@@ -2,7 +2,8 @@
 
 use super::in_order::InOrder;
 use super::results::Results;
-use super::ticket::{Ticket, decode, decode_vec, when_finished};
+use super::results::{decode, decode_vec};
+use super::ticket::{Ticket, when_finished};
 use crate::channel::waiting::{Arm, Armed};
 use crate::error::{Error, ErrorKind};
 use serde::de::DeserializeOwned;

@@ -2,9 +2,10 @@
 
 use super::map::{Input, Numbers, offer};
 use super::results::Results;
+use super::results::decode;
 use super::scheduler::OnFailure;
 use super::shared::Shared;
-use super::ticket::{Encoded, Kind, Portions, Ticket, decode};
+use super::ticket::{Encoded, Kind, Portions, Ticket};
 use crate::clock::Time;
 use crate::error::{Error, ErrorKind};
 use crate::limits;
@@ -237,17 +238,21 @@ impl<'p, I: Iterator, R: DeserializeOwned> Stream<'p, I, R> {
     /// Pulls and offers items while there is room between `oldest` and the last.
     fn refill(&mut self, ticket: &Ticket, oldest: u64, task: &'static Entry) {
         let mut portions = Portions::new(self.shared);
+        // How many bytes have been offered.
         let mut bytes = 0;
-        while self.open && self.input.pulled() < oldest + self.window && bytes < limits::BACKLOG_BYTES {
+        while self.open
+            && self.input.pulled() < oldest + self.window
+            && bytes + portions.bytes() < limits::BACKLOG_BYTES
+        {
             match self.input.pull(&mut portions, task) {
                 Some(Ok(Encoded::Gathered)) => {
-                    bytes += portions.last_len();
                     if portions.len() >= OFFER_ITEMS {
+                        bytes += portions.bytes();
                         offer(ticket, portions.take());
                     }
                 }
                 Some(Ok(Encoded::Apart(long))) => {
-                    bytes += long.bytes();
+                    bytes += portions.bytes() + long.bytes();
                     offer(ticket, portions.take());
                     ticket.offer(*long);
                 }

@@ -7,6 +7,7 @@ use super::results::Results;
 use crate::error::Error;
 use crate::ids::JobId;
 use crate::limits;
+use crate::protocol::frame::{bytes_of_length, put_length, split_length};
 use crate::shm::slab::Slab;
 use crate::sys::Handle;
 use crate::task::entry::Entry;
@@ -203,10 +204,10 @@ impl Job {
             Payload::Slab { slab, len } => ItemBytes::Spilled(slab, *len),
             Payload::Single(bytes) => ItemBytes::Inline(bytes),
             Payload::Packed(bytes) => {
-                let start = portion.start_of(item - portion.first);
-                ItemBytes::Inline(
-                    bytes.get(start + LENGTH_BYTES..portion.start_of(item - portion.first + 1))?,
-                )
+                let index = item - portion.first;
+                let (_, bytes) =
+                    split_length(bytes.get(portion.start_of(index)..portion.start_of(index + 1))?)?;
+                ItemBytes::Inline(bytes)
             }
         };
         Some(Item { bytes, handles: &portion.handles })
@@ -316,9 +317,6 @@ impl Job {
     }
 }
 
-/// Bytes of the length in front of each packed item.
-const LENGTH_BYTES: usize = size_of::<u32>();
-
 impl Portion {
     /// No items yet.
     pub fn new() -> Self {
@@ -351,17 +349,17 @@ impl Portion {
         self
     }
 
-    /// Adds an item by letting `write` append its bytes, and its descriptors to `handles`; bytes that it left where they are are
-    /// returned.
+    /// Adds an item by letting `write` append its bytes, and its descriptors to `handles`. Says how many bytes that are, and returns
+    /// those that it left where they are.
     #[inline]
     pub fn push<'i>(
         &mut self,
         handles: &mut Vec<Handle>,
         write: impl FnOnce(&mut Outgoing<'_, 'i>) -> Result<(), Error>,
-    ) -> Result<Option<Apart<'i>>, Error> {
-        let Payload::Packed(bytes) = &mut self.payload else { return Ok(None) };
+    ) -> Result<(usize, Option<Apart<'i>>), Error> {
+        let Payload::Packed(bytes) = &mut self.payload else { return Ok((0, None)) };
         let before = bytes.len();
-        bytes.extend_from_slice(&[0; LENGTH_BYTES]);
+        bytes.push(0);
         let mut outgoing = Outgoing::new(bytes, handles);
         let written = write(&mut outgoing);
         // Moving an empty list costs more than all the rest.
@@ -370,12 +368,11 @@ impl Portion {
             bytes.truncate(before);
             return Err(error);
         }
+        let len = put_length(before, bytes);
         // What is longer than that is taken out again.
-        let len = (bytes.len() - before - LENGTH_BYTES) as u32;
-        bytes[before..before + LENGTH_BYTES].copy_from_slice(&len.to_le_bytes());
         self.ends.push(bytes.len() as u32);
         self.items += 1;
-        Ok(apart)
+        Ok((len, apart))
     }
 
     /// Takes the last item back out, as bytes of its own.
@@ -384,7 +381,7 @@ impl Portion {
         self.ends.pop()?;
         self.items -= 1;
         let start = self.ends.last().map_or(0, |&end| end as usize);
-        let item = bytes.split_off(start + LENGTH_BYTES);
+        let item = bytes.split_off(start + bytes_of_length(*bytes.get(start)?));
         bytes.truncate(start);
         Some(item)
     }
@@ -402,13 +399,6 @@ impl Portion {
     #[inline]
     pub fn len(&self) -> usize {
         self.items as usize
-    }
-
-    /// How many bytes the last item of several has.
-    #[inline]
-    pub fn last_len(&self) -> usize {
-        let [.., before, _] = self.ends[..] else { return self.bytes().saturating_sub(LENGTH_BYTES) };
-        self.bytes() - before as usize - LENGTH_BYTES
     }
 
     /// How many bytes the items have.

@@ -3,10 +3,10 @@
 use super::handle::MapHandle;
 use super::jobs::Portion;
 use super::outcomes::{All, Each, Outcomes};
-use super::results::{Batch, Results};
+use super::results::{Batch, Results, decode};
 use super::scheduler::OnFailure;
 use super::shared::Shared;
-use super::ticket::{Encoded, Portions, TaskRef, Ticket, decode, decode_plain};
+use super::ticket::{Encoded, Portions, TaskRef, Ticket};
 use super::verbs::bulk;
 use crate::check::never;
 use crate::clock::Time;
@@ -241,9 +241,9 @@ impl Run<'_> {
         let task = self.task.1.name;
         results.drain_batches(|batch| match batch {
             Batch::Run { first, payloads } => {
-                for (item, bytes) in (first..).zip(payloads) {
+                for (item, value) in (first..).zip(payloads.decoded()) {
                     let number = numbers.of(item);
-                    match decode_plain(bytes) {
+                    match value {
                         Ok(value) => outcomes.value(number, value),
                         Err(error) => {
                             failed(item, outcomes.failure(number, error.for_task(task).on_item(number)));

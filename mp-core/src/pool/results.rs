@@ -2,9 +2,13 @@
 
 use crate::check::never;
 use crate::error::Error;
-use crate::shm::ring::{payload_of_word, split_frame};
+use crate::shm::ring::{split_frame, split_word};
 use crate::sys::Handle;
+use crate::wire::codec;
+use crate::wire::handles::providing;
+use serde::de::DeserializeOwned;
 use std::collections::HashMap;
+use std::marker::PhantomData;
 use std::ops::Range;
 
 /// Results in the order of their arrival.
@@ -49,17 +53,43 @@ pub struct Payloads<'a> {
     frames: &'a [u8],
 }
 
+/// The values of results that came together.
+pub struct Decoded<'a, R> {
+    payloads: Payloads<'a>,
+    value: PhantomData<R>,
+}
+
+impl<'a> Payloads<'a> {
+    /// Their values.
+    pub fn decoded<R>(self) -> Decoded<'a, R> {
+        Decoded { payloads: self, value: PhantomData }
+    }
+}
+
 impl<'a> Iterator for Payloads<'a> {
     type Item = &'a [u8];
 
     #[inline]
     fn next(&mut self) -> Option<&'a [u8]> {
-        let (payload, behind) = match payload_of_word(self.frames) {
-            Some(short) => short,
-            None => split_frame(self.frames).map(|(_, payload, behind)| (payload, behind))?,
-        };
+        let (_, payload, behind) = split_frame(self.frames)?;
         self.frames = behind;
         Some(payload)
+    }
+}
+
+/// Numbers are decoded as they come, without a look at their bytes.
+impl<R: DeserializeOwned> Iterator for Decoded<'_, R> {
+    type Item = Result<R, Error>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Result<R, Error>> {
+        if let Some((short, behind)) = split_word(self.payloads.frames)
+            && let Some(value) = codec::decode_short(short)
+        {
+            self.payloads.frames = behind;
+            return Some(Ok(value));
+        }
+        self.payloads.next().map(decode_plain)
     }
 }
 
@@ -195,4 +225,45 @@ impl Results {
 
 fn take_handles(handles: &mut HashMap<u64, Vec<Handle>>, item: u64) -> Vec<Handle> {
     if handles.is_empty() { Vec::new() } else { handles.remove(&item).unwrap_or_default() }
+}
+
+/// The only result of a job as its owner wants it.
+pub fn decode_vec<R: DeserializeOwned>(
+    bytes: Vec<u8>,
+    mut handles: Vec<Handle>,
+    task: &'static str,
+) -> Result<R, Error> {
+    if !handles.is_empty() {
+        return decode(Encoding { bytes: &bytes, handles: &mut handles }, task, None);
+    }
+    codec::decode_result_vec(bytes).map_err(|error| undecodable::<R>(&error).for_task(task))
+}
+
+/// A result without descriptors.
+#[inline]
+pub fn decode_plain<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, Error> {
+    codec::decode_result(bytes).map_err(|error| undecodable::<R>(&error))
+}
+
+#[cold]
+fn undecodable<R>(error: &codec::CodecError) -> Error {
+    Error::result_undecodable(std::any::type_name::<R>(), &error.to_string())
+}
+
+/// A result as its owner wants it.
+#[inline]
+pub fn decode<R: DeserializeOwned>(
+    Encoding { bytes, handles }: Encoding<'_>,
+    task: &'static str,
+    item: Option<u64>,
+) -> Result<R, Error> {
+    let decode = || codec::decode_result(bytes);
+    let decoded = if handles.is_empty() { decode() } else { providing(std::mem::take(handles), decode) };
+    decoded.map_err(|error| {
+        let error = undecodable::<R>(&error).for_task(task);
+        match item {
+            Some(item) => error.on_item(item),
+            None => error,
+        }
+    })
 }

@@ -421,17 +421,18 @@ impl Core {
         let mut any_out = false;
         let mut news = false;
         let bulk = self.is_bulk();
-        for (station, index) in self.stations.iter().zip(0..) {
+        for (station, index) in self.stations.iter_mut().zip(0..) {
             let Some(station) = station else { continue };
             let out = self.scheduler.out(WorkerId(index));
             any_out |= out > 0;
             match station {
                 // Only its death is of interest.
                 Station::Process(station) if station.is_broken() => {}
-                Station::Process(_) if self.is_silent(WorkerId(index)) => {}
+                Station::Process(_) if self.scheduler.is_silent(WorkerId(index)) => {}
                 Station::Process(station) => {
-                    // Of many, half.
-                    let after = if bulk { (out / 2).max(1) } else { 1 };
+                    // Of many, half. Calls that were taken back are answered all at once.
+                    let many = bulk && station.revoked_to.is_none();
+                    let after = if many { (out / 2).max(1) } else { 1 };
                     news |= station.launched.lane.ask_for_bell(after);
                 }
                 Station::Thread(_) => news |= station.has_news(),

@@ -107,6 +107,14 @@ impl Station {
         }
     }
 
+    /// Whether it had said more when we last looked than has been heard.
+    pub fn is_behind(&self) -> bool {
+        match self {
+            Self::Process(station) => station.launched.lane.is_behind(),
+            Self::Thread(_) => true,
+        }
+    }
+
     /// The number of its process.
     pub fn pid(&self) -> u32 {
         match self {

@@ -3,7 +3,7 @@
 use super::core::Core;
 use super::jobs::{Job, Portion, Waiter};
 use super::packing::is_long;
-use super::results::{Encoding, Results};
+use super::results::Results;
 use super::scheduler::{Event, OnFailure};
 use super::shared::Shared;
 use crate::clock::Time;
@@ -12,10 +12,7 @@ use crate::ids::JobId;
 use crate::sys::Handle;
 use crate::task::entry::Entry;
 use crate::task::registry::Slot;
-use crate::wire::codec;
-use crate::wire::handles::providing;
 use crate::wire::outgoing::{Apart, Outgoing, pieces};
-use serde::de::DeserializeOwned;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
@@ -288,9 +285,9 @@ impl<'a> Portions<'a> {
         write: impl FnOnce(&mut Outgoing<'_, 'i>) -> Result<(), Error>,
     ) -> Result<Encoded, Error> {
         let pushed = self.gathered.push(&mut self.handles, write);
-        if let Ok(None) = pushed
+        if let Ok((len, None)) = pushed
             && self.handles.is_empty()
-            && !is_long(self.gathered.last_len())
+            && !is_long(len)
         {
             return Ok(Encoded::Gathered);
         }
@@ -299,9 +296,9 @@ impl<'a> Portions<'a> {
 
     /// Takes the item that was pushed last back out.
     #[cold]
-    fn set_apart(&mut self, pushed: Result<Option<Apart<'_>>, Error>) -> Result<Encoded, Error> {
+    fn set_apart(&mut self, pushed: Result<(usize, Option<Apart<'_>>), Error>) -> Result<Encoded, Error> {
         let handles = std::mem::take(&mut self.handles);
-        let apart = pushed?.unwrap_or_default();
+        let apart = pushed?.1.unwrap_or_default();
         let bytes = self.gathered.pop().unwrap_or_default();
         let portion = portion_of(self.shared, bytes, &apart, handles)?;
         Ok(Encoded::Apart(Box::new(portion)))
@@ -311,11 +308,6 @@ impl<'a> Portions<'a> {
     #[inline]
     pub fn len(&self) -> usize {
         self.gathered.len()
-    }
-
-    /// How many bytes the last item has that is gathered.
-    pub fn last_len(&self) -> usize {
-        self.gathered.last_len()
     }
 
     /// How many bytes are gathered.
@@ -357,45 +349,4 @@ pub fn portion_of(
         Error::os(format!("cannot store {len} bytes of arguments in shared memory"), error)
     })?;
     Ok(Portion::spilled(slab, len as u64).carrying(handles))
-}
-
-/// The only result of a job as its owner wants it.
-pub fn decode_vec<R: DeserializeOwned>(
-    bytes: Vec<u8>,
-    mut handles: Vec<Handle>,
-    task: &'static str,
-) -> Result<R, Error> {
-    if !handles.is_empty() {
-        return decode(Encoding { bytes: &bytes, handles: &mut handles }, task, None);
-    }
-    codec::decode_result_vec(bytes).map_err(|error| undecodable::<R>(&error).for_task(task))
-}
-
-/// A result without descriptors.
-#[inline]
-pub fn decode_plain<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, Error> {
-    codec::decode_result(bytes).map_err(|error| undecodable::<R>(&error))
-}
-
-#[cold]
-fn undecodable<R>(error: &codec::CodecError) -> Error {
-    Error::result_undecodable(std::any::type_name::<R>(), &error.to_string())
-}
-
-/// A result as its owner wants it.
-#[inline]
-pub fn decode<R: DeserializeOwned>(
-    Encoding { bytes, handles }: Encoding<'_>,
-    task: &'static str,
-    item: Option<u64>,
-) -> Result<R, Error> {
-    let decode = || codec::decode_result(bytes);
-    let decoded = if handles.is_empty() { decode() } else { providing(std::mem::take(handles), decode) };
-    decoded.map_err(|error| {
-        let error = undecodable::<R>(&error).for_task(task);
-        match item {
-            Some(item) => error.on_item(item),
-            None => error,
-        }
-    })
 }

@@ -215,11 +215,12 @@ impl CountedSleep {
         self.word.retract();
     }
 
-    /// Whether the owner has said that it sleeps. It may have said so just now without being seen.
+    /// Whether the owner seems to sleep, and to wait for no more than `published` results. It may have said something else
+    /// just now without being seen.
     #[inline]
-    pub fn seems_asleep(&self) -> bool {
+    pub fn seems_owed(&self, published: u64) -> bool {
         // PAIR: none; a hint.
-        self.word.asleep.load(Relaxed) != 0
+        self.word.asleep.load(Relaxed) != 0 && published >= self.wake_at.load(Relaxed)
     }
 
     /// Producer, after it has published its result number `published`: whether it owes the owner a ring of its bell.

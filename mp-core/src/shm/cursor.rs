@@ -131,6 +131,12 @@ impl ReadCursor {
         if self.tail_seen == self.head { self.look(words) } else { Ok(self.tail_seen - self.head) }
     }
 
+    /// Whether the last look has found more than was read.
+    #[inline]
+    pub(super) fn is_behind(&self) -> bool {
+        self.tail_seen != self.head
+    }
+
     /// How many bytes can be read now.
     pub(super) fn look(&mut self, words: &RingWords) -> Result<u64, Corrupt> {
         // PAIR: `WriteCursor::publish` releases it behind the bytes.

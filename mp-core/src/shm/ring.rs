@@ -18,7 +18,7 @@
 use super::cursor::{ALIGNMENT, ReadCursor, WriteCursor};
 use super::layout::MAX_INLINE;
 use super::place::Place;
-use crate::wire::varint::word_of;
+use crate::wire::varint::{Short, word_of};
 use std::io;
 use std::marker::PhantomData;
 
@@ -138,6 +138,15 @@ impl<P> Producer<P> {
             self.place.write(start + 8, rest);
         }
         self.hand_over(skipped, bytes);
+        Ok(())
+    }
+
+    /// Pushes a frame that is a single word, whose head is all zeros.
+    #[inline]
+    pub fn try_push_word(&mut self, payload: Short) -> Result<(), PushError> {
+        let (start, skipped) = self.find(size_of::<u64>())?;
+        self.place.write_word(start, payload.word << 8 | (2 * payload.len as u64 + 1));
+        self.hand_over(skipped, size_of::<u64>());
         Ok(())
     }
 
@@ -329,6 +338,12 @@ impl<P> Consumer<P> {
         self.cursor.is_ready(self.place.words())
     }
 
+    /// Whether more was there than has been taken when this last looked.
+    #[inline]
+    pub fn is_behind(&self) -> bool {
+        self.cursor.is_behind()
+    }
+
     /// How many bytes are waiting, frame heads and wraps included.
     pub fn used(&mut self) -> Result<usize, Corrupt> {
         Ok(self.cursor.look(self.place.words())? as usize)
@@ -385,10 +400,13 @@ pub fn split_frame(bytes: &[u8]) -> Option<(FrameHead, &[u8], &[u8])> {
 
 /// The same for a frame that is a single word: its payload and what is behind it. `None` for any other.
 #[inline]
-pub fn payload_of_word(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+pub fn split_word(bytes: &[u8]) -> Option<(Short, &[u8])> {
     let (word, behind) = bytes.split_first_chunk::<8>()?;
-    let len = usize::from(word[0] / 2);
-    (word[0] % 2 == 1 && len < 8).then(|| (&word[1..=len], behind))
+    let word = u64::from_le_bytes(*word);
+    let len = (word as u8 / 2) as usize;
+    // What the producer has left behind the payload does not count.
+    let payload = || Short { word: word >> 8 & !(u64::MAX << (8 * len)), len };
+    (word % 2 == 1 && len <= Short::BYTES_MAX).then(|| (payload(), behind))
 }
 
 /// Bytes of a frame with a payload of `len` bytes.

@@ -32,6 +32,36 @@ fn random_head(numbers: &mut Numbers) -> FrameHead {
 }
 
 #[test]
+fn what_came_after_the_last_look_is_left_for_the_next() {
+    let (mut parent, mut worker) = both_sides(1024);
+    let mut bytes = Vec::new();
+    for payload in [b"a", b"b"] {
+        worker.responses.try_push_short(payload).unwrap();
+    }
+    assert!(!parent.responses.is_behind(), "it has not looked");
+    parent.responses.copy_piece(8, &mut bytes).unwrap();
+    worker.responses.try_push_short(b"c").unwrap();
+    parent.responses.advance_over(8);
+    assert!(parent.responses.is_behind(), "it has seen the second");
+    parent.responses.advance_over(8);
+    assert!(!parent.responses.is_behind() && parent.responses.is_ready(), "the third came later");
+    assert_eq!(parent.responses.used(), Ok(8));
+    assert!(parent.responses.is_behind());
+}
+
+#[test]
+fn what_lies_behind_a_short_payload_does_not_count() {
+    for len in 0..=Short::BYTES_MAX {
+        let mut frame = [0xee; 8];
+        frame[0] = 2 * len as u8 + 1;
+        let (short, behind) = split_word(&frame).unwrap();
+        assert_eq!((short, behind), (Short { word: word_of(&frame[1..=len]), len }, &[][..]));
+    }
+    assert_eq!(split_word(&[2 * 8 + 1; 8]), None, "longer than a word");
+    assert_eq!(split_word(&[2; 8]), None, "no short frame");
+}
+
+#[test]
 fn a_ring_is_a_queue() {
     let mut numbers = Numbers(seed());
     for ring_bytes in [256, 1024, 4096] {
@@ -45,7 +75,9 @@ fn a_ring_is_a_queue() {
                 let head = if short { FrameHead::default() } else { random_head(&mut numbers) };
                 let len = numbers.below(longest as u64 + 1) as usize;
                 let payload: Vec<u8> = (0..len).map(|_| numbers.next() as u8).collect();
-                let pushed = if short {
+                let pushed = if len <= Short::BYTES_MAX && short && numbers.below(2) == 0 {
+                    worker.responses.try_push_word(Short { word: word_of(&payload), len }).is_ok()
+                } else if short {
                     worker.responses.try_push_short(&payload).is_ok()
                 } else {
                     push(&mut worker.responses, &mut numbers, head, &payload)
@@ -64,6 +96,15 @@ fn a_ring_is_a_queue() {
                 assert!(bytes.len() <= max);
                 let mut rest = bytes.as_slice();
                 while let Some((head, payload, behind)) = split_frame(rest) {
+                    if let Some((short, behind_word)) = split_word(rest) {
+                        let mut bytes = Vec::new();
+                        short.append_to(&mut bytes);
+                        assert_eq!(
+                            (head, bytes.as_slice(), behind_word),
+                            (FrameHead::default(), payload, behind)
+                        );
+                        assert_eq!(short.word, word_of(payload), "nothing of what was there before");
+                    }
                     assert_eq!(model.pop_front(), Some((head, payload.to_vec())));
                     rest = behind;
                     popped += 1;

@@ -1,12 +1,8 @@
 //! What the attribute leaves behind for each task.
 
-use super::frame::{Arguments, Reply};
-use crate::error::Failure;
+use super::calls::Invoke;
 use std::any::TypeId;
 use std::sync::atomic::AtomicPtr;
-
-/// The glue of one task: decode the arguments, call the function, encode the result.
-pub type Invoke = fn(&mut Arguments<'_>, Reply<'_>) -> Result<(), Failure>;
 
 /// One annotated function.
 #[derive(Debug)]

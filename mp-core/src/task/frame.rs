@@ -1,8 +1,10 @@
 //! What the glue of a task reads its arguments from and writes its result to.
 
+use super::calls::Sink;
 use crate::error::Failure;
 use crate::sys::Handle;
-use crate::wire::outgoing::{self, Outgoing};
+use crate::wire::outgoing::Outgoing;
+use crate::wire::varint::Short;
 use crate::wire::{codec, handles};
 use serde::{Deserialize, Serialize};
 use std::any::type_name;
@@ -25,6 +27,15 @@ impl<'de> Arguments<'de> {
     #[allow(clippy::should_implement_trait, reason = "each argument has its own type")]
     #[inline]
     pub fn next<T: Deserialize<'de>>(&mut self) -> Result<T, Failure> {
+        if let Some((number, rest)) = codec::decode_number(self.bytes) {
+            self.bytes = rest;
+            return Ok(number);
+        }
+        self.next_in_parts()
+    }
+
+    /// The next argument, whatever it is.
+    fn next_in_parts<T: Deserialize<'de>>(&mut self) -> Result<T, Failure> {
         let bytes = self.bytes;
         let decoded = if self.handles.is_empty() {
             codec::decode_front(bytes)
@@ -49,44 +60,44 @@ impl<'de> Arguments<'de> {
 }
 
 /// Where the result of one call goes.
-#[allow(missing_debug_implementations, reason = "a closure has none")]
+#[allow(missing_debug_implementations, reason = "a sink has none")]
 pub struct Reply<'a> {
-    out: &'a mut Vec<u8>,
-    handles: &'a mut Vec<Handle>,
-    long: Option<Long<'a>>,
+    sink: &'a mut (dyn Sink + 'a),
+    short: &'a mut Option<Short>,
 }
 
-/// Takes a long result in pieces, from where they are.
-pub type Long<'a> = &'a mut (dyn FnMut(&[&[u8]]) + 'a);
-
 impl<'a> Reply<'a> {
-    /// A reply that is appended to `out`, or given to `long` if it is a long run of bytes, and its descriptors to `handles`.
+    /// A reply that becomes `short` if it can, or else is given to `sink`.
     #[inline]
-    pub fn new(out: &'a mut Vec<u8>, handles: &'a mut Vec<Handle>, long: Option<Long<'a>>) -> Self {
-        Self { out, handles, long }
+    pub fn new(sink: &'a mut (dyn Sink + 'a), short: &'a mut Option<Short>) -> Self {
+        Self { sink, short }
     }
 
     /// The function returned `value`.
     #[inline]
     pub fn value<T: Serialize>(self, value: &T) -> Result<(), Failure> {
-        let start = self.out.len();
-        let mut out = match self.long {
-            Some(_) => Outgoing::new(self.out, self.handles),
-            None => Outgoing::whole(self.out, self.handles),
-        };
-        if let Err(error) = codec::encode_result(value, &mut out) {
-            return Err(unencodable::<T>(&error));
+        if let Some(short) = codec::encode_short(value) {
+            *self.short = Some(short);
+            return Ok(());
         }
-        // Moving an empty list costs more than all the rest.
-        if !out.is_whole() {
-            let apart = out.into_apart();
-            if let Some(long) = self.long {
-                let pieces: Vec<_> = outgoing::pieces(&self.out[start..], &apart).collect();
-                long(&pieces);
-            }
-        }
-        Ok(())
+        give(self.sink, value)
     }
+}
+
+/// Gives `sink` a value that is not short.
+fn give<T: Serialize>(sink: &mut dyn Sink, value: &T) -> Result<(), Failure> {
+    let takes_long = sink.takes_long();
+    let (bytes, handles) = sink.buffers();
+    let mut out = if takes_long { Outgoing::new(bytes, handles) } else { Outgoing::whole(bytes, handles) };
+    if let Err(error) = codec::encode_result(value, &mut out) {
+        return Err(unencodable::<T>(&error));
+    }
+    // Moving an empty list costs more than all the rest.
+    if !out.is_whole() {
+        let apart = out.into_apart();
+        sink.store(&apart);
+    }
+    Ok(())
 }
 
 #[cold]

@@ -3,7 +3,8 @@
 #![allow(unsafe_code, reason = "a list of statics, and values of zero-sized function types")]
 
 use super::arguments::{Task, TaskInput, TaskOutput};
-use super::entry::{Invoke, Node};
+use super::calls::{Calls, Invoke, each};
+use super::entry::Node;
 use super::frame::{Arguments, Reply};
 use crate::error::Failure;
 use serde::Serialize;
@@ -13,6 +14,14 @@ use serde::de::DeserializeOwned;
 pub(super) fn node_of(link: *mut Node) -> Option<&'static Node> {
     // SAFETY: valid or null, for ever: `register`, the only writer of links, takes `&'static Node`.
     unsafe { link.cast_const().as_ref() }
+}
+
+/// The glue that is made of a function for one call, which is named and no closure.
+pub const fn glue<F>(_: &F) -> Invoke
+where
+    F: Fn(&mut Arguments<'_>, Reply<'_>) -> Result<(), Failure> + Copy + 'static,
+{
+    |calls| each(calls, conjure::<F>())
 }
 
 /// The glue of a function whose parameters are owned: for instances of generic functions, whose signature no macro sees.
@@ -29,8 +38,8 @@ where
     note = "for borrowed parameters list the instance in the attribute: `#[mp::task(instances(..))]`"
 )]
 pub trait CallOwned<P>: Copy + 'static {
-    /// Decode, call, encode.
-    fn invoke_owned(arguments: &mut Arguments<'_>, reply: Reply<'_>) -> Result<(), Failure>;
+    /// Decode, call, encode, for each call.
+    fn invoke_owned(calls: &mut (dyn Calls<'_> + '_));
 }
 
 /// Makes a value of a function's type out of nothing.
@@ -54,10 +63,12 @@ macro_rules! call_owned {
             $($parameter: DeserializeOwned + TaskInput,)*
         {
             #[allow(non_snake_case, reason = "one variable per parameter, named like its type")]
-            fn invoke_owned(arguments: &mut Arguments<'_>, reply: Reply<'_>) -> Result<(), Failure> {
-                $(let $parameter = arguments.next::<$parameter>()?;)*
-                arguments.finish()?;
-                reply.value(&conjure::<Function>()($($parameter),*))
+            fn invoke_owned(calls: &mut (dyn Calls<'_> + '_)) {
+                each(calls, |arguments, reply| {
+                    $(let $parameter = arguments.next::<$parameter>()?;)*
+                    arguments.finish()?;
+                    reply.value(&conjure::<Function>()($($parameter),*))
+                });
             }
         }
     )+};

@@ -6,13 +6,14 @@
 //!            │ slot
 //! ═══════════╪══════ process border ══════════════════════════════════════════
 //!            ▼
-//! worker:  entry.invoke(Arguments, Reply)   decode, call, encode: the attribute wrote this glue
+//! worker:  entry.invoke(calls)   for each: decode, call, encode: the attribute wrote this glue
 //! ```
 //!
 //! The *caller* may only assume that a function's type names one entry. The *worker* gets a slot and bytes, and trusts
 //! neither.
 
 pub mod arguments;
+pub mod calls;
 pub mod entry;
 pub mod frame;
 pub mod instance;

@@ -189,7 +189,7 @@ static CANARY: Node = Node::new(Entry {
     line: line!(),
     column: column!(),
     type_id: super::entry::type_id_of(&canary),
-    invoke: canary_invoke,
+    invoke: instance::glue(&canary_invoke),
 });
 
 crate::__mp_constructor!(registering: register(&CANARY));

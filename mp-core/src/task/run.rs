@@ -1,7 +1,8 @@
-//! Runs one call and turns a panic into a report.
+//! Runs calls and turns a panic into a report.
 
+use super::calls::{Calls, One};
 use super::entry::Entry;
-use super::frame::{Arguments, Long, Reply};
+use crate::check::never;
 use crate::error::{Failure, PanicReport};
 use crate::sys::Handle;
 use std::any::Any;
@@ -21,7 +22,7 @@ pub struct Runner {
     pub on_panic: Option<fn(&PanicReport)>,
 }
 
-/// Runs one call: [`OnCall::run`]. `handles` belong to the arguments; those of the result are returned.
+/// Runs one call. `handles` belong to the arguments; those of the result are returned.
 pub fn run(
     entry: &'static Entry,
     arguments: &[u8],
@@ -29,10 +30,7 @@ pub fn run(
     out: &mut Vec<u8>,
     runner: Runner,
 ) -> Result<Vec<Handle>, Failure> {
-    let mut carried = Vec::new();
-    let mut handles = handles.into_iter().map(Some).collect();
-    let mut arguments = Arguments::new(arguments, &mut handles);
-    OnCall::new(entry, runner).run(&mut arguments, out, &mut carried, None).map(|()| carried)
+    OnCall::new(entry, runner).run_one(One::new(arguments, handles, out, None))
 }
 
 /// This thread while it runs calls of a task and does nothing else.
@@ -50,42 +48,24 @@ impl OnCall {
         Self { entry, runner, outer }
     }
 
-    /// Decodes, calls and encodes into `out`, which is cut back to its old length on a failure, or gives a long run of
-    /// bytes to `long`; descriptors of the result go into `carried`.
+    /// Runs these calls to the last.
     ///
-    /// A panic on this thread is caught, kept silent and returned; panics on threads that the task started are printed
-    /// as usual.
-    #[inline]
-    pub fn run(
-        &self,
-        arguments: &mut Arguments<'_>,
-        out: &mut Vec<u8>,
-        carried: &mut Vec<Handle>,
-        long: Option<Long<'_>>,
-    ) -> Result<(), Failure> {
-        let before = out.len();
-        // A failure is large: one that is not there is not moved about.
-        let mut failure = None;
-        let ended = catch_unwind(AssertUnwindSafe(|| {
-            // One by one: only so can its own lifetime become a shorter one.
-            let long = long.map(|long| long as Long<'_>);
-            let ended = (self.entry.invoke)(arguments, Reply::new(out, carried, long));
-            ended.map_err(|error| failure = Some(error)).is_ok()
-        }));
-        if let Ok(true) = ended {
-            return Ok(());
+    /// A panic on this thread is caught, kept silent, and is how its call [ended](Calls::ended); panics on threads that the
+    /// task started are printed as usual.
+    pub fn run(&self, calls: &mut dyn Calls<'_>) {
+        while let Err(payload) = catch_unwind(AssertUnwindSafe(|| (self.entry.invoke)(calls))) {
+            let report = REPORT.take();
+            let report = report.unwrap_or_else(|| silent(self.entry, &*payload, self.runner));
+            calls.ended(Err(Failure::Panicked(report)));
         }
-        out.truncate(before);
-        carried.clear();
-        Err(self.failure(failure, ended.err().as_deref()))
     }
 
-    /// What a call failed with: a failure of its own, or the panic that ended it.
-    #[cold]
-    fn failure(&self, failure: Option<Failure>, payload: Option<&(dyn Any + Send)>) -> Failure {
-        failure.unwrap_or_else(|| {
-            let report = REPORT.take();
-            Failure::Panicked(report.unwrap_or_else(|| silent(self.entry, payload, self.runner)))
+    /// Runs this one.
+    pub fn run_one(&self, mut call: One<'_, '_>) -> Result<Vec<Handle>, Failure> {
+        self.run(&mut call);
+        call.into_ending().unwrap_or_else(|| {
+            never!("the glue of {} did not run its call", self.entry.name);
+            Ok(Vec::new())
         })
     }
 }
@@ -142,9 +122,9 @@ fn note(info: &PanicHookInfo<'_>) -> bool {
 }
 
 /// A panic that our hook did not see, because the task installed its own.
-fn silent(entry: &Entry, payload: Option<&(dyn Any + Send)>, runner: Runner) -> PanicReport {
+fn silent(entry: &Entry, payload: &(dyn Any + Send), runner: Runner) -> PanicReport {
     PanicReport {
-        message: payload.map(text_of).unwrap_or_default(),
+        message: text_of(payload),
         location: None,
         backtrace: None,
         task: entry.name.into(),

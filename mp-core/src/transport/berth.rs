@@ -13,6 +13,7 @@ use crate::shm::slab::{AttachedSlab, Slab};
 use crate::sys::bell::Bell;
 use crate::sys::socket::Socket;
 use crate::sys::{self, BorrowedHandle, Handle};
+use crate::wire::varint::Short;
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -208,6 +209,16 @@ impl Berth {
         self.respond_with(kind, 0, seq, payload)
     }
 
+    /// Publishes that a call returned a few bytes.
+    #[inline]
+    pub fn respond_short(&mut self, seq: CallSeq, short: Short) -> io::Result<()> {
+        if seq == self.answered.next() && self.responses.try_push_word(short).is_ok() {
+            self.note_pushed(seq);
+            return Ok(());
+        }
+        self.respond_with(response::DONE, 0, seq, &short.word.to_le_bytes()[..short.len])
+    }
+
     fn respond_with(&mut self, kind: u8, flags: u8, seq: CallSeq, payload: &[u8]) -> io::Result<()> {
         let head = FrameHead { kind, flags, count: 0, seq: seq.0 };
         if payload.len() <= limits::INLINE_BYTES_MAX {
@@ -230,7 +241,7 @@ impl Berth {
     /// [announces](Self::announce) what this one missed.
     #[inline]
     pub fn announce_if_seen(&self) {
-        if self.shared.parent_sleep.seems_asleep() {
+        if self.shared.parent_sleep.seems_owed(self.published) {
             self.announce();
         }
     }

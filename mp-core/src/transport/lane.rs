@@ -12,7 +12,7 @@ use crate::protocol::frame::{CARRIES, SPILLED, Spilled, request, response};
 use crate::raw::sleep::{Patience, Spin};
 use crate::shm::notes::LastWords;
 use crate::shm::region::{ParentEnd, Region};
-use crate::shm::ring::{FrameHead, PushError, payload_of_word, split_frame};
+use crate::shm::ring::{FrameHead, PushError, split_frame, split_word};
 use crate::shm::slab::Slab;
 use crate::sys::fault::Fault;
 use crate::sys::memory::{Access, Mapping, Memory};
@@ -43,6 +43,10 @@ pub struct Lane {
 /// How much of a ring is copied at once, in bytes, and how much of that for each result that may be in it.
 const RUN_BYTES: usize = 32 << 10;
 const RUN_BYTES_EACH: usize = 64;
+
+/// No response is shorter.
+const RESPONSE_BYTES_MIN: u64 = 8;
+
 /// A slab of the worker. It stays mapped: the next result lies in the same pages.
 #[derive(Debug)]
 struct Theirs {
@@ -223,7 +227,7 @@ impl Lane {
             // Most are one word, and about the next call.
             if self.answered.next().0 == first.0 + calls {
                 while calls < limit
-                    && let Some((_, behind)) = payload_of_word(rest)
+                    && let Some((_, behind)) = split_word(rest)
                 {
                     rest = behind;
                     calls += 1;
@@ -292,16 +296,23 @@ impl Lane {
         self.end.responses.is_ready()
     }
 
+    /// Whether more responses were there than have been taken, when this last looked.
+    #[inline]
+    pub fn is_behind(&self) -> bool {
+        self.end.responses.is_behind()
+    }
+
     /// Wakes the worker if it waits for room for its responses: some have been taken.
     pub fn made_room(&self) {
         self.end.shared.room_sleep.notify();
     }
 
     /// The parent is about to sleep: from here on the worker rings the bell when `after` more responses are there, or
-    /// when it runs out of calls. Says whether a response is there already.
-    pub fn ask_for_bell(&self, after: u64) -> bool {
+    /// when it runs out of calls. Says whether as many may be there already.
+    pub fn ask_for_bell(&mut self, after: u64) -> bool {
         self.end.shared.parent_sleep.announce(self.taken + after);
-        self.has_response()
+        // What is corrupt is found out when it is heard.
+        self.end.responses.used().map_or(true, |bytes| bytes as u64 >= after * RESPONSE_BYTES_MIN)
     }
 
     /// The parent is awake.

@@ -3,7 +3,7 @@
 use super::bytes;
 use super::handles::collecting_into;
 use super::outgoing::Outgoing;
-use super::varint;
+use super::varint::{self, Short};
 use crate::sys::Handle;
 use crate::sys::memory::in_large_pages;
 use postcard::ser_flavors::Flavor;
@@ -83,15 +83,24 @@ pub fn encode_out<'a, T: Serialize>(value: &'a T, out: &mut Outgoing<'_, 'a>) ->
 /// Reads a value from the front of `bytes` and says what is left.
 #[inline]
 pub fn decode_front<'de, T: Deserialize<'de>>(input: &'de [u8]) -> Result<(T, &'de [u8]), CodecError> {
+    if let Some(number) = decode_number(input) { Ok(number) } else { decode_in_parts(input) }
+}
+
+/// The same, if it is a number of few bytes.
+#[inline]
+pub fn decode_number<T>(input: &[u8]) -> Option<(T, &[u8])> {
+    if !bytes::is_varint::<T>() {
+        return None;
+    }
+    let (number, rest) = varint::take(input)?;
+    Some((bytes::from_varint(number)?, rest))
+}
+
+/// The same for anything.
+fn decode_in_parts<'de, T: Deserialize<'de>>(input: &'de [u8]) -> Result<(T, &'de [u8]), CodecError> {
     if bytes::is_owned::<T>()
         && let Ok((content, rest)) = postcard::take_from_bytes::<&[u8]>(input)
         && let Ok(value) = bytes::into(copied(content))
-    {
-        return Ok((value, rest));
-    }
-    if bytes::is_varint::<T>()
-        && let Some((number, rest)) = varint::take(input)
-        && let Some(value) = bytes::from_varint(number)
     {
         return Ok((value, rest));
     }
@@ -122,6 +131,18 @@ pub fn decode<'de, T: Deserialize<'de>>(input: &'de [u8]) -> Result<T, CodecErro
     let (value, rest) = decode_front(input)?;
     refuse_rest(rest)?;
     Ok(value)
+}
+
+/// A result that is a number of a few bytes: what [`encode_result`] would write.
+#[inline]
+pub fn encode_short<T>(value: &T) -> Option<Short> {
+    bytes::varint_of(value).and_then(Short::of)
+}
+
+/// Reads what [`encode_short`] made of a value; `None` for what it did not make.
+#[inline]
+pub fn decode_short<T>(short: Short) -> Option<T> {
+    if bytes::is_varint::<T>() { short.number().and_then(bytes::from_varint) } else { None }
 }
 
 /// Writes a result. It ends where its bytes end, so that a `Vec<u8>` or a `Box<[u8]>` is itself and needs no length.

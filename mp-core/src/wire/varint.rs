@@ -12,17 +12,63 @@ const MORE: u64 = 0x8080_8080_8080_8080;
 /// Numbers from here on have more than eight bytes.
 const LONG: u64 = 1 << 56;
 
+/// Numbers from here on are not [`Short`].
+const TOO_LONG: u64 = 1 << (7 * Short::BYTES_MAX);
+
+/// A few bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Short {
+    /// The bytes, the first of them lowest; all others are zero.
+    pub word: u64,
+    /// How many there are: at most [`BYTES_MAX`](Self::BYTES_MAX).
+    pub len: usize,
+}
+
+impl Short {
+    /// As many as fit into a word beside their length.
+    pub const BYTES_MAX: usize = 7;
+
+    /// The bytes of a number, if they are so few.
+    #[inline]
+    pub fn of(number: u64) -> Option<Self> {
+        (number < TOO_LONG).then(|| {
+            let (word, len) = word(number);
+            Self { word, len }
+        })
+    }
+
+    /// The number with these bytes, if they are one and no more.
+    #[inline]
+    pub fn number(self) -> Option<u64> {
+        let ends = !self.word & MORE;
+        let is_one = self.len > 0 && ends.trailing_zeros() as usize == 8 * self.len - 1;
+        is_one.then(|| gather(self.word))
+    }
+
+    /// Appends the bytes.
+    pub fn append_to(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.word.to_le_bytes()[..self.len]);
+    }
+}
+
 /// Appends a number.
 #[inline]
 pub fn put(number: u64, out: &mut Vec<u8>) {
     if number >= LONG {
         return put_long(number, out);
     }
+    let (word, len) = word(number);
+    let before = out.len();
+    out.extend_from_slice(&word.to_le_bytes());
+    out.truncate(before + len);
+}
+
+/// The bytes of a number that has up to eight, and how many they are.
+#[inline]
+const fn word(number: u64) -> (u64, usize) {
     let len = (70 - (number | 1).leading_zeros()) / 7;
     let more = MORE & ((1 << (8 * (len - 1))) - 1);
-    let before = out.len();
-    out.extend_from_slice(&(spread(number) | more).to_le_bytes());
-    out.truncate(before + len as usize);
+    (spread(number) | more, len as usize)
 }
 
 #[cold]
@@ -108,6 +154,25 @@ mod tests {
                 let bytes = [&bytes, behind].concat();
                 assert_eq!(take(&bytes), expected, "{number:#x}, then {behind:?}");
             }
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_short_are_words() {
+        for number in numbers() {
+            let mut bytes = Vec::new();
+            put(number, &mut bytes);
+            let Some(short) = Short::of(number) else {
+                assert!(bytes.len() > Short::BYTES_MAX, "{number:#x}");
+                continue;
+            };
+            let mut appended = Vec::new();
+            short.append_to(&mut appended);
+            assert_eq!((short.len, short.word), (bytes.len(), word_of(&bytes)), "{number:#x}");
+            assert_eq!((appended, short.number()), (bytes, Some(number)));
+            // One byte less is no whole number, one more is not only a number.
+            assert_eq!(Short { word: short.word, len: short.len - 1 }.number(), None);
+            assert_eq!(Short { word: short.word, len: short.len + 1 }.number(), None);
         }
     }
 

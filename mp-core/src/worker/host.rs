@@ -2,7 +2,8 @@
 //!
 //! It has one thread, so nobody watches over it: a signal ends it with its parent. Its copies are its parent's children.
 
-use super::serve::{PANICKED, Trouble, complain, first_call};
+use super::desk::PANICKED;
+use super::serve::{Trouble, complain, first_call};
 use crate::limits;
 use crate::process::current::{self, Identity};
 use crate::protocol::control::{self, Fork, ToParent, ToWorker};

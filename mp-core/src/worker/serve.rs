@@ -1,32 +1,29 @@
 //! Take, find, run, publish: what a worker process does with its life.
 
+use super::desk::{Desk, PANICKED};
 use super::host::Host;
 use super::watch::{self, Watched};
-use crate::check::never;
 use crate::error::{Failure, PanicReport};
-use crate::ids::CallSeq;
 use crate::limits;
 use crate::process::current::{self, Identity, WorkerInfo};
 use crate::process::fork_server::ANOTHER_PROGRAM;
 use crate::process::gate;
 use crate::process::own::Own;
 use crate::protocol::control::{FirstArguments, FirstCall, Init, MAGIC, Role, ToParent, ToWorker, VERSION};
-use crate::protocol::frame::{CARRIES, SPILLED, Spilled, items, request, response, take_u32};
+use crate::protocol::frame::request;
 use crate::shared::kept;
 use crate::shm::recorder::WorkerRecorder;
 use crate::shm::region::Region;
-use crate::shm::ring::{Consumer, FrameHead, Trusted};
+use crate::shm::ring::{Consumer, Trusted};
 use crate::shm::slab::AttachedSlab;
 use crate::sys::bell::Bell;
 use crate::sys::process::exit;
 use crate::sys::socket::Socket;
 use crate::sys::{self, Handle};
-use crate::task::frame::Arguments;
 use crate::task::registry::{Slot, registry};
-use crate::task::run::{OnCall, Runner, run};
+use crate::task::run::{Runner, run};
 use crate::transport::berth::{Berth, Mail};
 use crate::transport::control::Inbox;
-use crate::wire::codec;
 use std::io;
 use std::sync::Arc;
 
@@ -35,9 +32,6 @@ const NOT_FOR_PEOPLE: i32 = 64;
 
 /// Exit code of a worker that cannot go on (`EX_OSERR`).
 const BROKEN: i32 = 71;
-
-/// Exit code of a process whose task panicked: what a Rust program ends with.
-pub const PANICKED: i32 = 101;
 
 /// Serves this process's parent until it says quit.
 pub fn serve() -> ! {
@@ -118,22 +112,11 @@ fn start(channel: Socket) -> Result<Started, Trouble> {
 struct Worker {
     requests: Consumer<Trusted>,
     desk: Desk,
-}
-
-/// Where calls are run and answered.
-struct Desk {
-    berth: Berth,
     mail: Arc<Mail>,
     runner: Runner,
     role: Role,
     /// Long arguments that the role refers to, in the order in which it does.
     attached: Vec<Handle>,
-    /// The bytes of a result, used again and again.
-    result: Vec<u8>,
-    /// Its descriptors.
-    carried: Vec<Handle>,
-    /// The first call that was not run because it had been revoked, until all revoked calls are passed.
-    skipped_from: Option<CallSeq>,
 }
 
 /// Whether the worker goes on.
@@ -165,14 +148,11 @@ impl Worker {
             kept::begin();
         }
         let (requests, berth) = Berth::new(mail.clone(), end, bell);
-        let (result, carried) = (Vec::new(), Vec::new());
-        let desk =
-            Desk { berth, mail, runner, role: init.role, attached, result, carried, skipped_from: None };
-        Ok(Self { requests, desk })
+        Ok(Self { requests, desk: Desk::new(berth, runner), mail, runner, role: init.role, attached })
     }
 
     fn live(mut self) -> ! {
-        self.desk.initialize();
+        self.initialize();
         loop {
             match self.turn() {
                 Ok(Next::GoOn) => {
@@ -181,7 +161,7 @@ impl Worker {
                         kept::forget();
                     }
                 }
-                Ok(Next::Leave) => self.desk.leave(),
+                Ok(Next::Leave) => self.leave(),
                 Err(error) => complain(&format!("a worker process cannot go on: {error}"), BROKEN),
             }
         }
@@ -193,7 +173,12 @@ impl Worker {
             self.requests.peek().map_err(|_| io::Error::other("the ring of requests is broken"))?
         {
             match frame.head.kind {
-                request::CALL => self.desk.calls(frame.head, frame.payload())?,
+                request::CALL => {
+                    let code = self.desk.calls(frame.head, frame.payload())?;
+                    if let (Role::Process, Some(code)) = (&self.role, code) {
+                        exit(code);
+                    }
+                }
                 request::QUIT => return Ok(Next::Leave),
                 other => return Err(io::Error::other(format!("a request of the unknown kind {other}"))),
             }
@@ -201,16 +186,7 @@ impl Worker {
         }
         Ok(Next::GoOn)
     }
-}
 
-/// Where the arguments of a call lie.
-#[derive(Clone, Copy)]
-enum Place<'a> {
-    Ring(&'a [u8]),
-    Slab(Spilled),
-}
-
-impl Desk {
     /// Runs the initializer, and says how that went.
     fn initialize(&mut self) {
         let attached = &mut self.attached;
@@ -222,120 +198,6 @@ impl Desk {
         }
         // If the parent is gone, the watch thread ends this process any moment, unless it was detached.
         let _ = self.mail.send(&ToParent::Ready, &[]);
-    }
-
-    fn calls(&mut self, head: FrameHead, payload: &[u8]) -> io::Result<()> {
-        let garbled = || io::Error::other("a garbled call");
-        let (slot, rest) = take_u32(payload).ok_or_else(garbled)?;
-        let entry = registry().get(Slot(slot)).ok_or_else(garbled)?;
-        let on_call = OnCall::new(entry, self.runner);
-        let mut ended = None;
-        if head.flags & SPILLED != 0 {
-            let spilled = Spilled::from_bytes(rest).ok_or_else(garbled)?;
-            ended = self.call(CallSeq(head.seq), head.flags, &on_call, Place::Slab(spilled))?;
-        } else {
-            for (seq, item) in (head.seq..).zip(items(head.count, rest)) {
-                let item = item.ok_or_else(garbled)?;
-                ended = if head.flags == 0 {
-                    self.plain_call(CallSeq(seq), &on_call, item)?
-                } else {
-                    self.call(CallSeq(seq), head.flags, &on_call, Place::Ring(item))?
-                };
-                self.berth.announce_if_seen();
-            }
-        }
-        self.berth.announce();
-        drop(on_call);
-        kept::age();
-        match (&self.role, ended) {
-            (Role::Process, Some(code)) => exit(code),
-            (Role::Process | Role::Pool { .. }, _) => Ok(()),
-        }
-    }
-
-    /// As [`call`](Self::call), of one that nothing is special about.
-    #[inline]
-    fn plain_call(&mut self, seq: CallSeq, on_call: &OnCall, arguments: &[u8]) -> io::Result<Option<i32>> {
-        if !self.berth.recorder().begin(seq.0) {
-            self.pass(seq)?;
-            return Ok(None);
-        }
-        self.perform(seq, on_call, arguments, &mut Vec::new()).map(Some)
-    }
-
-    /// Runs one call and publishes how it ended, unless it has been revoked. Says what a process would end with that has
-    /// this call only.
-    fn call(
-        &mut self,
-        seq: CallSeq,
-        flags: u8,
-        on_call: &OnCall,
-        place: Place<'_>,
-    ) -> io::Result<Option<i32>> {
-        let began = self.berth.recorder().begin(seq.0);
-        let mut handles = Vec::new();
-        if flags & CARRIES != 0 {
-            handles.extend(self.berth.handles_of(seq).into_iter().map(Some));
-        }
-        if !began {
-            self.pass(seq)?;
-            return Ok(None);
-        }
-        let slab;
-        let arguments = match place {
-            Place::Ring(bytes) => bytes,
-            Place::Slab(spilled) => {
-                slab = self.berth.spilled(spilled)?;
-                slab.bytes(0, spilled.len as usize)
-                    .map_err(|_| io::Error::other("a slab shorter than its content"))?
-            }
-        };
-        self.perform(seq, on_call, arguments, &mut handles).map(Some)
-    }
-
-    /// Runs a call that has begun, and publishes how it ended.
-    #[inline]
-    fn perform(
-        &mut self,
-        seq: CallSeq,
-        on_call: &OnCall,
-        arguments: &[u8],
-        handles: &mut Vec<Option<Handle>>,
-    ) -> io::Result<i32> {
-        self.result.clear();
-        let mut arguments = Arguments::new(arguments, handles);
-        let (berth, mut stored) = (&mut self.berth, None);
-        let mut store = |pieces: &[&[u8]]| stored = Some(berth.store(pieces));
-        let ended = on_call.run(&mut arguments, &mut self.result, &mut self.carried, Some(&mut store));
-        let mut code = 0;
-        if let Err(failure) = ended {
-            encode_failure(&failure, &mut self.result);
-            self.berth.respond(response::FAIL, seq, &self.result)?;
-            code = PANICKED;
-        } else if let Some(stored) = stored {
-            self.berth.respond_stored(response::DONE, seq, stored?)?;
-        } else if self.carried.is_empty() {
-            self.berth.respond(response::DONE, seq, &self.result)?;
-        } else {
-            self.berth.respond_carrying(response::DONE, seq, &self.result, &self.carried)?;
-            self.carried.clear();
-        }
-        self.berth.recorder().end();
-        // One large result must not make this worker large for ever; one after the other may.
-        if self.result.capacity() > RESULT_BYTES_KEPT.max(2 * self.result.len()) {
-            self.result = Vec::new();
-        }
-        Ok(code)
-    }
-
-    /// Passes over a revoked call; after the last one the parent is told which was the first.
-    fn pass(&mut self, seq: CallSeq) -> io::Result<()> {
-        let from = *self.skipped_from.get_or_insert(seq);
-        if self.berth.recorder().is_last_revoked(seq.0) {
-            self.skipped_from = None;
-            self.berth.respond(response::SKIPPED, from, &[])?;
-        }
-        Ok(())
     }
 
     /// Leaves in order: finalizer, buffers, exit handlers.
@@ -355,9 +217,6 @@ impl Desk {
         exit(0)
     }
 }
-
-/// How much of the buffer for results is kept from one call to the next, in bytes.
-const RESULT_BYTES_KEPT: usize = 1 << 20;
 
 struct Parts {
     parent: Handle,
@@ -426,13 +285,6 @@ pub fn first_call(call: &FirstCall, attached: &mut Vec<Handle>, runner: Runner) 
             let bytes = slab.bytes(0, len).map_err(|_| broken("its slab is too short".into()))?;
             run(entry, bytes, take(attached)?, &mut Vec::new(), runner).map(drop)
         }
-    }
-}
-
-fn encode_failure(failure: &Failure, out: &mut Vec<u8>) {
-    out.clear();
-    if codec::encode(failure, out).is_err() {
-        never!("a failure message is made of strings and numbers");
     }
 }
 

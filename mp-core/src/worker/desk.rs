@@ -1,0 +1,234 @@
+//! Where calls are run and answered.
+
+use crate::check::never;
+use crate::error::Failure;
+use crate::ids::CallSeq;
+use crate::protocol::frame::{CARRIES, Items, SPILLED, Spilled, response, take_u32};
+use crate::shared::kept;
+use crate::shm::ring::FrameHead;
+use crate::sys::Handle;
+use crate::task::calls::{Call, Calls, One, Sink};
+use crate::task::registry::{Slot, registry};
+use crate::task::run::{OnCall, Runner};
+use crate::transport::berth::Berth;
+use crate::wire::codec;
+use crate::wire::outgoing::{Apart, pieces};
+use crate::wire::varint::Short;
+use std::io;
+
+/// Exit code of a process whose task panicked: what a Rust program ends with.
+pub const PANICKED: i32 = 101;
+
+/// How much of the buffer for results is kept from one call to the next, in bytes.
+const RESULT_BYTES_KEPT: usize = 1 << 20;
+
+/// Where calls are run and answered.
+pub struct Desk {
+    pub berth: Berth,
+    runner: Runner,
+    /// The bytes of a result, used again and again.
+    result: Vec<u8>,
+    /// Its descriptors.
+    carried: Vec<Handle>,
+    /// The first call that was not run because it had been revoked, until all revoked calls are passed.
+    skipped_from: Option<CallSeq>,
+}
+
+impl Desk {
+    /// A desk that answers through `berth`.
+    pub fn new(berth: Berth, runner: Runner) -> Self {
+        Self { berth, runner, result: Vec::new(), carried: Vec::new(), skipped_from: None }
+    }
+
+    /// Runs the calls of a frame, and publishes how each ended unless it has been revoked. Says what a process would end
+    /// with that has the last of them only, if it ran.
+    ///
+    /// # Errors
+    /// When the way to the parent is broken.
+    pub fn calls(&mut self, head: FrameHead, payload: &[u8]) -> io::Result<Option<i32>> {
+        let (slot, rest) = take_u32(payload).ok_or_else(garbled)?;
+        let entry = registry().get(Slot(slot)).ok_or_else(garbled)?;
+        let on_call = OnCall::new(entry, self.runner);
+        let code = if head.flags == 0 {
+            let items = Items::of(head.count, rest);
+            let mut frame =
+                Frame { desk: self, items, next: CallSeq(head.seq), stored: None, code: Ok(None) };
+            on_call.run(&mut frame);
+            frame.code?
+        } else {
+            self.special(head, &on_call, rest)?
+        };
+        self.berth.announce();
+        drop(on_call);
+        kept::age();
+        Ok(code)
+    }
+
+    /// The one call of a frame whose arguments lie elsewhere or have descriptors.
+    fn special(&mut self, head: FrameHead, on_call: &OnCall, rest: &[u8]) -> io::Result<Option<i32>> {
+        let seq = CallSeq(head.seq);
+        let began = self.berth.recorder().begin(seq.0);
+        let carries = head.flags & CARRIES != 0;
+        let handles = if carries { self.berth.handles_of(seq) } else { Vec::new() };
+        if !began {
+            self.pass(seq)?;
+            return Ok(None);
+        }
+        let slab;
+        let arguments = if head.flags & SPILLED == 0 {
+            rest
+        } else {
+            let spilled = Spilled::from_bytes(rest).ok_or_else(garbled)?;
+            slab = self.berth.spilled(spilled)?;
+            slab.bytes(0, spilled.len as usize)
+                .map_err(|_| io::Error::other("a slab shorter than its content"))?
+        };
+        let (berth, mut stored) = (&mut self.berth, None);
+        let mut store = |pieces: &[&[u8]]| stored = Some(berth.store(pieces));
+        let call = One::new(arguments, handles, &mut self.result, Some(&mut store));
+        let ending = on_call.run_one(call).map(|carried| self.carried = carried);
+        self.answer(seq, ending, stored).map(Some)
+    }
+
+    /// Publishes how a call ended whose result, if it is not `stored`, is in the buffers.
+    fn answer(
+        &mut self,
+        seq: CallSeq,
+        ending: Result<(), Failure>,
+        stored: Option<io::Result<Spilled>>,
+    ) -> io::Result<i32> {
+        let mut code = 0;
+        if let Err(failure) = ending {
+            encode_failure(&failure, &mut self.result);
+            self.berth.respond(response::FAIL, seq, &self.result)?;
+            code = PANICKED;
+        } else if let Some(stored) = stored {
+            self.berth.respond_stored(response::DONE, seq, stored?)?;
+        } else if self.carried.is_empty() {
+            self.berth.respond(response::DONE, seq, &self.result)?;
+        } else {
+            self.berth.respond_carrying(response::DONE, seq, &self.result, &self.carried)?;
+        }
+        self.berth.recorder().end();
+        self.carried.clear();
+        // One large result must not make this worker large for ever; one after the other may.
+        if self.result.capacity() > RESULT_BYTES_KEPT.max(2 * self.result.len()) {
+            self.result = Vec::new();
+        }
+        self.result.clear();
+        Ok(code)
+    }
+
+    /// Passes over a revoked call; after the last one the parent is told which was the first.
+    #[cold]
+    fn pass(&mut self, seq: CallSeq) -> io::Result<()> {
+        let from = *self.skipped_from.get_or_insert(seq);
+        if self.berth.recorder().is_last_revoked(seq.0) {
+            self.skipped_from = None;
+            self.berth.respond(response::SKIPPED, from, &[])?;
+        }
+        Ok(())
+    }
+}
+
+/// The calls of a frame that nothing is special about, and where they are answered.
+struct Frame<'d, 'f> {
+    desk: &'d mut Desk,
+    items: Items<'f>,
+    /// The call of the next item.
+    next: CallSeq,
+    /// Where a long result of the call that runs lies.
+    stored: Option<io::Result<Spilled>>,
+    /// What a process would end with that has the last call only.
+    code: io::Result<Option<i32>>,
+}
+
+impl Frame<'_, '_> {
+    /// The call that has begun.
+    fn seq(&self) -> CallSeq {
+        CallSeq(self.next.0 - 1)
+    }
+
+    /// Its outcome is published.
+    #[inline]
+    fn note(&mut self, published: io::Result<i32>) {
+        match published {
+            Ok(code) => {
+                self.code = Ok(Some(code));
+                self.desk.berth.announce_if_seen();
+            }
+            Err(error) => self.give_up(error),
+        }
+    }
+
+    /// Runs no more calls.
+    #[cold]
+    fn give_up(&mut self, error: io::Error) {
+        self.items = Items::of(0, &[]);
+        self.code = Err(error);
+    }
+}
+
+impl Sink for Frame<'_, '_> {
+    fn buffers(&mut self) -> (&mut Vec<u8>, &mut Vec<Handle>) {
+        (&mut self.desk.result, &mut self.desk.carried)
+    }
+
+    fn takes_long(&self) -> bool {
+        true
+    }
+
+    fn store(&mut self, apart: &Apart<'_>) {
+        let pieces: Vec<_> = pieces(&self.desk.result, apart).collect();
+        self.stored = Some(self.desk.berth.store(&pieces));
+    }
+}
+
+impl<'f> Calls<'f> for Frame<'_, 'f> {
+    #[inline]
+    fn next(&mut self) -> Option<Call<'f>> {
+        loop {
+            let Some(arguments) = self.items.next()? else {
+                self.give_up(garbled());
+                return None;
+            };
+            let seq = self.next;
+            self.next = seq.next();
+            if self.desk.berth.recorder().begin(seq.0) {
+                return Some(Call { arguments, carries: false });
+            }
+            if let Err(error) = self.desk.pass(seq) {
+                self.give_up(error);
+                return None;
+            }
+        }
+    }
+
+    fn returned(&mut self, short: Short) -> Option<Call<'f>> {
+        let published = self.desk.berth.respond_short(self.seq(), short);
+        self.desk.berth.recorder().end();
+        self.note(published.map(|()| 0));
+        self.next()
+    }
+
+    fn ended(&mut self, ending: Result<(), Failure>) {
+        let stored = self.stored.take();
+        let published = self.desk.answer(self.seq(), ending, stored);
+        self.note(published);
+    }
+
+    fn take_handles(&mut self) -> Vec<Option<Handle>> {
+        Vec::new()
+    }
+}
+
+fn garbled() -> io::Error {
+    io::Error::other("a garbled call")
+}
+
+fn encode_failure(failure: &Failure, out: &mut Vec<u8>) {
+    out.clear();
+    if codec::encode(failure, out).is_err() {
+        never!("a failure message is made of strings and numbers");
+    }
+}

@@ -2,6 +2,8 @@
 
 use super::super::descendants::Seen;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
+use std::fs::File;
+use std::io::Read;
 
 /// All that live.
 pub fn living() -> Vec<Seen> {
@@ -21,13 +23,19 @@ pub fn signal(process: Seen, signal: Signal) {
     }
 }
 
+/// More than the kernel ever says of a process: it does so at once to who has room for it.
+const STAT_BYTES: usize = 2048;
+
 /// The process `pid`, unless it is dead.
 pub fn look(pid: Pid) -> Option<Seen> {
     // By way of its first thread: about `/proc/PID/stat` of the process that asks, qemu-user tells a story of its own.
     let number = Pid::as_raw(Some(pid));
-    let text = std::fs::read_to_string(format!("/proc/{number}/task/{number}/stat")).ok()?;
+    let path = format!("/proc/{number}/task/{number}/stat");
+    let mut bytes = [0; STAT_BYTES];
+    let count = File::open(path).and_then(|mut file| file.read(&mut bytes)).ok()?;
     // "pid (name) state parent ..": the name may hold anything, so the fields count from the last parenthesis.
-    let mut fields = text[text.rfind(')')? + 1..].split_ascii_whitespace();
+    let name_end = bytes.get(..count)?.iter().rposition(|byte| *byte == b')')?;
+    let mut fields = str::from_utf8(&bytes[name_end + 1..count]).ok()?.split_ascii_whitespace();
     let state = fields.next()?;
     let parent = fields.next()?.parse().ok()?;
     // Field 22 of proc(5); the parent was the 4th.

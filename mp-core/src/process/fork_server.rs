@@ -10,7 +10,7 @@
 //! their deaths, statuses and watches are those of spawned processes.
 
 use super::current::{self, Identity};
-use super::launch::{Orders, Surroundings, Way};
+use super::launch::{Orders, Surroundings, Way, channel};
 use super::method::{executable, streams};
 use super::start_call::StartCall;
 use super::{children, gate};
@@ -181,9 +181,9 @@ impl Running {
         let refused = |error| Error::os(format!("cannot start the process \"{name}\""), error);
         let own = |error| Trouble::Refused(refused(error));
         // A way of its own for each attempt: a copy of a server that died may have gone some way on the one before.
-        let (way, theirs) = orders.way().map_err(own)?;
+        let (ours, theirs) = channel().map_err(own)?;
         // It finds them when it begins.
-        orders.tell(&way).map_err(own)?;
+        let way = orders.tell(ours).map_err(own)?;
         let theirs = theirs.into_handle();
         let (stdout, stderr) = streams(surroundings, stderr).map_err(own)?;
         let order = ToWorker::Fork(Box::new(Fork {

@@ -97,24 +97,25 @@ pub struct Way {
     region: Region,
 }
 
-impl Orders<'_> {
-    /// A new way, and the end of the process that is about to start.
-    pub fn way(&self) -> io::Result<(Way, Socket)> {
-        let region = Region::create(self.name)?;
-        let (ours, theirs) = Socket::pair()?;
-        ours.set_nonblocking(true)?;
-        Ok((Way { socket: ours, region }, theirs))
-    }
+/// A new control channel: our end, and that of a process that is about to start.
+pub fn channel() -> io::Result<(Socket, Socket)> {
+    let (ours, theirs) = Socket::pair()?;
+    ours.set_nonblocking(true)?;
+    Ok((ours, theirs))
+}
 
-    /// Says what the process is. It may not have started: a socket holds a first message.
-    pub fn tell(&self, way: &Way) -> io::Result<()> {
+impl Orders<'_> {
+    /// Says what the process at the other end of `socket` is. It may not have started: a socket holds a first message.
+    pub fn tell(&self, socket: Socket) -> io::Result<Way> {
+        let region = Region::create(self.name)?;
         let mut handles = self.handles.clone();
-        handles.insert(1, way.region.handle());
-        match control::send(&way.socket, &self.init, &handles) {
+        handles.insert(1, region.handle());
+        match control::send(&socket, &self.init, &handles) {
             // One that has died already cannot be told; its death is noticed and reported like any other.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            told => told,
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            told => told?,
         }
+        Ok(Way { socket, region })
     }
 }
 

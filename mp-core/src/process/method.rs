@@ -4,7 +4,7 @@ use super::builder::Process;
 use super::fork_server::ForkServer;
 use super::gate;
 use super::handle::JoinHandle;
-use super::launch::{Orders, Surroundings, Way};
+use super::launch::{Orders, Surroundings, Way, channel};
 use super::start_call::StartCall;
 use crate::error::{Error, ErrorKind};
 use crate::sys::fork::{Copied, Fork};
@@ -220,7 +220,7 @@ fn spawn(
     surroundings: &Surroundings,
     stderr: Option<&Handle>,
 ) -> io::Result<(Child, Way)> {
-    let (way, theirs) = orders.way()?;
+    let (ours, theirs) = channel()?;
     let stderr = match stderr {
         Some(stderr) => Stdio::from(stderr.try_clone()?),
         None => surroundings.stderr.stdio()?,
@@ -236,8 +236,7 @@ fn spawn(
         stderr,
     })?;
     // Now, when it takes a while to come to read them.
-    orders.tell(&way)?;
-    Ok((child, way))
+    Ok((child, orders.tell(ours)?))
 }
 
 fn fork(
@@ -246,8 +245,8 @@ fn fork(
     surroundings: &Surroundings,
     stderr: Option<&Handle>,
 ) -> io::Result<(Child, Way)> {
-    let (way, theirs) = orders.way()?;
-    orders.tell(&way)?;
+    let (ours, theirs) = channel()?;
+    let way = orders.tell(ours)?;
     let (stdout, stderr) = streams(surroundings, stderr)?;
     match sys::fork::child(promise)? {
         Copied::Original(pid) => Ok((sys::process::adopt(pid)?, way)),

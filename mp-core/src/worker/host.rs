@@ -54,9 +54,12 @@ impl Host {
                 exit(PANICKED);
             }
         }
-        // What the C library sets up for a first thread is there for all copies, then. One that cannot be started is missed
-        // by nobody: the copies say so.
-        let _ = sys::thread::spawn_bare("mp-first", Box::new(|| ()));
+        // What the C library sets up for a first thread, and for one that gets the memory of a thread before it, is there
+        // for all copies, then. One that cannot be started is missed by nobody: the copies say so.
+        for name in ["mp-first", "mp-second"] {
+            let _ = sys::thread::spawn_bare(name, Box::new(|| ()));
+            let _ = settled_threads();
+        }
         let host = Self { mail, inbox };
         match settled_threads() {
             Ok(1) => host.say(&ToParent::Ready),

@@ -141,7 +141,15 @@ impl Worker {
             if worker.is_some() { sys::entry::ignore_interrupt() } else { sys::entry::heed_interrupt() };
         interrupt.map_err(os("cannot say what SIGINT does"))?;
         sys::fault::install(recorder.fault_words()).map_err(os("cannot install its crash handler"))?;
-        let watched = Watched { parent, pid: init.parent.0, mail: mail.clone(), inbox, recorder, stderr };
+        let watched = Watched {
+            parent,
+            pid: init.parent.0,
+            mail: mail.clone(),
+            inbox,
+            recorder,
+            stderr,
+            has_one_call: worker.is_none(),
+        };
         watch::start(watched).map_err(os("cannot watch over its parent"))?;
         let runner = Runner { pid: std::process::id(), worker, on_panic: Some(note_panic) };
         if worker.is_some() {

@@ -3,6 +3,7 @@
 use crate::process::own::Own;
 use crate::shm::recorder::WorkerRecorder;
 use crate::sys::pipe::Available;
+use crate::sys::thread::Kept;
 use crate::sys::{self, Handle};
 use crate::transport::berth::{Mail, Told};
 use crate::transport::control::Inbox;
@@ -25,11 +26,13 @@ pub struct Watched {
     pub recorder: WorkerRecorder,
     /// The read end of our own stderr, and where it goes.
     pub stderr: Option<(Handle, Handle)>,
+    /// Whether this process has one call only, so that its end may be near.
+    pub has_one_call: bool,
 }
 
 /// Starts the threads.
 pub fn start(watched: Watched) -> io::Result<()> {
-    let Watched { parent, pid, mail, inbox, recorder, stderr } = watched;
+    let Watched { parent, pid, mail, inbox, recorder, stderr, has_one_call } = watched;
     let parent = sys::entry::watch_parent(parent, pid);
     let stderr = stderr.map(|(pipe, real)| {
         static ONCE: Once = Once::new();
@@ -37,7 +40,11 @@ pub fn start(watched: Watched) -> io::Result<()> {
         ONCE.call_once(|| drop(sys::process::on_exit(let_pass)));
         Tee { pipe, real, recorder }
     });
-    sys::thread::spawn_bare("mp-watch", Box::new(move || watch(&parent, &mail, inbox, stderr)))?;
+    if has_one_call {
+        sys::thread::spawn_near("mp-watch", move |kept| watch(&parent, &mail, inbox, stderr, Some(kept)))?;
+    } else {
+        sys::thread::spawn_bare("mp-watch", Box::new(move || watch(&parent, &mail, inbox, stderr, None)))?;
+    }
     sys::entry::heed_parents_death(pid)
 }
 
@@ -48,18 +55,24 @@ struct Tee {
     recorder: WorkerRecorder,
 }
 
-fn watch(parent: &Handle, mail: &Mail, mut inbox: Inbox, mut stderr: Option<Tee>) {
+/// How long the watch thread stays where it was started if it has nothing to do: a process that lives no longer is best taken
+/// apart where it ran.
+const STAY: Duration = Duration::from_millis(10);
+
+fn watch(parent: &Handle, mail: &Mail, mut inbox: Inbox, mut stderr: Option<Tee>, mut kept: Option<Kept>) {
     // How many threads of `mp` there are besides this one and the one that runs tasks.
     let mut others = 0;
     loop {
         // Nothing is allocated before something happens: most workers never need a second heap.
-        let (parent, mailbox) = (sys::borrow(parent), mail.handle());
+        let (parent, mailbox, patience) = (sys::borrow(parent), mail.handle(), kept.map(|_| STAY));
         let ready = match &stderr {
-            Some(tee) => sys::poller::ready_each([parent, mailbox, sys::borrow(&tee.pipe)], None),
-            None => {
-                sys::poller::ready_each([parent, mailbox], None).map(|[parent, mail]| [parent, mail, false])
-            }
+            Some(tee) => sys::poller::ready_each([parent, mailbox, sys::borrow(&tee.pipe)], patience),
+            None => sys::poller::ready_each([parent, mailbox], patience)
+                .map(|[parent, mail]| [parent, mail, false]),
         };
+        if let Some(kept) = kept.take() {
+            kept.let_go();
+        }
         let Ok(ready) = ready else { continue };
         if ready[2]
             && let Some(tee) = stderr.take()

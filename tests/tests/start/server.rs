@@ -268,3 +268,27 @@ fn to_be_watched_over_costs_a_process_no_second_heap() {
         }
     });
 }
+
+/// Waits until the thread that watches over this process may run where the others may.
+#[mp::task]
+fn until_the_watch_roams() -> bool {
+    let allowed = |status: &str| {
+        status.lines().find_map(|line| line.strip_prefix("Cpus_allowed:")).map(|cpus| cpus.trim().to_owned())
+    };
+    let ours = allowed(&std::fs::read_to_string("/proc/self/status").unwrap());
+    until(|| {
+        let statuses = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+        let mut statuses = statuses.filter_map(|one| std::fs::read_to_string(one.path().join("status")).ok());
+        statuses.any(|status| status.starts_with("Name:\tmp-watch\n") && allowed(&status) == ours)
+    });
+    ours.is_some()
+}
+
+#[test]
+fn the_thread_that_watches_over_a_process_is_not_kept_on_one_processor() {
+    about_copies(|| {
+        for &how in clean() {
+            assert!(how.context().spawn(until_the_watch_roams, ()).unwrap().join().unwrap(), "{how:?}");
+        }
+    });
+}

@@ -5,6 +5,8 @@
 use super::platform::thread_name::set_name;
 use std::io;
 
+pub use super::platform::cpu::Kept;
+
 /// What a bare thread does.
 type Body = Box<dyn FnOnce() + Send>;
 
@@ -47,6 +49,16 @@ pub fn spawn_bare(name: &'static str, body: Body) -> io::Result<()> {
     // SAFETY: duty: from `Box::into_raw`, and nobody else's: no thread was made that could have taken it over.
     drop(unsafe { Box::from_raw(start) });
     Err(io::Error::from_raw_os_error(error))
+}
+
+/// The same; the thread is kept on the processor of the one that starts it until it [lets itself go](Kept::let_go). To wake
+/// another processor for it would take longer than all that it does at first, and would make the end of this process, and
+/// each change of its memory before that, a matter of two processors.
+pub fn spawn_near(name: &'static str, body: impl FnOnce(Kept) + Send + 'static) -> io::Result<()> {
+    let kept = Kept::here();
+    let begun = spawn_bare(name, Box::new(move || body(kept)));
+    kept.let_go();
+    begun
 }
 
 extern "C" fn run(start: *mut libc::c_void) -> *mut libc::c_void {

@@ -6,3 +6,18 @@ pub use super::leaf::cpu::current;
 pub fn available() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
+
+/// A thread that is kept on one processor for now: here it never is.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept;
+
+impl Kept {
+    /// Keeps this thread, and those that it starts, on the processor that it runs on, if that can be done.
+    pub fn here() -> Self {
+        Self
+    }
+
+    /// Lets this thread run wherever it might before.
+    #[allow(clippy::unused_self)] // the signature is that of Linux
+    pub fn let_go(self) {}
+}

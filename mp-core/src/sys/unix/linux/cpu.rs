@@ -2,6 +2,8 @@
 
 #![allow(unsafe_code)] // sched_getcpu: rustix asks the vDSO, the C library reads rseq's word, which is ten times cheaper
 
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
 /// The CPU this thread runs on right now, by number. Already old when returned: good for a guess only.
 pub fn current() -> u32 {
     // SAFETY: duty: none, the call has no arguments and no effect: the C library keeps it.
@@ -12,4 +14,46 @@ pub fn current() -> u32 {
 /// How many CPUs this process may keep busy: by affinity and by the quota of its control group; at least 1.
 pub fn available() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// Where a thread may run that is kept on one processor for now; `None` if it is not.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept(Option<CpuSet>);
+
+impl Kept {
+    /// Keeps this thread, and those that it starts, on the processor that it runs on, if that can be done.
+    pub fn here() -> Self {
+        Self(sched_getaffinity(None).ok().filter(|everywhere| {
+            let mut here = CpuSet::new();
+            let current = current() as usize;
+            everywhere.count() > 1 && current < CpuSet::MAX_CPU && {
+                here.set(current);
+                sched_setaffinity(None, &here).is_ok()
+            }
+        }))
+    }
+
+    /// Lets this thread run wherever it might before.
+    pub fn let_go(self) {
+        if let Some(everywhere) = self.0 {
+            // Where it must not run any more the kernel finds another place.
+            let _ = sched_setaffinity(None, &everywhere);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_is_kept_has_one_processor_until_it_is_let_go() {
+        let before = sched_getaffinity(None).expect("known");
+        let kept = Kept::here();
+        let meanwhile = sched_getaffinity(None).expect("known");
+        kept.let_go();
+        assert_eq!(meanwhile.count(), 1);
+        assert!((0..CpuSet::MAX_CPU).all(|cpu| before.is_set(cpu) || !meanwhile.is_set(cpu)));
+        assert_eq!(sched_getaffinity(None).expect("known"), before);
+    }
 }

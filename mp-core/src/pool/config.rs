@@ -219,9 +219,11 @@ impl PoolBuilder {
         if self.backend == Backend::Process {
             gate::check()?;
         }
+        // The system reads several files for it.
+        let processors = cpu_count();
         let policy = Policy {
             workers,
-            processors: cpu_count(),
+            processors,
             restart: self.restart.unwrap_or_else(|| Restart::for_workers(workers.get())),
             grace: self.grace.unwrap_or(limits::GRACE),
             max_tasks_per_worker,
@@ -235,7 +237,7 @@ impl PoolBuilder {
             initializer: self.initializer.transpose()?,
             finalizer: self.finalizer.transpose()?,
             surroundings: self.surroundings,
-            cpus_each: (cpu_count().get() / workers.get()).max(1),
+            cpus_each: (processors.get() / workers.get()).max(1),
         })
     }
 }

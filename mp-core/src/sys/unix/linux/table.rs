@@ -42,3 +42,19 @@ pub fn look(pid: Pid) -> Option<Seen> {
     let started = fields.nth(17)?.parse().ok()?;
     (state != "Z" && state != "X").then_some(Seen { pid, parent, started, stopped: state == "T" })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_seen_whatever_its_name_is() {
+        let ourselves = rustix::process::getpid();
+        let seen = look(ourselves).expect("it lives");
+        let name = std::fs::read("/proc/self/comm").expect("/proc is mounted");
+        std::fs::write("/proc/self/comm", b"\xff) Z 1 (").expect("a name of our own");
+        let renamed = look(ourselves);
+        std::fs::write("/proc/self/comm", name.trim_ascii_end()).expect("a name of our own");
+        assert!(renamed == Some(seen), "{:?}", renamed.map(|seen| (seen.parent, seen.started)));
+    }
+}

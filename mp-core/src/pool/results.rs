@@ -2,7 +2,7 @@
 
 use crate::check::never;
 use crate::error::Error;
-use crate::shm::ring::{split_frame, split_word};
+use crate::shm::frame::{split_frame, split_word};
 use crate::sys::Handle;
 use crate::wire::codec;
 use crate::wire::handles::providing;

@@ -11,6 +11,15 @@
 //! | `tail` | producer | the bytes before it are written | the consumer may read them |
 //! | `head` | consumer | the bytes before it are not needed any more | the producer may overwrite them |
 //!
+//! Who waits for a frame looks at `tail`. A short frame that somebody waits for is therefore echoed beside it: reading it where it
+//! lies would be another line to fetch from the other processor. An echo counts for the frame at its place, and there are two looks
+//! at the place, one before its words are read and one after:
+//!
+//! | `place` | goes to | then |
+//! |---|---|---|
+//! | a frame's place, or 0: none yet | `NOWHERE`, before the words are changed | the words are those of no frame |
+//! | `NOWHERE` | the new frame's place + 1, when they are | `tail` is moved past that frame |
+//!
 //! Each side keeps its own number and its last look at the other's in private memory, so most steps touch no line that
 //! the other side writes. What a look finds is checked: the other side may be broken.
 
@@ -18,17 +27,36 @@ use super::layout::Line;
 use crate::raw::atomic::{
     AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
+    fence,
 };
 
 /// Frames start and end at multiples of this.
 pub(super) const ALIGNMENT: u64 = 8;
 
+/// The longest frame that is echoed: words and echo together are no longer than a processor's line. Two words are enough to be torn.
+pub(super) const ECHO_BYTES: usize = if cfg!(loom) { 16 } else { 32 };
+
+/// The words of a frame.
+pub(super) type EchoWords = [u64; ECHO_BYTES / 8];
+
+/// In place of the place of an echo: its words are being written.
+const NOWHERE: u64 = u64::MAX;
+
 /// The shared words of a ring.
 #[repr(C)]
 #[derive(Debug, Default)]
 pub(super) struct RingWords {
-    tail: Line<AtomicU64>,
+    front: Line<Front>,
     head: Line<AtomicU64>,
+}
+
+/// What a consumer looks at.
+#[repr(C)]
+#[derive(Debug, Default)]
+struct Front {
+    tail: AtomicU64,
+    place: AtomicU64,
+    echo: [AtomicU64; ECHO_BYTES / 8],
 }
 
 /// The other side has written something that cannot be: nothing it writes is worth reading any more.
@@ -55,7 +83,7 @@ impl WriteCursor {
     /// Goes on where the words say the ring was left.
     pub(super) fn new(words: &RingWords, capacity: u64) -> Self {
         let head_seen = words.head.load(Acquire);
-        Self { tail: words.tail.load(Relaxed), head_seen, capacity }
+        Self { tail: words.front.tail.load(Relaxed), head_seen, capacity }
     }
 
     /// How far it has written.
@@ -79,19 +107,33 @@ impl WriteCursor {
         Ok(self.free_at_last_look())
     }
 
+    /// Echoes the frame at `place`, which is handed over next.
+    #[inline]
+    pub(super) fn echo(&mut self, words: &RingWords, frame: &EchoWords) {
+        let Front { place, echo, .. } = &*words.front;
+        place.store(NOWHERE, Relaxed);
+        // PAIR: the fence in `ReadCursor::echo`: who has read a word of this frame does not find the old place any more.
+        fence(Release);
+        for (word, value) in echo.iter().zip(frame) {
+            word.store(*value, Relaxed);
+        }
+        // PAIR: `ReadCursor::echo` acquires it before it reads the words.
+        place.store(self.tail + 1, Release);
+    }
+
     /// Hands `bytes` more over to the consumer.
     #[inline]
     pub(super) fn publish(&mut self, words: &RingWords, bytes: u64) {
         self.tail += bytes;
         // PAIR: `ReadCursor::look` acquires it before it reads the bytes.
-        words.tail.store(self.tail, Release);
+        words.front.tail.store(self.tail, Release);
     }
 
     /// A reader of what a dead consumer has left. What it may have written over the shared `tail` is put right first.
     pub(super) fn read_back(&mut self, words: &RingWords) -> Result<ReadCursor, Corrupt> {
         self.look(words)?;
         // PAIR: `ReadCursor::look`, in this process.
-        words.tail.store(self.tail, Release);
+        words.front.tail.store(self.tail, Release);
         Ok(ReadCursor { head: self.head_seen, tail_seen: self.head_seen, capacity: self.capacity })
     }
 
@@ -125,6 +167,20 @@ impl ReadCursor {
         self.head
     }
 
+    /// The words of the frame that is next, if it was echoed.
+    #[inline]
+    pub(super) fn echo(&self, words: &RingWords) -> Option<EchoWords> {
+        let Front { place, echo, .. } = &*words.front;
+        // PAIR: `WriteCursor::echo` releases it behind the words.
+        if place.load(Acquire) != self.head + 1 {
+            return None;
+        }
+        let frame = std::array::from_fn(|at| echo[at].load(Relaxed));
+        // PAIR: the fence in `WriteCursor::echo`.
+        fence(Acquire);
+        (place.load(Relaxed) == self.head + 1).then_some(frame)
+    }
+
     /// How many bytes can be read: zero only if there was nothing at the very last look.
     #[inline]
     pub(super) fn available(&mut self, words: &RingWords) -> Result<u64, Corrupt> {
@@ -140,7 +196,7 @@ impl ReadCursor {
     /// How many bytes can be read now.
     pub(super) fn look(&mut self, words: &RingWords) -> Result<u64, Corrupt> {
         // PAIR: `WriteCursor::publish` releases it behind the bytes.
-        let tail = words.tail.load(Acquire);
+        let tail = words.front.tail.load(Acquire);
         // It moves forward only, and not past the ring's end.
         let used = tail.checked_sub(self.head).ok_or(Corrupt)?;
         if tail < self.tail_seen || used > self.capacity || !tail.is_multiple_of(ALIGNMENT) {
@@ -154,7 +210,7 @@ impl ReadCursor {
     #[inline]
     pub(super) fn is_ready(&self, words: &RingWords) -> bool {
         // PAIR: as in `look`, which follows before anything is read.
-        self.tail_seen != self.head || words.tail.load(Acquire) != self.head
+        self.tail_seen != self.head || words.front.tail.load(Acquire) != self.head
     }
 
     /// Gives `bytes` more back to the producer. They are at most what was [`available`](Self::available).
@@ -171,7 +227,15 @@ impl ReadCursor {
 impl RingWords {
     /// What a broken producer might do.
     pub(super) fn scribble_tail(&self, tail: u64) {
-        self.tail.store(tail, Release);
+        self.front.tail.store(tail, Release);
+    }
+
+    /// What a broken producer might do, too.
+    pub(super) fn scribble_echo(&self, place: u64, words: EchoWords) {
+        for (word, value) in self.front.echo.iter().zip(words) {
+            word.store(value, Release);
+        }
+        self.front.place.store(place, Release);
     }
 
     /// What a broken consumer might do.

@@ -8,14 +8,14 @@ fn numbers_that_cannot_be_are_refused() {
     let mut reader = ReadCursor::new(&words, capacity);
     assert_eq!(reader.available(&words), Ok(0));
     for tail in [7, 65, 72, u64::MAX, u64::MAX - 7] {
-        words.tail.store(tail, Relaxed);
+        words.front.tail.store(tail, Relaxed);
         assert_eq!(reader.available(&words), Err(Corrupt), "tail {tail}");
         assert!(reader.is_ready(&words), "who waits must learn of it");
     }
-    words.tail.store(64, Relaxed);
+    words.front.tail.store(64, Relaxed);
     assert_eq!(reader.available(&words), Ok(64));
     reader.advance(&words, 64);
-    words.tail.store(56, Relaxed);
+    words.front.tail.store(56, Relaxed);
     assert_eq!(reader.available(&words), Err(Corrupt), "backwards");
 
     let words = RingWords::default();
@@ -33,6 +33,24 @@ fn numbers_that_cannot_be_are_refused() {
     assert_eq!(writer.free(&words), Err(Corrupt), "backwards");
 }
 
+#[cfg(not(loom))]
+#[test]
+fn an_echo_is_that_of_the_frame_that_is_next() {
+    let (words, capacity) = (RingWords::default(), 64);
+    let (mut writer, mut reader) = (WriteCursor::new(&words, capacity), ReadCursor::new(&words, capacity));
+    assert_eq!(reader.echo(&words), None, "nothing was pushed");
+    writer.echo(&words, &[1; 4]);
+    writer.publish(&words, 8);
+    assert_eq!((reader.available(&words), reader.echo(&words)), (Ok(8), Some([1; 4])));
+    writer.publish(&words, 8);
+    assert_eq!(reader.echo(&words), Some([1; 4]), "still the next");
+    reader.advance(&words, 8);
+    assert_eq!((reader.available(&words), reader.echo(&words)), (Ok(8), None), "the second has none");
+    writer.echo(&words, &[3; 4]);
+    writer.publish(&words, 8);
+    assert_eq!(reader.echo(&words), None, "the third is not next");
+}
+
 #[cfg(loom)]
 mod models {
     use super::*;
@@ -44,6 +62,35 @@ mod models {
     struct Ring<const SLOTS: usize> {
         words: RingWords,
         slots: [UnsafeCell<u64>; SLOTS],
+    }
+
+    /// Two frames that are echoed, one over the other: a reader gets the words of the frame that is next, all of them, or none.
+    #[test]
+    fn loom_an_echo_is_whole() {
+        loom::model(|| {
+            let words = Arc::new(RingWords::default());
+            let mut writer = WriteCursor::new(&words, 16);
+            let producer = thread::spawn({
+                let words = Arc::clone(&words);
+                move || {
+                    for frame in [1, 2] {
+                        writer.echo(&words, &[frame; ECHO_BYTES / 8]);
+                        writer.publish(&words, 8);
+                    }
+                }
+            });
+            let mut reader = ReadCursor::new(&words, 16);
+            for frame in [1, 2] {
+                if reader.available(&words).expect("the producer is honest") > 0 {
+                    let echo = reader.echo(&words);
+                    assert!(echo.is_none_or(|words| words == [frame; ECHO_BYTES / 8]), "{frame}: {echo:?}");
+                    reader.advance(&words, 8);
+                } else {
+                    break;
+                }
+            }
+            producer.join().expect("no panic");
+        });
     }
 
     /// Two slots, three items: the ring is full and empty in between. The producer gives up when it is full, the

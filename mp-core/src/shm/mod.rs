@@ -32,7 +32,7 @@
 // ```text
 //  region    header │ request bytes │ response bytes        one per worker, sealed, all zero at first
 //            header: layout ─ ring words (cursor), sleep words, recorder
-//            bytes:  ring ─ frames, validated by whoever reads them
+//            bytes:  ring ─ frames (frame), validated by whoever reads them
 //  slab      bytes too many for a ring, recycled
 //  backlog   the messages of a queue: many producers, many consumers
 //            bytes: segments ─ memory that is used again behind the head
@@ -43,6 +43,7 @@
 // to it anyhow: it reads arguments in place. `ring::Hostile` and `ring::Trusted` say which side's rules hold.
 
 pub(crate) mod backlog;
+pub(crate) mod frame;
 pub(crate) mod layout;
 pub(crate) mod notes;
 pub(crate) mod recorder;

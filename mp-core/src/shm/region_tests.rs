@@ -1,6 +1,7 @@
 use super::*;
 use crate::raw::sleep::Patience;
-use crate::shm::ring::{Corrupt, FrameHead, PushError};
+use crate::shm::frame::FrameHead;
+use crate::shm::ring::{Corrupt, PushError};
 
 /// Both sides in one process, each with a mapping of its own.
 pub(in crate::shm) fn both_sides(ring_bytes: usize) -> (ParentEnd, WorkerEnd) {

@@ -3,19 +3,16 @@
 //! ```text
 //!  producer  reserve ─► write the payload in place ─► commit    (one store hands it over)
 //!  consumer  peek ─► look at the frame, or copy it ─► advance   (one store gives the room back)
-//!
-//!  frame   │ 2·len u32 │ kind u8 │ flags u8 │ count u16 │ seq u64 │ payload │ pad to 8 │
-//!  short   │ 2·len+1 u8 │ payload │ pad to 8 │               what it says about itself goes without saying
-//!  wrap    │ u32::MAX │ unused to the end of the ring │ the next frame is at the start
 //! ```
-//! A frame lies in one piece. The producer hands a wrap over together with the frame behind it.
+//! A [frame](super::frame) lies in one piece. The producer hands a wrap over together with the frame behind it.
 //!
 //! Who reads believes nothing: a length is checked against what was published, against the end of the ring and against
 //! [`MAX_INLINE`] before a byte is touched, each number is read once, and no input makes a step longer than one frame.
 
 #![allow(unsafe_code)] // slices of memory that another process maps
 
-use super::cursor::{ALIGNMENT, ReadCursor, WriteCursor};
+use super::cursor::{ECHO_BYTES, EchoWords, ReadCursor, WriteCursor};
+use super::frame::{FrameHead, HEAD_BYTES, SHORT_BYTES_MAX, WRAP, encode, frame_bytes, parse, short_bytes};
 use super::layout::MAX_INLINE;
 use super::place::Place;
 use crate::wire::varint::{Short, word_of};
@@ -24,15 +21,6 @@ use std::marker::PhantomData;
 
 pub use super::cursor::Corrupt;
 
-/// Bytes of a frame's head.
-pub const HEAD_BYTES: usize = 16;
-
-/// The longest payload of a short frame.
-pub const SHORT_BYTES_MAX: usize = 55;
-
-/// In place of a length: the next frame is at the start of the ring.
-const WRAP: u32 = u32::MAX;
-
 /// The other side may write anything at any moment: bytes are copied before they are looked at.
 #[derive(Debug)]
 pub struct Hostile(());
@@ -40,19 +28,6 @@ pub struct Hostile(());
 /// The other side keeps to the protocol: bytes are looked at in place.
 #[derive(Debug)]
 pub struct Trusted(());
-
-/// What a frame says about itself, besides how long it is. That of a short frame is all zeros.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct FrameHead {
-    /// What it is.
-    pub kind: u8,
-    /// What is special about it.
-    pub flags: u8,
-    /// How many calls or results are in it.
-    pub count: u16,
-    /// The number of the first of them.
-    pub seq: u64,
-}
 
 /// Why a frame could not be pushed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,6 +45,8 @@ pub enum PushError {
 pub struct Producer<P> {
     place: Place,
     cursor: WriteCursor,
+    /// Whether what is pushed is echoed.
+    echoes: bool,
     consumer: PhantomData<P>,
 }
 
@@ -90,6 +67,8 @@ pub struct Slot<'a, P> {
 pub struct Consumer<P> {
     place: Place,
     cursor: ReadCursor,
+    /// The frame that was peeked at, if it was echoed.
+    echo: [u8; ECHO_BYTES],
     /// Bytes up to the end of the frame that was peeked at.
     peeked: u64,
     producer: PhantomData<P>,
@@ -100,16 +79,29 @@ pub struct Consumer<P> {
 pub struct Frame<'a, P> {
     /// What it says about itself.
     pub head: FrameHead,
-    place: &'a Place,
-    start: usize,
-    len: usize,
+    payload: Payload<'a>,
     producer: PhantomData<P>,
+}
+
+/// Where the payload of a frame is.
+#[derive(Debug)]
+enum Payload<'a> {
+    /// In the ring.
+    There { place: &'a Place, start: usize, len: usize },
+    /// In its echo.
+    Here(&'a [u8]),
 }
 
 impl<P> Producer<P> {
     pub(super) fn new(place: Place) -> Self {
         let cursor = WriteCursor::new(place.words(), place.capacity as u64);
-        Self { place, cursor, consumer: PhantomData }
+        Self { place, cursor, echoes: true, consumer: PhantomData }
+    }
+
+    /// Whether a short frame from here on is echoed: worth it for one that the consumer waits for, and a waste for one of many.
+    #[inline]
+    pub fn echo(&mut self, echoes: bool) {
+        self.echoes = echoes;
     }
 
     /// Pushes a frame whose payload is `parts` one after the other.
@@ -137,7 +129,7 @@ impl<P> Producer<P> {
         if !rest.is_empty() {
             self.place.write(start + 8, rest);
         }
-        self.hand_over(skipped, bytes);
+        self.hand_over(skipped, start, bytes);
         Ok(())
     }
 
@@ -146,7 +138,7 @@ impl<P> Producer<P> {
     pub fn try_push_word(&mut self, payload: Short) -> Result<(), PushError> {
         let (start, skipped) = self.find(size_of::<u64>())?;
         self.place.write_word(start, payload.word << 8 | (2 * payload.len as u64 + 1));
-        self.hand_over(skipped, size_of::<u64>());
+        self.hand_over(skipped, start, size_of::<u64>());
         Ok(())
     }
 
@@ -173,11 +165,14 @@ impl<P> Producer<P> {
         }
     }
 
-    /// Hands over a frame of `bytes` that was written behind what is left unused.
+    /// Hands over a frame of `bytes` at `start` that was written behind what is left unused.
     #[inline]
-    fn hand_over(&mut self, skipped: usize, bytes: usize) {
+    fn hand_over(&mut self, skipped: usize, start: usize, bytes: usize) {
         if skipped > 0 {
             self.place.write_word(self.place.capacity - skipped, u64::from(WRAP));
+        } else if self.echoes && bytes <= ECHO_BYTES {
+            let word = |at| if 8 * at < bytes { self.place.read_word(start + 8 * at) } else { 0 };
+            self.cursor.echo(self.place.words(), &std::array::from_fn(word));
         }
         self.cursor.publish(self.place.words(), (skipped + bytes) as u64);
     }
@@ -200,7 +195,7 @@ impl<P> Producer<P> {
     /// When the consumer's number makes no sense.
     pub fn read_back(&mut self) -> Result<Consumer<Hostile>, Corrupt> {
         let cursor = self.cursor.read_back(self.place.words())?;
-        Ok(Consumer { place: self.place.clone(), cursor, peeked: 0, producer: PhantomData })
+        Ok(Consumer::of(self.place.clone(), cursor))
     }
 }
 
@@ -236,7 +231,7 @@ impl<P> Slot<'_, P> {
         let [first, second] = encode(head, len);
         self.producer.place.write_word(self.start, first);
         self.producer.place.write_word(self.start + 8, second);
-        self.producer.hand_over(self.skipped, frame_bytes(len));
+        self.producer.hand_over(self.skipped, self.start, frame_bytes(len));
     }
 }
 
@@ -268,7 +263,11 @@ impl<P> io::Write for Slot<'_, P> {
 impl<P> Consumer<P> {
     pub(super) fn new(place: Place) -> Self {
         let cursor = ReadCursor::new(place.words(), place.capacity as u64);
-        Self { place, cursor, peeked: 0, producer: PhantomData }
+        Self::of(place, cursor)
+    }
+
+    fn of(place: Place, cursor: ReadCursor) -> Self {
+        Self { place, cursor, echo: [0; ECHO_BYTES], peeked: 0, producer: PhantomData }
     }
 
     /// The next frame, if there is one. It stays in the ring until [`advance`](Self::advance).
@@ -278,6 +277,11 @@ impl<P> Consumer<P> {
         let mut available = self.cursor.available(self.place.words())?;
         if available == 0 {
             return Ok(None);
+        }
+        if available <= ECHO_BYTES as u64
+            && let Some(words) = self.cursor.echo(self.place.words())
+        {
+            return self.peek_echo(available as usize, words).map(Some);
         }
         let mut start = self.place.position(self.cursor.head());
         let mut skipped = 0;
@@ -293,20 +297,22 @@ impl<P> Consumer<P> {
             first = self.place.read_word(start);
         }
         let available = (available as usize).min(self.place.capacity - start);
-        let (head, payload, bytes) = match short_len(first) {
-            Some(len) => (FrameHead::default(), 1..1 + len, short_bytes(len)),
-            None if available < HEAD_BYTES => return Err(Corrupt),
-            None => {
-                let (head, len) = decode([first, self.place.read_word(start + 8)]);
-                (head, HEAD_BYTES..HEAD_BYTES + len, frame_bytes(len))
-            }
-        };
-        if payload.len() > MAX_INLINE || bytes > available {
-            return Err(Corrupt);
-        }
+        let (head, payload, bytes) = parse(available, first, || self.place.read_word(start + 8))?;
         self.peeked = skipped + bytes as u64;
         let (start, len) = (start + payload.start, payload.len());
-        Ok(Some(Frame { head, place: &self.place, start, len, producer: PhantomData }))
+        let payload = Payload::There { place: &self.place, start, len };
+        Ok(Some(Frame { head, payload, producer: PhantomData }))
+    }
+
+    /// The same for a frame that is echoed.
+    #[inline]
+    fn peek_echo(&mut self, available: usize, words: EchoWords) -> Result<Frame<'_, P>, Corrupt> {
+        let (head, payload, bytes) = parse(available, words[0], || words[1])?;
+        self.peeked = bytes as u64;
+        for (bytes, word) in self.echo.chunks_exact_mut(8).zip(words) {
+            bytes.copy_from_slice(&word.to_le_bytes());
+        }
+        Ok(Frame { head, payload: Payload::Here(&self.echo[payload]), producer: PhantomData })
     }
 
     /// Gives the room of the frame that was peeked at back to the producer.
@@ -353,18 +359,24 @@ impl<P> Consumer<P> {
 impl<P> Frame<'_, P> {
     /// Bytes of the payload.
     pub fn len(&self) -> usize {
-        self.len
+        match self.payload {
+            Payload::There { len, .. } => len,
+            Payload::Here(bytes) => bytes.len(),
+        }
     }
 
     /// Whether there is no payload.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     /// Appends the payload to `bytes`.
     #[inline]
     pub fn copy_to(&self, bytes: &mut Vec<u8>) {
-        self.place.append_to(self.start, self.len, bytes);
+        match self.payload {
+            Payload::There { place, start, len } => place.append_to(start, len, bytes),
+            Payload::Here(payload) => bytes.extend_from_slice(payload),
+        }
     }
 }
 
@@ -372,73 +384,15 @@ impl<'a> Frame<'a, Trusted> {
     /// The payload in place.
     #[inline]
     pub fn payload(&self) -> &'a [u8] {
-        let start = self.place.range(self.start, self.len);
+        let (start, len) = match self.payload {
+            Payload::There { place, start, len } => (place.range(start, len), len),
+            Payload::Here(bytes) => return bytes,
+        };
         // SAFETY: duty: in bounds: checked by `range`; alive: `'a` borrows the consumer, which keeps the mapping;
         // initialised: the kernel zeroes pages; unchanging: `'a` also keeps the consumer from advancing, and the trusted
         // producer writes nothing between head and tail.
-        unsafe { std::slice::from_raw_parts(start, self.len) }
+        unsafe { std::slice::from_raw_parts(start, len) }
     }
-}
-
-/// The first of some frames that were copied out of a ring, its payload and what is behind it; `None` if no whole frame is
-/// there.
-#[inline]
-pub fn split_frame(bytes: &[u8]) -> Option<(FrameHead, &[u8], &[u8])> {
-    let word = |bytes: &[u8]| bytes.first_chunk().copied().map(u64::from_le_bytes);
-    let first = word(bytes)?;
-    if first as u32 == WRAP {
-        return None;
-    }
-    if let Some(len) = short_len(first) {
-        let (frame, behind) = bytes.split_at_checked(short_bytes(len))?;
-        return Some((FrameHead::default(), &frame[1..=len], behind));
-    }
-    let (head, len) = decode([first, word(bytes.get(8..)?)?]);
-    let (frame, behind) = bytes.split_at_checked(frame_bytes(len))?;
-    Some((head, &frame[HEAD_BYTES..HEAD_BYTES + len], behind))
-}
-
-/// The same for a frame that is a single word: its payload and what is behind it. `None` for any other.
-#[inline]
-pub fn split_word(bytes: &[u8]) -> Option<(Short, &[u8])> {
-    let (word, behind) = bytes.split_first_chunk::<8>()?;
-    let word = u64::from_le_bytes(*word);
-    let len = (word as u8 / 2) as usize;
-    // What the producer has left behind the payload does not count.
-    let payload = || Short { word: word >> 8 & !(u64::MAX << (8 * len)), len };
-    (word % 2 == 1 && len <= Short::BYTES_MAX).then(|| (payload(), behind))
-}
-
-/// Bytes of a frame with a payload of `len` bytes.
-#[inline]
-const fn frame_bytes(len: usize) -> usize {
-    HEAD_BYTES + len.next_multiple_of(ALIGNMENT as usize)
-}
-
-/// Bytes of a short frame with a payload of `len` bytes.
-#[inline]
-const fn short_bytes(len: usize) -> usize {
-    (1 + len).next_multiple_of(ALIGNMENT as usize)
-}
-
-/// The length of the payload, if the frame that starts with this word is a short one.
-#[inline]
-const fn short_len(first: u64) -> Option<usize> {
-    if first % 2 == 1 { Some((first as u8 / 2) as usize) } else { None }
-}
-
-/// A head as two words: the length in the low half of the first, where a wrap has its mark.
-#[inline]
-const fn encode(head: FrameHead, len: usize) -> [u64; 2] {
-    let first =
-        (2 * len as u64) | (head.kind as u64) << 32 | (head.flags as u64) << 40 | (head.count as u64) << 48;
-    [first, head.seq]
-}
-
-#[inline]
-const fn decode([first, seq]: [u64; 2]) -> (FrameHead, usize) {
-    let (kind, flags, count) = ((first >> 32) as u8, (first >> 40) as u8, (first >> 48) as u16);
-    (FrameHead { kind, flags, count, seq }, (first as u32 / 2) as usize)
 }
 
 #[cfg(all(test, not(loom)))]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::shm::frame::{split_frame, split_word};
 use crate::shm::region::{Ring, tests::both_sides};
 use std::collections::VecDeque;
 
@@ -29,6 +30,25 @@ fn seed() -> u64 {
 fn random_head(numbers: &mut Numbers) -> FrameHead {
     let bits = numbers.next();
     FrameHead { kind: bits as u8, flags: (bits >> 8) as u8, count: (bits >> 16) as u16, seq: numbers.next() }
+}
+
+#[test]
+fn a_frame_that_is_echoed_is_read_beside_the_ring() {
+    let (mut parent, mut worker) = both_sides(1024);
+    for (echoes, kind) in [(true, 1), (false, 2), (true, 3)] {
+        worker.responses.echo(echoes);
+        let head = FrameHead { kind, flags: 1, count: 2, seq: 3 };
+        let start = worker.responses.place.position(worker.responses.cursor.tail());
+        worker.responses.try_push(head, &[b"one", b"two"]).unwrap();
+        // Whoever reads it where it lies finds something else.
+        let there = FrameHead { kind: 9, ..head };
+        worker.responses.place.write_word(start, encode(there, 6)[0]);
+        let frame = parent.responses.peek().unwrap().unwrap();
+        let mut payload = Vec::new();
+        frame.copy_to(&mut payload);
+        assert_eq!((frame.head, payload.as_slice()), (if echoes { head } else { there }, &b"onetwo"[..]));
+        parent.responses.advance();
+    }
 }
 
 #[test]
@@ -75,6 +95,7 @@ fn a_ring_is_a_queue() {
                 let head = if short { FrameHead::default() } else { random_head(&mut numbers) };
                 let len = numbers.below(longest as u64 + 1) as usize;
                 let payload: Vec<u8> = (0..len).map(|_| numbers.next() as u8).collect();
+                worker.responses.echo(numbers.below(2) == 0);
                 let pushed = if len <= Short::BYTES_MAX && short && numbers.below(2) == 0 {
                     worker.responses.try_push_word(Short { word: word_of(&payload), len }).is_ok()
                 } else if short {
@@ -180,6 +201,8 @@ fn hostile_bytes_do_no_harm() {
                 _ => numbers.below(129) * 8,
             };
             words.scribble_tail(tail);
+            let echo = std::array::from_fn(|_| random_word(&mut numbers));
+            words.scribble_echo(1 + numbers.below(129) * 8, echo);
             let mut bytes = Vec::new();
             if parent.responses.copy_piece(1024, &mut bytes).is_ok() {
                 assert!(bytes.len() <= 1024);
@@ -217,13 +240,16 @@ fn hostile_bytes_do_no_harm() {
 /// Random bytes, with plausible lengths and wraps here and there.
 fn scribble(place: &Place, numbers: &mut Numbers) {
     for start in (0..place.capacity).step_by(8) {
-        let word = match numbers.below(8) {
-            0 => numbers.next(),
-            1 => u64::from(WRAP),
-            2 => MAX_INLINE as u64 + numbers.below(3) - 1,
-            _ => numbers.below(64),
-        };
-        place.write_word(start, word);
+        place.write_word(start, random_word(numbers));
+    }
+}
+
+fn random_word(numbers: &mut Numbers) -> u64 {
+    match numbers.below(8) {
+        0 => numbers.next(),
+        1 => u64::from(WRAP),
+        2 => MAX_INLINE as u64 + numbers.below(3) - 1,
+        _ => numbers.below(64),
     }
 }
 

@@ -6,9 +6,10 @@ use crate::limits;
 use crate::protocol::control::{ToParent, ToWorker};
 use crate::protocol::frame::{CARRIES, SPILLED, Spilled, response};
 use crate::raw::sleep::Patience;
+use crate::shm::frame::FrameHead;
 use crate::shm::recorder::WorkerRecorder;
 use crate::shm::region::{Shared, WorkerEnd};
-use crate::shm::ring::{Consumer, FrameHead, Producer, PushError, Trusted};
+use crate::shm::ring::{Consumer, Producer, PushError, Trusted};
 use crate::shm::slab::{AttachedSlab, Slab};
 use crate::sys::bell::Bell;
 use crate::sys::socket::Socket;
@@ -147,6 +148,12 @@ impl Berth {
             ours: None,
         };
         (requests, berth)
+    }
+
+    /// Whether the parent may wait for each response from here on, and not for one of many.
+    #[inline]
+    pub fn expect_haste(&mut self, haste: bool) {
+        self.responses.echo(haste);
     }
 
     /// Where this worker says what it is at.

@@ -5,7 +5,7 @@ use crate::error::Failure;
 use crate::ids::CallSeq;
 use crate::protocol::frame::{CARRIES, Items, SPILLED, Spilled, response, take_u32};
 use crate::shared::kept;
-use crate::shm::ring::FrameHead;
+use crate::shm::frame::FrameHead;
 use crate::sys::Handle;
 use crate::task::calls::{Call, Calls, One, Sink};
 use crate::task::registry::{Slot, registry};
@@ -49,6 +49,7 @@ impl Desk {
         let (slot, rest) = take_u32(payload).ok_or_else(garbled)?;
         let entry = registry().get(Slot(slot)).ok_or_else(garbled)?;
         let on_call = OnCall::new(entry, self.runner);
+        self.berth.expect_haste(head.count == 1);
         let code = if head.flags == 0 {
             let items = Items::of(head.count, rest);
             let mut frame =

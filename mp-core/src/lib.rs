@@ -44,6 +44,7 @@ mod check;
 mod clock;
 mod error;
 mod ids;
+mod kept;
 mod limits;
 mod macros;
 mod pool;

@@ -31,8 +31,8 @@ pub const HALF_A_MESSAGE: Duration = Duration::from_secs(1);
 /// of them does not fill the ring.
 pub const INLINE_BYTES_MAX: usize = 256 << 10;
 
-/// How long an idle worker keeps the sealed memory mapped that its last call was sent: longer than a caller who sends it again
-/// and again takes between two calls, and not so long that memory which its owner has dropped is missed.
+/// How long an idle worker keeps what its last call left: the sealed memory mapped that it was sent, the bytes that it returned.
+/// Longer than a caller who sends the same again and again takes between two calls, and not so long that the memory is missed.
 pub const KEPT_FOR: Duration = Duration::from_millis(100);
 
 /// The longest argument tuple or result, in bytes: what a lying length field may make us map.

@@ -166,7 +166,7 @@ pub fn invoke(
             __mp_arguments.finish()?;
             let __mp_result = #function(#(#passed),*);
             __mp_output::<#ty>(&__mp_result);
-            #runtime::Reply::value::<#ty>(__mp_reply, &__mp_result)
+            #runtime::Reply::value::<#ty>(__mp_reply, __mp_result)
         }
     }
 }

@@ -10,6 +10,10 @@ mod early;
 mod edges;
 #[path = "crash/ends.rs"]
 mod ends;
+// Stops where a page bars the way.
+#[cfg(target_os = "linux")]
+#[path = "crash/halfway.rs"]
+mod halfway;
 #[path = "crash/hostile.rs"]
 mod hostile;
 #[path = "crash/kinds.rs"]

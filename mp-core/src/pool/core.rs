@@ -211,14 +211,33 @@ impl Core {
     }
 
     /// Gives bytes of ended items back, and tells workers of slabs that are gone.
-    pub(super) fn recycle(&mut self, freed: Vec<Slab>) {
+    pub(super) fn recycle(&mut self, freed: Vec<Arc<Slab>>) {
         for slab in freed {
-            for gone in self.slabs.give_back(slab) {
-                for station in self.stations.iter_mut().flatten() {
-                    if let Station::Process(station) = station {
-                        station.launched.lane.forget(gone.id());
-                    }
-                }
+            let id = slab.id();
+            match Arc::into_inner(slab) {
+                Some(slab) => self.slabs.give_back(slab).iter().for_each(|gone| self.forget(gone.id())),
+                // Somebody still copies arguments into it that are not needed any more.
+                None => self.forget(id),
+            }
+        }
+    }
+
+    /// Tells all workers that a slab is gone.
+    fn forget(&mut self, slab: u64) {
+        for station in self.stations.iter_mut().flatten() {
+            if let Station::Process(station) = station {
+                station.launched.lane.forget(slab);
+            }
+        }
+    }
+
+    /// Long arguments have been copied: whoever waits for them sleeps.
+    pub fn poured(&mut self) {
+        for (station, index) in self.stations.iter().zip(0..) {
+            if let Some(Station::Process(station)) = station
+                && !self.is_silent(WorkerId(index))
+            {
+                station.launched.lane.wake();
             }
         }
     }
@@ -226,13 +245,7 @@ impl Core {
     /// Forgets a job whose results nobody will take. Slabs of items that may still run are not used again.
     pub fn discard(&mut self, id: JobId) {
         if let Some(job) = self.jobs.remove(id) {
-            for slab in job.into_slabs() {
-                for station in self.stations.iter_mut().flatten() {
-                    if let Station::Process(station) = station {
-                        station.launched.lane.forget(slab.id());
-                    }
-                }
-            }
+            job.into_slabs().for_each(|slab| self.forget(slab.id()));
         }
     }
 

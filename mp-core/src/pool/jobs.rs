@@ -16,6 +16,7 @@ use crate::wire::outgoing::{Apart, Outgoing};
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
 use std::task::Waker;
 use std::thread::Thread;
 
@@ -91,8 +92,8 @@ pub enum Payload {
     Single(Vec<u8>),
     /// In shared memory: one item that is too long for a ring.
     Slab {
-        /// The memory.
-        slab: Slab,
+        /// The memory. Whoever submitted the item may still be copying into it.
+        slab: Arc<Slab>,
         /// How much of it is the item.
         len: u64,
     },
@@ -228,7 +229,7 @@ impl Job {
     }
 
     /// These items have ended one way or another: their bytes are not needed any more. Returns slabs that are free now.
-    pub fn release(&mut self, items: Range<u64>, freed: &mut Vec<Slab>) {
+    pub fn release(&mut self, items: Range<u64>, freed: &mut Vec<Arc<Slab>>) {
         let Some(mut at) = self.portion_of(items.start) else { return };
         let mut next = items.start;
         while let Some(portion) = self.portions.get_mut(at) {
@@ -298,7 +299,7 @@ impl Job {
     }
 
     /// The slabs of items that have not ended.
-    pub fn into_slabs(self) -> impl Iterator<Item = Slab> {
+    pub fn into_slabs(self) -> impl Iterator<Item = Arc<Slab>> {
         self.portions.into_iter().filter_map(|portion| match portion.payload {
             Payload::Slab { slab, .. } => Some(slab),
             Payload::Packed(_) | Payload::Single(_) => None,
@@ -330,7 +331,7 @@ impl Portion {
     }
 
     /// One item that lies in a slab.
-    pub fn spilled(slab: Slab, len: u64) -> Self {
+    pub fn spilled(slab: Arc<Slab>, len: u64) -> Self {
         Self::of_one(Payload::Slab { slab, len })
     }
 

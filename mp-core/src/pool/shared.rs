@@ -15,6 +15,7 @@ use super::hands::{self, Hands};
 use super::jobs::Waiter;
 use super::scheduler::{Event, Why};
 use super::station::Station;
+use super::ticket::Pour;
 use crate::clock::Time;
 use crate::error::{Error, ErrorKind};
 use crate::ids::{JobId, WorkerId};
@@ -73,12 +74,7 @@ impl Shared {
 
     /// Does something under the lock, and what follows from it.
     pub fn with<T>(&self, f: impl FnOnce(&mut Core) -> T) -> T {
-        let mut core = self.lock();
-        core.tell_time();
-        core.catch_up();
-        let result = f(&mut core);
-        self.release(core);
-        result
+        self.with_pour(None, f)
     }
 
     /// Waits until `ready`, at most until `deadline`. `job` is whose news are to be heard.
@@ -108,6 +104,7 @@ impl Shared {
     pub fn start_and_wait<T>(
         &self,
         start: impl FnOnce(&mut Core) -> JobId,
+        pour: Option<Pour<'_>>,
         mut ready: impl FnMut(&mut Core, JobId) -> Option<T>,
     ) -> Result<Option<T>, Error> {
         self.refuse_inside()?;
@@ -116,7 +113,35 @@ impl Shared {
         core.catch_up();
         let job = start(&mut core);
         self.note_busy(&core, true);
+        if let Some(pour) = pour {
+            core = self.pour(core, &pour);
+            core.collect_if_free();
+        }
         Ok(self.wait_on(core, Some(job), None, |core| ready(core, job)))
+    }
+
+    /// As [`with`](Self::with), where what is done hands in a call whose arguments are still to be poured.
+    pub fn with_pour<T>(&self, pour: Option<Pour<'_>>, f: impl FnOnce(&mut Core) -> T) -> T {
+        let mut core = self.lock();
+        core.tell_time();
+        core.catch_up();
+        let result = f(&mut core);
+        if let Some(pour) = pour {
+            core = self.pour(core, &pour);
+        }
+        self.release(core);
+        result
+    }
+
+    /// Copies the arguments of a call that has been handed in. Its worker waits for them and for nothing else, so nothing of a
+    /// user's runs before, which might wait for that worker.
+    fn pour<'a>(&'a self, core: MutexGuard<'a, Core>, pour: &Pour<'_>) -> MutexGuard<'a, Core> {
+        drop(core);
+        pour.all();
+        let mut core = self.lock();
+        core.tell_time();
+        core.poured();
+        core
     }
 
     /// Waits, having heard all that there is to hear.

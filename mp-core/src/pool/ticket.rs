@@ -1,14 +1,17 @@
 //! One job, as its owner holds it.
 
+use super::config::Backend;
 use super::core::Core;
 use super::jobs::{Job, Portion, Waiter};
 use super::packing::is_long;
 use super::results::Results;
 use super::scheduler::{Event, OnFailure};
 use super::shared::Shared;
+use crate::check::never;
 use crate::clock::Time;
 use crate::error::Error;
 use crate::ids::JobId;
+use crate::shm::slab::Slab;
 use crate::sys::Handle;
 use crate::task::entry::Entry;
 use crate::task::registry::Slot;
@@ -47,6 +50,17 @@ pub type TaskRef = (Slot, &'static Entry);
 pub const SINGLE: Kind = Kind { itemised: false, each: false, open: false, on_failure: OnFailure::Continue };
 
 impl Ticket {
+    /// Hands a call in whose arguments are still to be poured.
+    pub fn submit_call(
+        shared: &Arc<Shared>,
+        task: TaskRef,
+        (portion, pour): (Portion, Option<Pour<'_>>),
+    ) -> Self {
+        let pour = Pour::late(pour, shared);
+        let id = shared.with_pour(pour, |core| hand_in(core, task, SINGLE, Some(portion)));
+        Self { shared: shared.clone(), task: task.1.name, job: Ok(id) }
+    }
+
     /// Hands a job in.
     pub fn submit(shared: &Arc<Shared>, task: TaskRef, kind: Kind, portion: Option<Portion>) -> Self {
         let id = shared.with(|core| hand_in(core, task, kind, portion));
@@ -57,9 +71,14 @@ impl Ticket {
     ///
     /// # Errors
     /// In a task of the same pool.
-    pub fn call(shared: &Shared, task: TaskRef, portion: Portion) -> Result<Results, Error> {
+    pub fn call(
+        shared: &Shared,
+        task: TaskRef,
+        (portion, pour): (Portion, Option<Pour<'_>>),
+    ) -> Result<Results, Error> {
         let start = |core: &mut Core| hand_in(core, task, SINGLE, Some(portion));
-        let results = shared.start_and_wait(start, |core, id| {
+        let pour = Pour::late(pour, shared);
+        let results = shared.start_and_wait(start, pour, |core, id| {
             let job = core.jobs.get(id).filter(|job| job.finished)?;
             let results = job.take_results();
             core.discard(id);
@@ -300,7 +319,8 @@ impl<'a> Portions<'a> {
         let handles = std::mem::take(&mut self.handles);
         let apart = pushed?.1.unwrap_or_default();
         let bytes = self.gathered.pop().unwrap_or_default();
-        let portion = portion_of(self.shared, bytes, &apart, handles)?;
+        let (portion, pour) = portion_of(self.shared, bytes, apart, handles)?;
+        pour.inspect(Pour::all);
         Ok(Encoded::Apart(Box::new(portion)))
     }
 
@@ -326,27 +346,47 @@ impl<'a> Portions<'a> {
     }
 }
 
-/// One encoded item.
-pub fn portion_of(
+/// One encoded item, and what is still to be copied into it.
+pub fn portion_of<'a>(
     shared: &Shared,
     bytes: Vec<u8>,
-    apart: &Apart<'_>,
+    apart: Apart<'a>,
     handles: Vec<Handle>,
-) -> Result<Portion, Error> {
+) -> Result<(Portion, Option<Pour<'a>>), Error> {
     if apart.is_empty() && !is_long(bytes.len()) {
-        return Ok(Portion::single(bytes).carrying(handles));
+        return Ok((Portion::single(bytes).carrying(handles), None));
     }
-    let len = pieces(&bytes, apart).map(<[u8]>::len).sum();
-    let stored = shared.slabs.take(len).and_then(|slab| {
-        let mut at = 0;
-        for piece in pieces(&bytes, apart) {
-            slab.write(at, piece)?;
-            at += piece.len();
-        }
-        Ok(slab)
-    });
-    let slab = stored.map_err(|error| {
+    let len = pieces(&bytes, &apart).map(<[u8]>::len).sum();
+    let slab = shared.slabs.take(len).map(Arc::new).map_err(|error| {
         Error::os(format!("cannot store {len} bytes of arguments in shared memory"), error)
     })?;
-    Ok(Portion::spilled(slab, len as u64).carrying(handles))
+    slab.start();
+    let portion = Portion::spilled(slab.clone(), len as u64).carrying(handles);
+    Ok((portion, Some(Pour { slab, bytes, apart })))
+}
+
+/// Long arguments that are not yet where the worker reads them. They may be submitted before they are [poured](Self::all): the
+/// worker copies along.
+pub struct Pour<'a> {
+    slab: Arc<Slab>,
+    bytes: Vec<u8>,
+    apart: Apart<'a>,
+}
+
+impl Pour<'_> {
+    /// Copies them at once if workers do not copy along.
+    fn late(pour: Option<Self>, shared: &Shared) -> Option<Self> {
+        if shared.config.backend == Backend::Process {
+            return pour;
+        }
+        pour.as_ref().inspect(|pour| pour.all());
+        None
+    }
+
+    /// Copies them.
+    pub fn all(&self) {
+        if let Err(error) = self.slab.pour(pieces(&self.bytes, &self.apart)) {
+            never!("a slab that has room: {error}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use super::jobs::Portion;
 use super::map::{self, Input};
 use super::scheduler::{Event, OnFailure, Phase, Why};
 use super::shared::Shared;
-use super::ticket::{Kind, SINGLE, TaskRef, Ticket, portion_of};
+use super::ticket::{Kind, Pour, TaskRef, Ticket, portion_of};
 use crate::error::{Error, ErrorKind};
 use crate::process::current::WorkerInfo;
 use crate::task::arguments::{Arg, Args, Task};
@@ -115,7 +115,7 @@ impl Pool {
         A: Args<P>,
     {
         let ticket = match self.encode::<F, P, A>(task, &args) {
-            Ok((task, portion)) => Ticket::submit(&self.shared, task, SINGLE, Some(portion)),
+            Ok((task, portion)) => Ticket::submit_call(&self.shared, task, portion),
             Err(error) => Ticket::refused(&self.shared, error),
         };
         self.go_on(&ticket);
@@ -333,7 +333,11 @@ impl Pool {
     }
 
     #[track_caller]
-    fn encode<F, P, A>(&self, _task: F, args: &A) -> Result<(TaskRef, Portion), Error>
+    fn encode<'a, F, P, A>(
+        &self,
+        _task: F,
+        args: &'a A,
+    ) -> Result<(TaskRef, (Portion, Option<Pour<'a>>)), Error>
     where
         F: Task<P>,
         A: Args<P>,
@@ -343,7 +347,7 @@ impl Pool {
         let mut outgoing = Outgoing::new(&mut bytes, &mut handles);
         let written = args.write(&mut outgoing);
         let apart = outgoing.into_apart();
-        let portion = written.and_then(|()| portion_of(&self.shared, bytes, &apart, handles));
+        let portion = written.and_then(|()| portion_of(&self.shared, bytes, apart, handles));
         let portion = portion.map_err(|error| error.for_task(entry.name))?;
         Ok(((slot, entry), portion))
     }

@@ -183,7 +183,7 @@ impl<R> Process<R> {
             lane.call_carrying(CallSeq(1), &[&slot.0.to_le_bytes(), &arguments], &handles)
         } else {
             let slab = Slab::create(arguments.len()).map_err(failed)?;
-            slab.write(0, &arguments).map_err(failed)?;
+            slab.pour([arguments.as_slice()].into_iter()).map_err(failed)?;
             lane.spilled_call(CallSeq(1), slot.0, (&slab, arguments.len() as u64), &handles)
         };
         // False for a child that is gone already; its death is reported by the handle.

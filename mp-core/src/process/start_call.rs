@@ -44,7 +44,7 @@ impl StartCall {
             (FirstArguments::Inline(bytes.clone()), None)
         } else {
             let slab = Slab::create(bytes.len()).map_err(failed)?;
-            slab.write(0, &bytes).map_err(failed)?;
+            slab.pour([bytes.as_slice()].into_iter()).map_err(failed)?;
             (FirstArguments::Attached { len: bytes.len() as u64 }, Some(slab))
         };
         let message = FirstCall { slot: slot.0, arguments, handles: handles.len() as u32 };

@@ -5,6 +5,7 @@
 //!    │ requests: tail ▏ head   responses: tail ▏ head           │  ▏ each on a line of its own
 //!    │ worker sleeps ▏ parent sleeps ▏ room sleeps              │
 //!    │ progress (worker writes) ▏ revoked (parent writes)       │
+//!    │ how much of a long result is in its slab (worker writes) │
 //!    │ fault ▏ panic text ▏ stderr tail                         │
 //!    ├──────────────────────────────────────────────────────────┤  HEADER_BYTES, whole pages
 //!    │ request bytes                                            │
@@ -17,6 +18,7 @@
 //! fresh memfd is a fresh region and a worker that scribbles over it can break nothing but its own calls.
 
 use super::cursor::RingWords;
+use super::filling::Filling;
 use super::notes::{PanicNote, StderrTail};
 use super::recorder::{Progress, Revoked};
 use crate::raw::sleep::{CountedSleep, SleepWord};
@@ -33,7 +35,7 @@ pub const MAX_INLINE: usize = 256 * 1024;
 /// Apple's cores have lines of 128 (as crossbeam's `CachePadded` and folly found). It costs a region half a page.
 #[repr(C, align(128))]
 #[derive(Debug, Default)]
-pub(super) struct Line<T>(T);
+pub struct Line<T>(T);
 
 /// The start of a region.
 #[repr(C)]
@@ -49,6 +51,8 @@ pub struct Header {
     pub room_sleep: SleepWord,
     pub(super) progress: Line<Progress>,
     pub(super) revoked: Line<Revoked>,
+    /// The worker says here how much of the long result that it announced last is in its slab.
+    pub result: Line<Filling>,
     pub(super) fault: Line<FaultWords>,
     pub(super) panic: PanicNote,
     pub(super) stderr: StderrTail,

@@ -33,7 +33,7 @@
 //  region    header │ request bytes │ response bytes        one per worker, sealed, all zero at first
 //            header: layout ─ ring words (cursor), sleep words, recorder
 //            bytes:  ring ─ frames (frame), validated by whoever reads them
-//  slab      bytes too many for a ring, recycled
+//  slab      bytes too many for a ring, recycled; filling ─ how many of them are there
 //  backlog   the messages of a queue: many producers, many consumers
 //            bytes: segments ─ memory that is used again behind the head
 // ```
@@ -43,6 +43,7 @@
 // to it anyhow: it reads arguments in place. `ring::Hostile` and `ring::Trusted` say which side's rules hold.
 
 pub(crate) mod backlog;
+pub(crate) mod filling;
 pub(crate) mod frame;
 pub(crate) mod layout;
 pub(crate) mod notes;

@@ -4,10 +4,13 @@
 //!  parent  pool.take(len) ─► slab ─► its handle goes to the worker once per (id, length) ─► bytes ─► pool.give_back
 //!  worker                            AttachedSlab, kept by id ─► read and written in place
 //! ```
+//! Its first page says how much of the payload is there ([`Filling`]): arguments are handed over before they are.
+//!
 //! A fresh page costs a fault of about 2 µs, as much as copying several: a slab that was used before costs none.
 
 #![allow(unsafe_code)] // the worker's view of bytes in place
 
+use super::filling::{Filling, STEP_BYTES};
 use super::ring::Corrupt;
 use crate::sys::memory::{Access, Mapping, Memory};
 use crate::sys::{BorrowedHandle, Handle};
@@ -23,6 +26,9 @@ pub const KEPT_SLABS_MAX: usize = 32;
 
 /// The smallest slab. What is smaller fits into the ring; untouched pages cost nothing.
 const SLAB_BYTES_MIN: usize = 1024 * 1024;
+
+/// Where the bytes begin: behind the page that says how many are there.
+pub const HEAD_BYTES: usize = 4096;
 
 /// Shared memory of the parent. Its bytes are copied in and out: the worker may write them at any time.
 #[derive(Debug)]
@@ -48,7 +54,7 @@ impl Slab {
     /// A fresh slab of at least `len` bytes.
     pub fn create(len: usize) -> io::Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let memory = Memory::create_growable("mp-slab", rounded(len)?)?;
+        let memory = Memory::create_growable("mp-slab", HEAD_BYTES + rounded(len)?)?;
         let mapping = Mapping::map(&memory, Access::ReadWrite)?;
         // PAIR: other callers of this line; each gets its own number.
         Ok(Self { id: NEXT.fetch_add(1, Relaxed), memory, mapping })
@@ -62,7 +68,29 @@ impl Slab {
     /// Bytes it has. A worker that was sent a shorter one of the same number must be sent it again.
     #[allow(clippy::len_without_is_empty)] // never empty
     pub fn len(&self) -> usize {
-        self.mapping.len()
+        self.mapping.len() - HEAD_BYTES
+    }
+
+    /// Arguments are going to be [poured](Self::pour): none are there.
+    pub fn start(&self) {
+        filling(&self.mapping).start();
+    }
+
+    /// Copies arguments to its start, one piece behind the other; whoever reads them may do so meanwhile.
+    pub fn pour<'p>(&self, pieces: impl Iterator<Item = &'p [u8]>) -> io::Result<()> {
+        self.fill(pieces, filling(&self.mapping))
+    }
+
+    /// Copies these pieces to its start, one behind the other, and says how far it has come.
+    pub fn fill<'p>(&self, pieces: impl Iterator<Item = &'p [u8]>, filling: &Filling) -> io::Result<()> {
+        let mut at = 0;
+        for piece in pieces.flat_map(|piece| piece.chunks(STEP_BYTES)) {
+            self.write(at, piece)?;
+            at += piece.len();
+            filling.reached(at);
+        }
+        filling.finish();
+        Ok(())
     }
 
     /// The handle, to be sent.
@@ -73,7 +101,7 @@ impl Slab {
     /// Makes it at least `len` bytes, with what was in it.
     pub fn grow(&mut self, len: usize) -> io::Result<()> {
         if len > self.len() {
-            self.memory.grow(rounded(len)?)?;
+            self.memory.grow(HEAD_BYTES + rounded(len)?)?;
             self.mapping = Mapping::map(&self.memory, Access::ReadWrite)?;
         }
         Ok(())
@@ -81,12 +109,12 @@ impl Slab {
 
     /// Copies `bytes` to `offset`.
     pub fn write(&self, offset: usize, bytes: &[u8]) -> io::Result<()> {
-        self.mapping.copy_in(offset, bytes)
+        self.mapping.copy_in(from_start(offset)?, bytes)
     }
 
     /// Appends `len` bytes from `offset` to `bytes`: a snapshot.
     pub fn read(&self, offset: usize, len: usize, bytes: &mut Vec<u8>) -> io::Result<()> {
-        self.mapping.copy_out(offset, len, bytes)
+        self.mapping.copy_out(from_start(offset)?, len, bytes)
     }
 }
 
@@ -94,23 +122,28 @@ impl AttachedSlab {
     /// Maps the slab whose handle came from the parent, with the length it has there: to be read only, so that a stray
     /// write of a task cannot change the arguments of a call that may have to run again.
     pub fn attach(handle: Handle, len: usize) -> io::Result<Self> {
-        let memory = Memory::from_handle(handle, len)?;
+        let memory = Memory::from_handle(handle, from_start(len)?)?;
         Ok(Self { mapping: Mapping::map(&memory, Access::Read)? })
     }
 
     /// Bytes that are mapped.
     #[allow(clippy::len_without_is_empty)] // never empty
     pub fn len(&self) -> usize {
-        self.mapping.len()
+        self.mapping.len() - HEAD_BYTES
     }
 
-    /// What the parent has put there, in place. The parent writes nothing to a slab that it has given to a worker,
-    /// until the worker has answered.
+    /// How much of the payload is there.
+    pub fn filling(&self) -> &Filling {
+        filling(&self.mapping)
+    }
+
+    /// What the parent has put there, in place. The parent changes nothing that it has said to be there, until the worker has
+    /// answered; the caller reads nothing else.
     pub fn bytes(&self, offset: usize, len: usize) -> Result<&[u8], Corrupt> {
         self.check(offset, len)?;
         // SAFETY: duty: in bounds: just checked; unchanging: the parent keeps to the protocol above (a worker trusts its
         // parent), and this process cannot write there.
-        Ok(unsafe { self.mapping.slice(offset, len) })
+        Ok(unsafe { self.mapping.slice(HEAD_BYTES + offset, len) })
     }
 
     fn check(&self, offset: usize, len: usize) -> Result<(), Corrupt> {
@@ -168,6 +201,20 @@ impl SlabPool {
         // Each change is one push or remove: a panic elsewhere cannot have left it half done.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn filling(mapping: &Mapping) -> &Filling {
+    #[allow(clippy::cast_ptr_alignment)] // a page is aligned enough
+    let filling = mapping.ptr().cast::<Filling>();
+    // SAFETY: duty: in bounds and aligned: a slab begins with a page for it; alive: the borrow of the mapping keeps it; valid
+    // and shareable: an atomic, for which all bits are valid, and which is only loaded where the mapping cannot be written.
+    unsafe { &*filling }
+}
+
+/// An offset among the bytes as one in the memory.
+fn from_start(offset: usize) -> io::Result<usize> {
+    let too_far = || io::Error::new(io::ErrorKind::InvalidInput, "an offset beyond the address space");
+    offset.checked_add(HEAD_BYTES).ok_or_else(too_far)
 }
 
 /// Powers of two, so that a slab fits the next one too.

@@ -5,7 +5,7 @@
 //! ```
 //! The loop is compiled with the task in it. What is not a number goes through buffers of whoever brings the calls.
 
-use super::frame::{Arguments, Reply};
+use super::frame::{Arguments, Arriving, Reply};
 use crate::error::Failure;
 use crate::sys::Handle;
 use crate::wire::outgoing::{Apart, pieces};
@@ -34,8 +34,8 @@ pub trait Calls<'f>: Sink {
     /// The call that has begun returned what is in the sink, or failed.
     fn ended(&mut self, ending: Result<(), Failure>);
 
-    /// The descriptors of the call that has begun, if it [carries](Call::carries) some.
-    fn take_handles(&mut self) -> Vec<Option<Handle>>;
+    /// What is special about the call that has begun, if it [is](Call::is_special).
+    fn take_special(&mut self) -> Special<'f>;
 }
 
 /// One call.
@@ -43,8 +43,17 @@ pub trait Calls<'f>: Sink {
 pub struct Call<'f> {
     /// Its encoded arguments.
     pub arguments: &'f [u8],
-    /// Whether there are descriptors for them.
-    pub carries: bool,
+    /// Whether there is more about them.
+    pub is_special: bool,
+}
+
+/// What most calls do not have.
+#[derive(Debug, Default)]
+pub struct Special<'f> {
+    /// Descriptors for the arguments.
+    pub handles: Vec<Option<Handle>>,
+    /// All the arguments, if they may still be on their way.
+    pub arriving: Option<&'f dyn Arriving>,
 }
 
 /// The glue of one task: decodes, calls and encodes until there are no more calls. A panic comes out of it.
@@ -58,9 +67,11 @@ pub fn each<'f>(
 ) {
     let mut next = calls.next();
     while let Some(call) = next {
-        let mut handles = if call.carries { calls.take_handles() } else { Vec::new() };
+        let mut special = if call.is_special { calls.take_special() } else { Special::default() };
+        let mut arguments =
+            Arguments::new(call.arguments, &mut special.handles).or_arriving(special.arriving);
         let mut short = None;
-        let ended = invoke(&mut Arguments::new(call.arguments, &mut handles), Reply::new(calls, &mut short));
+        let ended = invoke(&mut arguments, Reply::new(calls, &mut short));
         match ended {
             Ok(()) => {
                 if let Some(short) = short {
@@ -78,7 +89,7 @@ pub fn each<'f>(
 /// A single call.
 pub struct One<'f, 'o> {
     arguments: Option<&'f [u8]>,
-    handles: Vec<Option<Handle>>,
+    special: Special<'f>,
     out: &'o mut Vec<u8>,
     before: usize,
     carried: Vec<Handle>,
@@ -98,9 +109,18 @@ impl<'f, 'o> One<'f, 'o> {
         out: &'o mut Vec<u8>,
         long: Option<Long<'o>>,
     ) -> Self {
-        let handles = handles.into_iter().map(Some).collect();
+        let special = Special { handles: handles.into_iter().map(Some).collect(), arriving: None };
         let (before, carried) = (out.len(), Vec::new());
-        Self { arguments: Some(arguments), handles, before, out, carried, ending: None, long }
+        Self { arguments: Some(arguments), special, before, out, carried, ending: None, long }
+    }
+
+    /// The same, with other arguments if these may be `arriving`.
+    pub fn or_arriving(mut self, arriving: Option<&'f dyn Arriving>) -> Self {
+        if arriving.is_some() {
+            self.arguments = Some(&[]);
+            self.special.arriving = arriving;
+        }
+        self
     }
 
     /// How it ended: the descriptors of the result. After a failure nothing has been appended. `None` if it never began.
@@ -128,8 +148,8 @@ impl Sink for One<'_, '_> {
 
 impl<'f> Calls<'f> for One<'f, '_> {
     fn next(&mut self) -> Option<Call<'f>> {
-        let carries = !self.handles.is_empty();
-        self.arguments.take().map(|arguments| Call { arguments, carries })
+        let is_special = !self.special.handles.is_empty() || self.special.arriving.is_some();
+        self.arguments.take().map(|arguments| Call { arguments, is_special })
     }
 
     fn returned(&mut self, short: Short) -> Option<Call<'f>> {
@@ -146,7 +166,7 @@ impl<'f> Calls<'f> for One<'f, '_> {
         self.ending = Some(ending);
     }
 
-    fn take_handles(&mut self) -> Vec<Option<Handle>> {
-        std::mem::take(&mut self.handles)
+    fn take_special(&mut self) -> Special<'f> {
+        std::mem::take(&mut self.special)
     }
 }

@@ -5,22 +5,47 @@ use crate::error::Failure;
 use crate::sys::Handle;
 use crate::wire::outgoing::Outgoing;
 use crate::wire::varint::Short;
-use crate::wire::{codec, handles};
+use crate::wire::{codec, handles, spare};
 use serde::{Deserialize, Serialize};
 use std::any::type_name;
+use std::fmt;
 
 /// The encoded arguments of one call, read from front to back.
 #[derive(Debug)]
 pub struct Arguments<'de> {
     bytes: &'de [u8],
     handles: &'de mut Vec<Option<Handle>>,
+    /// All of them, if they may still be on their way; then `bytes` are none.
+    arriving: Option<&'de dyn Arriving>,
+}
+
+/// Arguments that are still on their way.
+pub trait Arriving {
+    /// How many bytes they have.
+    fn len(&self) -> usize;
+
+    /// Waits until `least` bytes from `from` on are there, or all, and returns what is there from `from` on.
+    fn part(&self, from: usize, least: usize) -> &[u8];
+}
+
+impl fmt::Debug for dyn Arriving + '_ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.len())
+    }
 }
 
 impl<'de> Arguments<'de> {
     /// Arguments that lie in `bytes` and may take from `handles`.
     #[inline]
     pub fn new(bytes: &'de [u8], handles: &'de mut Vec<Option<Handle>>) -> Self {
-        Self { bytes, handles }
+        Self { bytes, handles, arriving: None }
+    }
+
+    /// The same, of which there is nothing yet if they may be `arriving`.
+    #[inline]
+    #[must_use]
+    pub fn or_arriving(self, arriving: Option<&'de dyn Arriving>) -> Self {
+        Self { arriving, ..self }
     }
 
     /// The next argument.
@@ -36,6 +61,11 @@ impl<'de> Arguments<'de> {
 
     /// The next argument, whatever it is.
     fn next_in_parts<T: Deserialize<'de>>(&mut self) -> Result<T, Failure> {
+        if let Some(arriving) = self.arriving.take()
+            && let Some(value) = self.arrive(arriving)
+        {
+            return Ok(value);
+        }
         let bytes = self.bytes;
         let decoded = if self.handles.is_empty() {
             codec::decode_front(bytes)
@@ -47,6 +77,16 @@ impl<'de> Arguments<'de> {
         Ok(value)
     }
 
+    /// The first argument, if it can be copied while it is written; what is left has been waited for.
+    #[cold]
+    fn arrive<T>(&mut self, arriving: &'de dyn Arriving) -> Option<T> {
+        let len = arriving.len();
+        let first = codec::decode_arriving(len, |from, least| arriving.part(from, least));
+        let (value, used) = first.map_or((None, 0), |(value, used)| (Some(value), used));
+        self.bytes = arriving.part(used, len - used);
+        value
+    }
+
     /// The next argument, which is bytes.
     pub fn bytes(&mut self) -> Result<&'de [u8], Failure> {
         self.next::<&'de [u8]>()
@@ -55,7 +95,9 @@ impl<'de> Arguments<'de> {
     /// All arguments have been read; anything left means that the two sides disagree.
     #[inline]
     pub fn finish(&self) -> Result<(), Failure> {
-        codec::refuse_rest(self.bytes).map_err(|error| undecodable::<()>(&error))
+        // Nobody has asked for the first one.
+        let rest = self.arriving.map_or(self.bytes, |arriving| arriving.part(0, arriving.len()));
+        codec::refuse_rest(rest).map_err(|error| undecodable::<()>(&error))
     }
 }
 
@@ -75,8 +117,8 @@ impl<'a> Reply<'a> {
 
     /// The function returned `value`.
     #[inline]
-    pub fn value<T: Serialize>(self, value: &T) -> Result<(), Failure> {
-        if let Some(short) = codec::encode_short(value) {
+    pub fn value<T: Serialize>(self, value: T) -> Result<(), Failure> {
+        if let Some(short) = codec::encode_short(&value) {
             *self.short = Some(short);
             return Ok(());
         }
@@ -85,11 +127,11 @@ impl<'a> Reply<'a> {
 }
 
 /// Gives `sink` a value that is not short.
-fn give<T: Serialize>(sink: &mut dyn Sink, value: &T) -> Result<(), Failure> {
+fn give<T: Serialize>(sink: &mut dyn Sink, value: T) -> Result<(), Failure> {
     let takes_long = sink.takes_long();
     let (bytes, handles) = sink.buffers();
     let mut out = if takes_long { Outgoing::new(bytes, handles) } else { Outgoing::whole(bytes, handles) };
-    if let Err(error) = codec::encode_result(value, &mut out) {
+    if let Err(error) = codec::encode_result(&value, &mut out) {
         return Err(unencodable::<T>(&error));
     }
     // Moving an empty list costs more than all the rest.
@@ -97,6 +139,7 @@ fn give<T: Serialize>(sink: &mut dyn Sink, value: &T) -> Result<(), Failure> {
         let apart = out.into_apart();
         sink.store(&apart);
     }
+    spare::leave(value);
     Ok(())
 }
 

@@ -67,7 +67,7 @@ macro_rules! call_owned {
                 each(calls, |arguments, reply| {
                     $(let $parameter = arguments.next::<$parameter>()?;)*
                     arguments.finish()?;
-                    reply.value(&conjure::<Function>()($($parameter),*))
+                    reply.value(conjure::<Function>()($($parameter),*))
                 });
             }
         }

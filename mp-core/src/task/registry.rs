@@ -177,7 +177,7 @@ fn canary() {}
 fn canary_invoke(arguments: &mut Arguments<'_>, reply: Reply<'_>) -> Result<(), Failure> {
     arguments.finish()?;
     canary();
-    reply.value(&())
+    reply.value(())
 }
 
 static CANARY: Node = Node::new(Entry {

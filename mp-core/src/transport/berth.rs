@@ -1,6 +1,7 @@
 //! The worker's end of the way to its parent.
 
 use super::control::{self, Inbox};
+use super::incoming::Incoming;
 use crate::ids::CallSeq;
 use crate::limits;
 use crate::protocol::control::{ToParent, ToWorker};
@@ -187,6 +188,16 @@ impl Berth {
         found.map_err(|why| io::Error::other(format!("{len} bytes of arguments cannot be mapped: {why}")))
     }
 
+    /// Arguments of `len` bytes in a slab, which may still be on their way.
+    ///
+    /// # Errors
+    /// If the slab is shorter.
+    pub fn incoming<'s>(&self, slab: &'s AttachedSlab, len: u64) -> io::Result<Incoming<'s>> {
+        let too_short = || io::Error::other("a slab shorter than its content");
+        let len = usize::try_from(len).map_err(io::Error::other)?;
+        Incoming::new(slab, len, self.shared.clone()).map_err(|_| too_short())
+    }
+
     /// The descriptors of a call's arguments.
     pub fn handles_of(&self, call: CallSeq) -> Vec<Handle> {
         self.mail.wait_for(|news| news.handles.remove(&call.0))
@@ -231,8 +242,7 @@ impl Berth {
         if payload.len() <= limits::INLINE_BYTES_MAX {
             self.push(head, payload)
         } else {
-            let stored = self.store(&[payload])?;
-            self.respond_spilled(head, stored)
+            self.respond_long(head, &[payload])
         }
     }
 
@@ -284,9 +294,14 @@ impl Berth {
         self.published += 1;
     }
 
-    /// Puts a payload into our slab, once the parent has read what is in there. It counts when it is
-    /// [published](Self::respond_stored).
-    pub fn store(&mut self, pieces: &[&[u8]]) -> io::Result<Spilled> {
+    /// Publishes the result of a call that lies in these pieces and is too long for the ring.
+    pub fn respond_in_pieces(&mut self, seq: CallSeq, pieces: &[&[u8]]) -> io::Result<()> {
+        self.respond_long(FrameHead { kind: response::DONE, flags: 0, count: 0, seq: seq.0 }, pieces)
+    }
+
+    /// Publishes a payload and puts it into our slab, once the parent has read what is in there. The parent reads along; it
+    /// counts when all of it is there.
+    fn respond_long(&mut self, head: FrameHead, pieces: &[&[u8]]) -> io::Result<()> {
         if self.mail.news().lent {
             self.announce_all();
             self.mail.wait_for(|news| (!news.lent).then_some(()));
@@ -300,22 +315,13 @@ impl Berth {
             self.mail.send(&ToParent::Slab { id: slab.id() }, &[slab.handle()])?;
             slab
         };
-        let slab = self.ours.insert(slab);
-        let mut at = 0;
-        for piece in pieces {
-            slab.write(at, piece)?;
-            at += piece.len();
-        }
-        Ok(Spilled { slab: slab.id(), len: len as u64 })
-    }
-
-    /// Publishes what was stored last.
-    pub fn respond_stored(&mut self, kind: u8, seq: CallSeq, stored: Spilled) -> io::Result<()> {
-        self.respond_spilled(FrameHead { kind, flags: 0, count: 0, seq: seq.0 }, stored)
-    }
-
-    fn respond_spilled(&mut self, head: FrameHead, stored: Spilled) -> io::Result<()> {
         self.mail.news().lent = true;
-        self.push(FrameHead { flags: head.flags | SPILLED, ..head }, &stored.to_bytes())
+        self.shared.result.start();
+        let spilled = Spilled { slab: slab.id(), len: len as u64 };
+        self.push(FrameHead { flags: head.flags | SPILLED, ..head }, &spilled.to_bytes())?;
+        self.announce();
+        slab.fill(pieces.iter().copied(), &self.shared.result)?;
+        self.ours = Some(slab);
+        Ok(())
     }
 }

@@ -4,6 +4,7 @@
 //! against limits, and anything that no worker of ours would send is a [`Violation`], after which the worker is killed.
 
 use super::control::{self, Inbox};
+use super::long::LongResults;
 use crate::check::never;
 use crate::ids::CallSeq;
 use crate::limits;
@@ -16,7 +17,6 @@ use crate::shm::region::{ParentEnd, Region};
 use crate::shm::ring::PushError;
 use crate::shm::slab::Slab;
 use crate::sys::fault::Fault;
-use crate::sys::memory::{Access, Mapping, Memory};
 use crate::sys::socket::Socket;
 use crate::sys::{self, BorrowedHandle, Handle};
 use std::collections::{HashMap, VecDeque};
@@ -34,8 +34,8 @@ pub struct Lane {
     answered: CallSeq,
     /// Slabs that the worker holds, and how long they were when it got them.
     known: HashMap<u64, usize>,
-    /// The slab in which the worker's large results lie.
-    theirs: Option<Theirs>,
+    /// Results that lie in a slab of the worker's.
+    long: LongResults,
     /// Descriptors of results that have not been heard yet.
     carried: VecDeque<(CallSeq, Vec<Handle>)>,
     hung_up: bool,
@@ -47,14 +47,6 @@ const RUN_BYTES_EACH: usize = 64;
 
 /// No response is shorter.
 const RESPONSE_BYTES_MIN: u64 = 8;
-
-/// A slab of the worker. It stays mapped: the next result lies in the same pages.
-#[derive(Debug)]
-struct Theirs {
-    id: u64,
-    handle: Handle,
-    mapping: Option<Mapping>,
-}
 
 /// How long the payload of a call is whose arguments lie in a slab.
 const SPILLED_CALL_BYTES: usize = 20;
@@ -89,18 +81,6 @@ impl Violation {
     }
 }
 
-impl Theirs {
-    /// Appends the first `len` bytes to `out`.
-    fn copy_out(&mut self, len: usize, out: &mut Vec<u8>) -> io::Result<()> {
-        let mapped = self.mapping.take().filter(|mapping| mapping.len() >= len);
-        let mapping = match mapped {
-            Some(mapping) => mapping,
-            None => Mapping::map(&Memory::from_handle(self.handle.try_clone()?, len)?, Access::Read)?,
-        };
-        self.mapping.insert(mapping).copy_out(0, len, out)
-    }
-}
-
 impl Lane {
     /// A lane to a worker that has been told of `region`.
     pub fn new(socket: Socket, region: Region) -> Self {
@@ -112,7 +92,7 @@ impl Lane {
             taken: 0,
             answered: CallSeq(0),
             known: HashMap::new(),
-            theirs: None,
+            long: LongResults::default(),
             carried: VecDeque::new(),
             hung_up: false,
         }
@@ -189,7 +169,7 @@ impl Lane {
             Ok(Some((ToParent::Slab { id }, handles))) => {
                 let handle = handles.into_iter().next();
                 let handle = handle.ok_or_else(|| Violation::new("a slab message without its descriptor"))?;
-                self.theirs = Some(Theirs { id, handle, mapping: None });
+                self.long.lie_in(id, handle);
                 Ok(Some(ToParent::Slab { id }))
             }
             Ok(Some((ToParent::Handles { call }, handles))) => {
@@ -250,7 +230,8 @@ impl Lane {
         calls
     }
 
-    /// The next response; its bytes are appended to `out`, its descriptors to `handles`.
+    /// The next response; its bytes are appended to `out`, its descriptors to `handles`. None also while a long result is on its
+    /// way: what is there of it is kept.
     pub fn next_response(
         &mut self,
         out: &mut Vec<u8>,
@@ -262,6 +243,14 @@ impl Lane {
         let head = frame.head;
         let start = out.len();
         frame.copy_to(out);
+        if head.flags & SPILLED != 0 {
+            let spilled = Spilled::from_bytes(&out[start..])
+                .ok_or_else(|| Violation::new("a garbled slab reference"))?;
+            out.truncate(start);
+            if !self.read_slab(spilled, out)? {
+                return Ok(None);
+            }
+        }
         self.end.responses.advance();
         self.taken += 1;
         let seq = self.answered_by(head);
@@ -275,12 +264,6 @@ impl Lane {
             response::SKIPPED => ResponseKind::Skipped,
             other => return Err(Violation::new(format!("a response of the unknown kind {other}"))),
         };
-        if head.flags & SPILLED != 0 {
-            let spilled = Spilled::from_bytes(&out[start..])
-                .ok_or_else(|| Violation::new("a garbled slab reference"))?;
-            out.truncate(start);
-            self.read_slab(spilled, out)?;
-        }
         if head.flags & CARRIES != 0 {
             handles.extend(self.take_carried(seq)?);
         }
@@ -292,9 +275,14 @@ impl Lane {
         if head == FrameHead::default() { self.answered.next() } else { CallSeq(head.seq) }
     }
 
-    /// Whether a response waits.
+    /// Whether a response waits, or more of one.
     pub fn has_response(&self) -> bool {
-        self.end.responses.is_ready()
+        self.end.responses.is_ready() && !self.stands_still()
+    }
+
+    /// Whether nothing more is there of the long result that is next.
+    fn stands_still(&self) -> bool {
+        self.long.stand_still(&self.end.shared.result)
     }
 
     /// Whether more responses were there than have been taken, when this last looked.
@@ -313,7 +301,8 @@ impl Lane {
     pub fn ask_for_bell(&mut self, after: u64) -> bool {
         self.end.shared.parent_sleep.announce(self.taken + after);
         // What is corrupt is found out when it is heard.
-        self.end.responses.used().map_or(true, |bytes| bytes as u64 >= after * RESPONSE_BYTES_MIN)
+        let used = self.end.responses.used().map_or(u64::MAX, |bytes| bytes as u64);
+        used >= after * RESPONSE_BYTES_MIN && !self.stands_still()
     }
 
     /// The parent is awake.
@@ -376,8 +365,9 @@ impl Lane {
         }
     }
 
-    fn read_slab(&mut self, spilled: Spilled, out: &mut Vec<u8>) -> Result<(), Violation> {
-        while self.theirs.as_ref().is_none_or(|theirs| theirs.id != spilled.slab) {
+    /// Appends a long result to `out`; false if not all of it is there.
+    fn read_slab(&mut self, spilled: Spilled, out: &mut Vec<u8>) -> Result<bool, Violation> {
+        while !self.long.are_in(spilled.slab) {
             match self.next_message()? {
                 Some(
                     ToParent::Slab { .. }
@@ -390,16 +380,23 @@ impl Lane {
                 }
             }
         }
-        let Some(theirs) = &mut self.theirs else { return Err(Violation::new("a result in no slab")) };
+        let too_long = || Violation::new(format!("a result of {} bytes", spilled.len));
+        let len = usize::try_from(spilled.len).map_err(|_| too_long())?;
         if spilled.len > limits::PAYLOAD_BYTES_MAX {
-            return Err(Violation::new(format!("a result of {} bytes", spilled.len)));
+            return Err(too_long());
         }
-        let copied = theirs.copy_out(spilled.len as usize, out);
-        copied.map_err(|error| {
-            Violation::new(format!("its result of {} bytes cannot be read: {error}", spilled.len))
-        })?;
-        self.tell(&ToWorker::Free);
-        Ok(())
+        let shared = &self.end.shared;
+        let wait = |more: &dyn Fn() -> bool| {
+            shared.parent_sleep.word().spin(&shared.worker_sleep, &mut Patience::default(), more);
+        };
+        let whole = self
+            .long
+            .read(len, &shared.result, wait, out)
+            .map_err(|error| Violation::new(format!("its result of {len} bytes cannot be read: {error}")))?;
+        if whole {
+            self.tell(&ToWorker::Free);
+        }
+        Ok(whole)
     }
 
     /// The descriptors that came with the result of a call. Those of calls before it, whose results nobody heard, go.
@@ -450,3 +447,7 @@ impl Lane {
 fn is_plain(head: FrameHead) -> bool {
     head == FrameHead::default() || (head.kind, head.flags) == (response::DONE, 0)
 }
+
+#[cfg(all(test, not(loom)))]
+#[path = "lane_tests.rs"]
+mod tests;

@@ -2,10 +2,12 @@
 //!
 //! ```text
 //!   Control   whole messages over the socket, with descriptors
-//!   Lane      the parent's end: Control + the region's rings + slabs
-//!   Berth     the worker's end of the same
+//!   Lane      the parent's end: Control + the region's rings + slabs; long results are read from the worker's slab
+//!   Berth     the worker's end of the same; incoming arguments are read from the parent's slab
 //! ```
 
 pub mod berth;
 pub mod control;
+mod incoming;
 pub mod lane;
+mod long;

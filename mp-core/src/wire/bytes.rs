@@ -51,9 +51,21 @@ pub fn into<T>(vec: Vec<u8>) -> Result<T, Vec<u8>> {
     }
 }
 
+/// `value` as a `Vec<u8>` if it is a `Vec<u8>` or a `Box<[u8]>`, else `value`.
+pub fn into_vec<T>(value: T) -> Result<Vec<u8>, T> {
+    let id = type_of::<T>();
+    if id == TypeId::of::<Vec<u8>>() {
+        Ok(moved(value))
+    } else if id == TypeId::of::<Box<[u8]>>() {
+        Ok(moved::<T, Box<[u8]>>(value).into_vec())
+    } else {
+        Err(value)
+    }
+}
+
 /// `value`, whose type is `T`.
-fn moved<V: 'static, T>(value: V) -> T {
-    assert!(type_of::<T>() == TypeId::of::<V>(), "another type");
+fn moved<V, T>(value: V) -> T {
+    assert!(type_of::<T>() == type_of::<V>(), "another type");
     let value = std::mem::ManuallyDrop::new(value);
     // SAFETY: duty: the copy is of the type that it is: the comparison. Duty: one owner: the original is never dropped.
     unsafe { std::mem::transmute_copy::<V, T>(&value) }
@@ -183,5 +195,8 @@ mod tests {
         assert_eq!(into::<String>(b"x".to_vec()), Err(b"x".to_vec()));
         assert_eq!(into::<Vec<u8>>(b"xy".to_vec()), Ok(b"xy".to_vec()));
         assert_eq!(into::<Box<[u8]>>(b"xy".to_vec()), Ok(b"xy"[..].into()));
+        assert_eq!(into_vec("x"), Err("x"));
+        assert_eq!(into_vec(b"xy".to_vec()), Ok(b"xy".to_vec()));
+        assert_eq!(into_vec::<Box<[u8]>>(b"xy"[..].into()), Ok(b"xy".to_vec()));
     }
 }

@@ -3,9 +3,9 @@
 use super::bytes;
 use super::handles::collecting_into;
 use super::outgoing::Outgoing;
+use super::spare;
 use super::varint::{self, Short};
 use crate::sys::Handle;
-use crate::sys::memory::in_large_pages;
 use postcard::ser_flavors::Flavor;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -107,9 +107,30 @@ fn decode_in_parts<'de, T: Deserialize<'de>>(input: &'de [u8]) -> Result<(T, &'d
     postcard::take_from_bytes(input).map_err(|error| explain(&error))
 }
 
+/// Reads a vector of bytes from the front of `len` bytes while they are written, if `T` is one. `part(from, least)` waits until so
+/// many bytes are there, or all, and returns what is there from `from` on. Says also how many bytes were read.
+pub fn decode_arriving<'de, T>(len: usize, part: impl Fn(usize, usize) -> &'de [u8]) -> Option<(T, usize)> {
+    if !bytes::is_owned::<T>() {
+        return None;
+    }
+    let front = part(0, varint::BYTES_MAX);
+    let (content, rest) = varint::take(front)?;
+    let start = front.len() - rest.len();
+    let end = start.checked_add(usize::try_from(content).ok()?).filter(|&end| end <= len)?;
+    let mut copy = spare::with_room(end - start);
+    while start + copy.len() < end {
+        let at = start + copy.len();
+        let there = part(at, 1);
+        copy.extend_from_slice(there.get(..end - at).unwrap_or(there));
+        if there.is_empty() {
+            return None;
+        }
+    }
+    Some((bytes::into(copy).ok()?, end))
+}
+
 fn copied(content: &[u8]) -> Vec<u8> {
-    let mut copy = Vec::with_capacity(content.len());
-    in_large_pages(copy.spare_capacity_mut());
+    let mut copy = spare::with_room(content.len());
     copy.extend_from_slice(content);
     copy
 }
@@ -245,6 +266,24 @@ mod tests {
             assert_eq!(in_a_box, at_once);
             assert_eq!(decode::<Box<[u8]>>(&in_a_box).unwrap(), boxed);
         }
+    }
+
+    #[test]
+    fn bytes_are_read_while_they_arrive() {
+        let content: Vec<u8> = (0..1000_u32).map(|number| number as u8).collect();
+        let mut whole = Vec::new();
+        encode(&content, &mut whole).unwrap();
+        let used = whole.len();
+        encode(&7_u32, &mut whole).unwrap();
+        // As little as may be, and more.
+        for more in [0, 1, 100, 2000] {
+            let part = |from: usize, least: usize| &whole[from..(from + least + more).min(whole.len())];
+            assert_eq!(decode_arriving::<Vec<u8>>(whole.len(), part), Some((content.clone(), used)));
+            assert_eq!(decode_arriving::<Box<[u8]>>(whole.len(), part).unwrap().0[..], content);
+            assert_eq!(decode_arriving::<&[u8]>(whole.len(), part), None, "it stays where it is");
+            assert_eq!(decode_arriving::<Vec<u8>>(used - 1, part), None, "a length that is beyond the end");
+        }
+        assert_eq!(decode_arriving::<Vec<u8>>(used, |_, _| &[]), None);
     }
 
     #[test]

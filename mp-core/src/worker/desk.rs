@@ -4,15 +4,17 @@ use crate::check::never;
 use crate::error::Failure;
 use crate::ids::CallSeq;
 use crate::protocol::frame::{CARRIES, Items, SPILLED, Spilled, response, take_u32};
-use crate::shared::kept;
+use crate::shared::kept::KEPT;
 use crate::shm::frame::FrameHead;
 use crate::sys::Handle;
-use crate::task::calls::{Call, Calls, One, Sink};
+use crate::task::calls::{Call, Calls, One, Sink, Special};
+use crate::task::frame::Arriving;
 use crate::task::registry::{Slot, registry};
 use crate::task::run::{OnCall, Runner};
 use crate::transport::berth::Berth;
 use crate::wire::codec;
 use crate::wire::outgoing::{Apart, pieces};
+use crate::wire::spare::SPARE;
 use crate::wire::varint::Short;
 use std::io;
 
@@ -53,7 +55,7 @@ impl Desk {
         let code = if head.flags == 0 {
             let items = Items::of(head.count, rest);
             let mut frame =
-                Frame { desk: self, items, next: CallSeq(head.seq), stored: None, code: Ok(None) };
+                Frame { desk: self, items, next: CallSeq(head.seq), answered: None, code: Ok(None) };
             on_call.run(&mut frame);
             frame.code?
         } else {
@@ -61,7 +63,8 @@ impl Desk {
         };
         self.berth.announce();
         drop(on_call);
-        kept::age();
+        KEPT.age();
+        SPARE.age();
         Ok(code)
     }
 
@@ -75,36 +78,35 @@ impl Desk {
             self.pass(seq)?;
             return Ok(None);
         }
-        let slab;
-        let arguments = if head.flags & SPILLED == 0 {
-            rest
-        } else {
+        let (slab, incoming);
+        let mut arriving: Option<&dyn Arriving> = None;
+        if head.flags & SPILLED != 0 {
             let spilled = Spilled::from_bytes(rest).ok_or_else(garbled)?;
             slab = self.berth.spilled(spilled)?;
-            slab.bytes(0, spilled.len as usize)
-                .map_err(|_| io::Error::other("a slab shorter than its content"))?
-        };
-        let (berth, mut stored) = (&mut self.berth, None);
-        let mut store = |pieces: &[&[u8]]| stored = Some(berth.store(pieces));
-        let call = One::new(arguments, handles, &mut self.result, Some(&mut store));
+            incoming = self.berth.incoming(&slab, spilled.len)?;
+            arriving = Some(&incoming);
+        }
+        let (berth, mut answered) = (&mut self.berth, None);
+        let mut store = |pieces: &[&[u8]]| answered = Some(berth.respond_in_pieces(seq, pieces));
+        let call = One::new(rest, handles, &mut self.result, Some(&mut store)).or_arriving(arriving);
         let ending = on_call.run_one(call).map(|carried| self.carried = carried);
-        self.answer(seq, ending, stored).map(Some)
+        self.answer(seq, ending, answered).map(Some)
     }
 
-    /// Publishes how a call ended whose result, if it is not `stored`, is in the buffers.
+    /// Publishes how a call ended whose result is in the buffers, unless it has been `answered`.
     fn answer(
         &mut self,
         seq: CallSeq,
         ending: Result<(), Failure>,
-        stored: Option<io::Result<Spilled>>,
+        answered: Option<io::Result<()>>,
     ) -> io::Result<i32> {
         let mut code = 0;
         if let Err(failure) = ending {
             encode_failure(&failure, &mut self.result);
             self.berth.respond(response::FAIL, seq, &self.result)?;
             code = PANICKED;
-        } else if let Some(stored) = stored {
-            self.berth.respond_stored(response::DONE, seq, stored?)?;
+        } else if let Some(answered) = answered {
+            answered?;
         } else if self.carried.is_empty() {
             self.berth.respond(response::DONE, seq, &self.result)?;
         } else {
@@ -138,8 +140,8 @@ struct Frame<'d, 'f> {
     items: Items<'f>,
     /// The call of the next item.
     next: CallSeq,
-    /// Where a long result of the call that runs lies.
-    stored: Option<io::Result<Spilled>>,
+    /// What became of a long result of the call that runs.
+    answered: Option<io::Result<()>>,
     /// What a process would end with that has the last call only.
     code: io::Result<Option<i32>>,
 }
@@ -180,8 +182,9 @@ impl Sink for Frame<'_, '_> {
     }
 
     fn store(&mut self, apart: &Apart<'_>) {
+        let seq = self.seq();
         let pieces: Vec<_> = pieces(&self.desk.result, apart).collect();
-        self.stored = Some(self.desk.berth.store(&pieces));
+        self.answered = Some(self.desk.berth.respond_in_pieces(seq, &pieces));
     }
 }
 
@@ -196,7 +199,7 @@ impl<'f> Calls<'f> for Frame<'_, 'f> {
             let seq = self.next;
             self.next = seq.next();
             if self.desk.berth.recorder().begin(seq.0) {
-                return Some(Call { arguments, carries: false });
+                return Some(Call { arguments, is_special: false });
             }
             if let Err(error) = self.desk.pass(seq) {
                 self.give_up(error);
@@ -213,13 +216,13 @@ impl<'f> Calls<'f> for Frame<'_, 'f> {
     }
 
     fn ended(&mut self, ending: Result<(), Failure>) {
-        let stored = self.stored.take();
-        let published = self.desk.answer(self.seq(), ending, stored);
+        let answered = self.answered.take();
+        let published = self.desk.answer(self.seq(), ending, answered);
         self.note(published);
     }
 
-    fn take_handles(&mut self) -> Vec<Option<Handle>> {
-        Vec::new()
+    fn take_special(&mut self) -> Special<'f> {
+        Special::default()
     }
 }
 

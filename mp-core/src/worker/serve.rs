@@ -11,7 +11,7 @@ use crate::process::gate;
 use crate::process::own::Own;
 use crate::protocol::control::{FirstArguments, FirstCall, Init, MAGIC, Role, ToParent, ToWorker, VERSION};
 use crate::protocol::frame::request;
-use crate::shared::kept;
+use crate::shared::kept::KEPT;
 use crate::shm::recorder::WorkerRecorder;
 use crate::shm::region::Region;
 use crate::shm::ring::{Consumer, Trusted};
@@ -24,6 +24,7 @@ use crate::task::registry::{Slot, registry};
 use crate::task::run::{Runner, run};
 use crate::transport::berth::{Berth, Mail};
 use crate::transport::control::Inbox;
+use crate::wire::spare::SPARE;
 use std::io;
 use std::sync::Arc;
 
@@ -153,7 +154,8 @@ impl Worker {
         watch::start(watched).map_err(os("cannot watch over its parent"))?;
         let runner = Runner { pid: std::process::id(), worker, on_panic: Some(note_panic) };
         if worker.is_some() {
-            kept::begin();
+            KEPT.begin();
+            SPARE.begin();
         }
         let (requests, berth) = Berth::new(mail.clone(), end, bell);
         Ok(Self { requests, desk: Desk::new(berth, runner), mail, runner, role: init.role, attached })
@@ -164,9 +166,10 @@ impl Worker {
         loop {
             match self.turn() {
                 Ok(Next::GoOn) => {
-                    let patience = kept::is_any().then_some(limits::KEPT_FOR);
+                    let patience = (KEPT.is_any() || SPARE.is_any()).then_some(limits::KEPT_FOR);
                     if !self.desk.berth.wait_for_request(&self.requests, patience) {
-                        kept::forget();
+                        KEPT.forget();
+                        SPARE.forget();
                     }
                 }
                 Ok(Next::Leave) => self.leave(),

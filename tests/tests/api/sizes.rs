@@ -2,6 +2,9 @@
 
 use mp::{Backend, Pool};
 use mp_tests::scenario;
+#[cfg(target_os = "linux")]
+use mp_tests::until;
+use std::sync::Mutex;
 
 /// The longest payload that goes through the ring, and what the ring holds.
 const INLINE: usize = 256 << 10;
@@ -123,6 +126,64 @@ fn a_long_text_travels_both_ways() {
         let text = "añb".repeat(100_000);
         let back = Pool::new(1).unwrap().apply(reversed, (&text,)).unwrap();
         assert!(back == text.chars().rev().collect::<String>());
+    });
+}
+
+#[mp::task]
+fn echo(bytes: Vec<u8>) -> Vec<u8> {
+    bytes
+}
+
+#[mp::task]
+fn echo_boxed(bytes: Box<[u8]>) -> Box<[u8]> {
+    bytes
+}
+
+/// A task that keeps what it was given and returns what it had before.
+#[mp::task]
+fn exchange(bytes: Vec<u8>) -> Vec<u8> {
+    static MINE: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+    std::mem::replace(&mut *MINE.lock().unwrap(), bytes)
+}
+
+#[test]
+fn what_comes_back_is_what_was_sent_whatever_was_sent_before() {
+    scenario(|| {
+        let pool = Pool::new(1).unwrap();
+        let mut before = Vec::new();
+        let lengths =
+            [5 << 20, 5 << 20, 3 << 20, 2 << 20, 300 << 10, (5 << 20) + 1, 100, 4 << 20, 1 << 20, 0];
+        for len in lengths.into_iter().chain(around(INLINE)) {
+            let mut bytes = made(len);
+            bytes.rotate_left(len / 3);
+            assert!(pool.apply(echo, (&bytes,)).unwrap() == bytes, "{len} bytes");
+            assert!(
+                *pool.apply(echo_boxed, (bytes.clone().into_boxed_slice(),)).unwrap() == *bytes,
+                "{len} bytes in a box"
+            );
+            assert!(pool.apply(exchange, (&bytes,)).unwrap() == before, "before {len} bytes");
+            before = bytes;
+        }
+    });
+}
+
+/// Memory of a process that is its own, in bytes.
+#[cfg(target_os = "linux")]
+fn own_memory(pid: u32) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    line.trim().trim_end_matches("kB").trim().parse::<usize>().unwrap() << 10
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_idle_worker_holds_no_memory_of_a_long_result() {
+    scenario(|| {
+        let pool = Pool::new(1).unwrap();
+        let bytes = vec![9; 64 << 20];
+        assert!(pool.apply(echo, (&bytes,)).unwrap() == bytes);
+        let worker = pool.workers()[0].pid;
+        until(|| own_memory(worker) < 32 << 20);
     });
 }
 

@@ -94,8 +94,10 @@ impl Mapping {
         if !self.holds(offset, len) {
             return Err(invalid("a copy out of shared memory out of bounds"));
         }
-        bytes.try_reserve(len)?;
-        in_large_pages(bytes.spare_capacity_mut());
+        if bytes.capacity() - bytes.len() < len {
+            bytes.try_reserve(len)?;
+            in_large_pages(bytes.spare_capacity_mut());
+        }
         // SAFETY: duty: source and target are valid for the length and apart: the source is in bounds by the check
         // above, the target is the spare room just reserved in a vector of ours. Duty of `set_len`: the bytes are
         // written, by the copy.

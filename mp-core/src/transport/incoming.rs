@@ -1,0 +1,51 @@
+//! Long arguments: they lie in a slab of the parent's, which may still copy into it.
+
+use crate::check::never;
+use crate::raw::sleep::Patience;
+use crate::shm::region::Shared;
+use crate::shm::ring::Corrupt;
+use crate::shm::slab::AttachedSlab;
+use crate::task::frame::Arriving;
+use std::cell::RefCell;
+
+/// The arguments of one call.
+pub struct Incoming<'s> {
+    slab: &'s AttachedSlab,
+    len: usize,
+    shared: Shared,
+    patience: RefCell<Patience>,
+}
+
+impl<'s> Incoming<'s> {
+    /// Arguments of `len` bytes. Whoever waits for them sleeps where the worker does.
+    pub fn new(slab: &'s AttachedSlab, len: usize, shared: Shared) -> Result<Self, Corrupt> {
+        slab.bytes(0, len)?;
+        Ok(Self { slab, len, shared, patience: RefCell::default() })
+    }
+
+    fn there(&self) -> usize {
+        self.slab.filling().there(self.len)
+    }
+}
+
+impl Arriving for Incoming<'_> {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    /// # Blocking and death
+    /// If the parent dies, the watch thread ends this process.
+    fn part(&self, from: usize, least: usize) -> &[u8] {
+        let end = from.saturating_add(least).min(self.len);
+        let ready = || self.there() >= end;
+        if !ready() {
+            let partner = self.shared.parent_sleep.word();
+            self.shared.worker_sleep.wait(partner, &mut self.patience.borrow_mut(), None, ready);
+        }
+        let there = self.there();
+        self.slab.bytes(from, there.saturating_sub(from)).unwrap_or_else(|Corrupt| {
+            never!("a slab has become shorter than {there} bytes");
+            &[]
+        })
+    }
+}

@@ -1,0 +1,75 @@
+//! A long result on its way: both ends in one process.
+
+use super::*;
+use crate::protocol::control::ToWorker;
+use crate::shm::region::WorkerEnd;
+
+const LEN: usize = 300 << 10;
+const HALF: usize = 128 << 10;
+
+fn made(from: usize) -> Vec<u8> {
+    (from..LEN).map(|place| (place % 251) as u8).collect()
+}
+
+/// A lane, and the worker's side of it with a slab of its own that has been sent.
+fn both() -> (Lane, WorkerEnd, Socket, Slab) {
+    let (here, there) = Socket::pair().expect("a pair");
+    here.set_nonblocking(true).expect("a socket");
+    let region = Region::create("mp-test").expect("memory");
+    let handle = region.handle().try_clone_to_owned().expect("a copy");
+    let worker = Region::attach(handle).expect("a region").into_worker();
+    let slab = Slab::create(LEN).expect("memory");
+    control::send(&there, &ToParent::Slab { id: slab.id() }, &[slab.handle()]).expect("room");
+    (Lane::new(here, region), worker, there, slab)
+}
+
+fn announce(worker: &mut WorkerEnd, slab: &Slab, len: u64) {
+    worker.shared.result.start();
+    let head = FrameHead { kind: response::DONE, flags: SPILLED, count: 0, seq: 1 };
+    worker.responses.try_push(head, &[&Spilled { slab: slab.id(), len }.to_bytes()]).expect("room");
+}
+
+fn next(lane: &mut Lane) -> (Option<Response>, Vec<u8>) {
+    let mut bytes = Vec::new();
+    let response = lane.next_response(&mut bytes, &mut Vec::new()).expect("no violation");
+    (response, bytes)
+}
+
+#[test]
+fn a_long_result_is_read_along_and_counts_when_it_is_whole() {
+    let (mut lane, mut worker, socket, slab) = both();
+    announce(&mut worker, &slab, LEN as u64);
+    assert!(lane.has_response());
+    assert_eq!(next(&mut lane), (None, vec![]), "nothing is there");
+    assert!(!lane.has_response() && !lane.ask_for_bell(1));
+    slab.write(0, &made(0)[..HALF]).expect("in bounds");
+    worker.shared.result.reached(HALF);
+    assert!(lane.has_response(), "there is more of it");
+    assert_eq!(next(&mut lane), (None, vec![]), "half of it is there");
+    assert!(!lane.has_response());
+    // What was read is not read again.
+    slab.write(0, &vec![0; HALF]).expect("in bounds");
+    slab.write(HALF, &made(HALF)).expect("in bounds");
+    worker.shared.result.finish();
+    let done = Response { seq: CallSeq(1), kind: ResponseKind::Done };
+    assert_eq!(next(&mut lane), (Some(done), made(0)));
+    assert!(!lane.has_response());
+    assert_eq!(next(&mut lane), (None, vec![]), "once");
+    let told = Inbox::default().receive(&socket).expect("open").map(|(message, _)| message);
+    assert!(matches!(told, Some(ToWorker::Free)));
+}
+
+#[test]
+fn more_than_all_is_all() {
+    let (mut lane, mut worker, _socket, slab) = both();
+    slab.write(0, &made(0)).expect("in bounds");
+    announce(&mut worker, &slab, LEN as u64);
+    worker.shared.result.finish();
+    assert_eq!(next(&mut lane).1, made(0));
+    announce(&mut worker, &slab, 0);
+    assert_eq!(next(&mut lane).1, []);
+    // Longer than the memory that was sent.
+    announce(&mut worker, &slab, 1 << 30);
+    worker.shared.result.finish();
+    assert!(lane.next_response(&mut Vec::new(), &mut Vec::new()).is_err());
+}

@@ -1,0 +1,97 @@
+//! Long results: they lie in a slab of the worker's, which is copied out of while the worker still copies into it.
+
+use crate::shm::filling::Filling;
+use crate::shm::slab::HEAD_BYTES;
+use crate::sys::Handle;
+use crate::sys::memory::{Access, Mapping, Memory, in_large_pages};
+use std::io;
+
+/// The long results of one worker, one after the other.
+#[derive(Debug, Default)]
+pub struct LongResults {
+    slab: Option<Theirs>,
+    arriving: Option<Arriving>,
+}
+
+/// The slab of the worker. It stays mapped: the next result lies in the same pages.
+#[derive(Debug)]
+struct Theirs {
+    id: u64,
+    handle: Handle,
+    mapping: Option<Mapping>,
+}
+
+/// A result of which not all may be there yet.
+#[derive(Debug, Default)]
+struct Arriving {
+    bytes: Vec<u8>,
+    len: usize,
+}
+
+impl LongResults {
+    /// The worker has a new slab.
+    pub fn lie_in(&mut self, id: u64, handle: Handle) {
+        self.slab = Some(Theirs { id, handle, mapping: None });
+    }
+
+    /// Whether the worker has this slab.
+    pub fn are_in(&self, id: u64) -> bool {
+        self.slab.as_ref().is_some_and(|slab| slab.id == id)
+    }
+
+    /// Whether nothing more is there of the result that was read in part. `filling` is what the worker says.
+    pub fn stand_still(&self, filling: &Filling) -> bool {
+        self.arriving.as_ref().is_some_and(|arriving| filling.there(arriving.len) <= arriving.bytes.len())
+    }
+
+    /// Reads on in a result of `len` bytes, which is appended to `out` when all of it has been read: false if it is not all there,
+    /// and `wait`ing for a moment did not help.
+    pub fn read(
+        &mut self,
+        len: usize,
+        filling: &Filling,
+        wait: impl Fn(&dyn Fn() -> bool),
+        out: &mut Vec<u8>,
+    ) -> io::Result<bool> {
+        let slab = self.slab.as_mut().ok_or(io::ErrorKind::NotFound)?;
+        let Arriving { mut bytes, .. } = self.arriving.take().unwrap_or_default();
+        while bytes.len() < len {
+            let more = || filling.there(len) > bytes.len();
+            if !more() {
+                wait(&more);
+            }
+            // Once: the worker may change it.
+            let there = filling.there(len);
+            if there <= bytes.len() {
+                self.arriving = Some(Arriving { bytes, len });
+                return Ok(false);
+            }
+            slab.copy_out(there, len, &mut bytes)?;
+        }
+        if out.is_empty() {
+            *out = bytes;
+        } else {
+            out.append(&mut bytes);
+        }
+        Ok(true)
+    }
+}
+
+impl Theirs {
+    /// Copies what is `there` and not yet in `bytes`.
+    fn copy_out(&mut self, there: usize, len: usize, bytes: &mut Vec<u8>) -> io::Result<()> {
+        let needed = len.checked_add(HEAD_BYTES).ok_or(io::ErrorKind::OutOfMemory)?;
+        let mapped = self.mapping.take().filter(|mapping| mapping.len() >= needed);
+        let mapping = match mapped {
+            Some(mapping) => mapping,
+            None => Mapping::map(&Memory::from_handle(self.handle.try_clone()?, needed)?, Access::Read)?,
+        };
+        let mapping = self.mapping.insert(mapping);
+        let had = bytes.len();
+        if had == 0 {
+            bytes.try_reserve_exact(len)?;
+            in_large_pages(bytes.spare_capacity_mut());
+        }
+        mapping.copy_out(HEAD_BYTES + had, there - had, bytes)
+    }
+}

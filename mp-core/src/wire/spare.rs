@@ -1,0 +1,64 @@
+//! Bytes that a task returned leave memory behind, and the bytes that the next one is given need some. Memory that was used
+//! before costs no page faults.
+
+use super::bytes;
+use crate::kept::Kept;
+use crate::limits;
+use crate::sys::memory::in_large_pages;
+
+/// What the last long result left, in processes that keep it.
+pub static SPARE: Kept<Vec<u8>> = Kept::new();
+
+/// A value that nobody needs any more.
+#[inline]
+pub fn leave<T>(value: T) {
+    if bytes::is_owned::<T>()
+        && let Ok(vec) = bytes::into_vec(value)
+        && vec.capacity() >= limits::INLINE_BYTES_MAX
+    {
+        SPARE.put(vec);
+    }
+}
+
+/// An empty vector with room for `len` bytes.
+pub fn with_room(len: usize) -> Vec<u8> {
+    // Who gets a vector may keep it, and must not keep much more than it asked for.
+    let suits = |spare: &Vec<u8>| spare.capacity() >= len && spare.capacity() / 2 <= len;
+    if let Some(mut spare) = SPARE.take(suits) {
+        spare.clear();
+        return spare;
+    }
+    let mut fresh = Vec::with_capacity(len);
+    in_large_pages(fresh.spare_capacity_mut());
+    fresh
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// One test: what is kept belongs to the process.
+    #[test]
+    fn a_long_result_leaves_its_memory_to_an_argument_that_fills_it() {
+        const LONG: usize = limits::INLINE_BYTES_MAX;
+        let place = |vec: &Vec<u8>| vec.as_ptr();
+        leave(vec![1_u8; LONG]);
+        assert!(!SPARE.is_any(), "not yet");
+        SPARE.begin();
+        leave(vec![1_u8; LONG - 1]);
+        leave(vec![1_u64; LONG]);
+        assert!(!SPARE.is_any(), "too short, and not bytes");
+        let returned = vec![1_u8; LONG];
+        let here = place(&returned);
+        leave(returned);
+        assert_ne!(place(&with_room(LONG / 2 - 1)), here, "too large for that");
+        assert_ne!(place(&with_room(LONG + 1)), here, "too small");
+        let given = with_room(LONG);
+        assert_eq!((place(&given), given.len()), (here, 0));
+        assert_ne!(place(&with_room(LONG)), here, "it is there once");
+        leave(given.into_boxed_slice());
+        leave(vec![1_u8; LONG].into_boxed_slice());
+        let boxed = SPARE.take(|_| true).expect("a box is bytes, too");
+        assert_eq!(boxed, vec![1; LONG]);
+    }
+}

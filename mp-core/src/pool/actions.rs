@@ -136,6 +136,8 @@ impl Core {
         let idle = self.scheduler.front(worker).is_none_or(|(_, _, front)| front == seq);
         let station = self.stations.get_mut(worker.index()).and_then(Option::as_mut);
         let refused = match (self.jobs.get(id), station) {
+            // It has been killed: what it says of this call would not count, whatever becomes of its memory.
+            (Some(_), Some(Station::Process(station))) if station.is_broken() => Some(seq),
             (Some(job), Some(Station::Process(station))) => {
                 if idle {
                     station.since = now;

@@ -171,10 +171,16 @@ impl<P> Producer<P> {
         if skipped > 0 {
             self.place.write_word(self.place.capacity - skipped, u64::from(WRAP));
         } else if self.echoes && bytes <= ECHO_BYTES {
-            let word = |at| if 8 * at < bytes { self.place.read_word(start + 8 * at) } else { 0 };
-            self.cursor.echo(self.place.words(), &std::array::from_fn(word));
+            self.echo_frame(start, bytes);
         }
         self.cursor.publish(self.place.words(), (skipped + bytes) as u64);
+    }
+
+    /// Echoes the frame of `bytes` at `start`. Not inlined: those that are pushed in masses are not echoed.
+    #[inline(never)]
+    fn echo_frame(&mut self, start: usize, bytes: usize) {
+        let word = |at| if 8 * at < bytes { self.place.read_word(start + 8 * at) } else { 0 };
+        self.cursor.echo(self.place.words(), &std::array::from_fn(word));
     }
 
     /// Whether a payload of `len` bytes could be pushed now, or never. What a wait for room waits for.

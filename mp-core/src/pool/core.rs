@@ -265,6 +265,10 @@ impl Core {
     /// Hears what a worker has said so far. What it says meanwhile is left for the next time: a worker that is as fast as we are
     /// would have us take its results one by one.
     fn collect_from(&mut self, worker: WorkerId) {
+        // Of one that is dead, too, everything counts: an earlier look may have seen less.
+        if !self.station(worker).is_some_and(Station::look) {
+            return;
+        }
         let mut heard = false;
         loop {
             if !self.hear_run(worker) {

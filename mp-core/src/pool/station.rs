@@ -107,7 +107,15 @@ impl Station {
         }
     }
 
-    /// Whether it had said more when we last looked than has been heard.
+    /// Looks how much it has said by now; whether there may be anything.
+    pub fn look(&mut self) -> bool {
+        match self {
+            Self::Process(station) => station.launched.lane.look(),
+            Self::Thread(_) => true,
+        }
+    }
+
+    /// Whether it had said more when we last [looked](Self::look) than has been heard.
     pub fn is_behind(&self) -> bool {
         match self {
             Self::Process(station) => station.launched.lane.is_behind(),

@@ -285,7 +285,14 @@ impl Lane {
         self.long.stand_still(&self.end.shared.result)
     }
 
-    /// Whether more responses were there than have been taken, when this last looked.
+    /// Looks how much is there now; whether there is anything.
+    #[inline]
+    pub fn look(&mut self) -> bool {
+        // What is corrupt is found out when it is heard.
+        self.end.responses.used() != Ok(0)
+    }
+
+    /// Whether more responses were there than have been taken, when this last [looked](Self::look).
     #[inline]
     pub fn is_behind(&self) -> bool {
         self.end.responses.is_behind()

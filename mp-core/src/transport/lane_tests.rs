@@ -60,6 +60,24 @@ fn a_long_result_is_read_along_and_counts_when_it_is_whole() {
 }
 
 #[test]
+fn what_came_behind_a_long_result_is_seen_by_the_next_look() {
+    let (mut lane, mut worker, _socket, slab) = both();
+    assert!(!lane.look());
+    announce(&mut worker, &slab, LEN as u64);
+    assert!(lane.look());
+    assert_eq!(next(&mut lane).0, None, "nothing is there");
+    // While nobody looks it is done with that one, and with the next call.
+    slab.write(0, &made(0)).expect("in bounds");
+    worker.shared.result.finish();
+    worker.responses.try_push_short(b"2").expect("room");
+    assert!(lane.look());
+    assert_eq!(next(&mut lane).1, made(0));
+    assert!(lane.is_behind(), "the look has seen both");
+    assert_eq!(next(&mut lane).1, b"2");
+    assert!(!lane.is_behind() && !lane.look());
+}
+
+#[test]
 fn more_than_all_is_all() {
     let (mut lane, mut worker, _socket, slab) = both();
     slab.write(0, &made(0)).expect("in bounds");

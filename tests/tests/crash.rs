@@ -16,6 +16,10 @@ mod ends;
 mod halfway;
 #[path = "crash/hostile.rs"]
 mod hostile;
+// It knows where in a mapping its region lies, and how long that is.
+#[cfg(target_os = "linux")]
+#[path = "crash/forged.rs"]
+mod forged;
 #[path = "crash/kinds.rs"]
 mod kinds;
 #[path = "crash/leaks.rs"]

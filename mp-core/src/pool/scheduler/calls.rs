@@ -65,7 +65,7 @@ impl Scheduler {
         worker.renumber(from);
         worker.refill_at = worker.out() / 2;
         if worker.out() == 0 {
-            // Its ring is full of calls whose outcomes we have: it is about to clear them.
+            // Its ring is full of calls whose outcomes we have: it is about to clear them. Or it is about to be found dead.
             worker.hold_until = Some(now + REFUSED_RETRY);
             self.wake_at(now + REFUSED_RETRY);
         }

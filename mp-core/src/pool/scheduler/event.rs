@@ -32,7 +32,8 @@ pub enum Event {
     Returned { worker: WorkerId, calls: u64 },
     /// The oldest call of a worker that is still out failed.
     Failed { worker: WorkerId },
-    /// The driver could not hand over the calls from `from` on (the ring is full). They were not written, and their
+    /// The driver could not hand over the calls from `from` on (the ring is full, or the worker was caught breaking the
+    /// protocol and dies). They were not written, and their
     /// numbers will be used again; later `Dispatch` actions of the same step for this worker are refused with them. A
     /// worker that has nothing out may refuse only for a moment: it is asked again by time.
     Refused { worker: WorkerId, from: CallSeq },

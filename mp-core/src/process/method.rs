@@ -221,6 +221,8 @@ fn spawn(
     stderr: Option<&Handle>,
 ) -> io::Result<(Child, Way)> {
     let (ours, theirs) = channel()?;
+    // Before: this process may have to wait for a processor when it has started another.
+    let way = orders.tell(ours)?;
     let stderr = match stderr {
         Some(stderr) => Stdio::from(stderr.try_clone()?),
         None => surroundings.stderr.stdio()?,
@@ -235,8 +237,7 @@ fn spawn(
         stdout: surroundings.stdout.stdio()?,
         stderr,
     })?;
-    // Now, when it takes a while to come to read them.
-    Ok((child, orders.tell(ours)?))
+    Ok((child, way))
 }
 
 fn fork(

@@ -149,6 +149,11 @@ impl Core {
     /// Hears everything that the workers have said in their rings and boxes.
     pub fn collect(&mut self) {
         self.tell_time();
+        self.collect_now();
+    }
+
+    /// The same, at the time that was told last.
+    pub fn collect_now(&mut self) {
         for index in 0..self.stations.len() {
             let worker = WorkerId(index as u32);
             if !self.is_silent(worker) {

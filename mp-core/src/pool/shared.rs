@@ -20,6 +20,7 @@ use crate::clock::Time;
 use crate::error::{Error, ErrorKind};
 use crate::ids::{JobId, WorkerId};
 use crate::limits;
+use crate::raw::sleep::When;
 use crate::shm::slab::SlabPool;
 use crate::sys::bell::Bell;
 use crate::sys::interrupt::{self, WatchGuard};
@@ -104,7 +105,6 @@ impl Shared {
     pub fn start_and_wait<T>(
         &self,
         start: impl FnOnce(&mut Core) -> JobId,
-        pour: Option<Pour<'_>>,
         mut ready: impl FnMut(&mut Core, JobId) -> Option<T>,
     ) -> Result<Option<T>, Error> {
         self.refuse_inside()?;
@@ -113,10 +113,6 @@ impl Shared {
         core.catch_up();
         let job = start(&mut core);
         self.note_busy(&core, true);
-        if let Some(pour) = pour {
-            core = self.pour(core, &pour);
-            core.collect_if_free();
-        }
         Ok(self.wait_on(core, Some(job), None, |core| ready(core, job)))
     }
 
@@ -172,13 +168,16 @@ impl Shared {
                 self.release(core);
                 return None;
             }
-            waited = true;
             if core.led {
                 core = self.follow(core, job, deadline);
                 core.collect_if_free();
             } else {
+                if waited {
+                    core.tell_time();
+                }
                 core = self.lead(core, deadline, &mut keys);
             }
+            waited = true;
         }
     }
 
@@ -293,7 +292,7 @@ impl Shared {
         core
     }
 
-    /// Sleeps for everybody until some worker has news.
+    /// Sleeps for everybody until some worker has news. The clock has just been looked at.
     fn lead<'a>(
         &'a self,
         mut core: MutexGuard<'a, Core>,
@@ -310,8 +309,11 @@ impl Shared {
             core.collect();
             return core;
         }
-        if core.spin(|| self.contenders.load(Ordering::Relaxed) > 0) {
-            core.collect();
+        if let Some(when) = core.spin(|| self.contenders.load(Ordering::Relaxed) > 0) {
+            if when == When::Later {
+                core.tell_time();
+            }
+            core.collect_now();
             return core;
         }
         let timeout = core.prepare_sleep(begun, deadline);
@@ -423,10 +425,10 @@ impl Core {
         })
     }
 
-    /// Spins while that promises something; whether a worker has news.
-    fn spin(&mut self, give_way: impl Fn() -> bool) -> bool {
+    /// Spins while that promises something, until a worker has news.
+    fn spin(&mut self, give_way: impl Fn() -> bool) -> Option<When> {
         if self.is_bulk() {
-            return false;
+            return None;
         }
         let Self { stations, scheduler, patience, .. } = self;
         let mut busy = stations.iter().zip(0..).filter_map(|(station, index)| match station {
@@ -435,10 +437,11 @@ impl Core {
             }
             Some(_) | None => None,
         });
-        let Some(first) = busy.next() else { return false };
+        let first = busy.next()?;
         let others: Vec<_> = busy.collect();
         let news = || first.has_response() || others.iter().any(|lane| lane.has_response());
-        first.spin(patience, || news() || give_way()) && news()
+        let found = first.spin(patience, || news() || give_way())?;
+        news().then_some(found)
     }
 
     /// Asks all workers for the bell, and says how long to sleep at most.

@@ -71,14 +71,9 @@ impl Ticket {
     ///
     /// # Errors
     /// In a task of the same pool.
-    pub fn call(
-        shared: &Shared,
-        task: TaskRef,
-        (portion, pour): (Portion, Option<Pour<'_>>),
-    ) -> Result<Results, Error> {
+    pub fn call(shared: &Shared, task: TaskRef, portion: Portion) -> Result<Results, Error> {
         let start = |core: &mut Core| hand_in(core, task, SINGLE, Some(portion));
-        let pour = Pour::late(pour, shared);
-        let results = shared.start_and_wait(start, pour, |core, id| {
+        let results = shared.start_and_wait(start, |core, id| {
             let job = core.jobs.get(id).filter(|job| job.finished)?;
             let results = job.take_results();
             core.discard(id);
@@ -166,6 +161,23 @@ impl Ticket {
         let deadline = timeout.map(|timeout| Time::now() + timeout);
         let over = |core: &mut Core| core.jobs.get(id).is_none_or(|job| job.finished).then_some(());
         Ok(self.shared.wait(Some(id), deadline, over)?.is_some())
+    }
+
+    /// Waits for the results. A long one may come to lie in `spare`, memory that nobody needs any more.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    pub fn wait_with(&self, spare: Option<Vec<u8>>) -> Result<Results, Error> {
+        let Some(spare) = spare else {
+            self.wait(None)?;
+            return Ok(self.take());
+        };
+        self.shared.with(|core| core.buffer = spare);
+        let waited = self.wait(None);
+        // What was not used is not kept.
+        drop(self.shared.with(|core| std::mem::take(&mut core.buffer)));
+        waited?;
+        Ok(self.take())
     }
 
     /// Whether every item is accounted for. `waker` is woken when that changes.

@@ -75,6 +75,8 @@ impl Pool {
 
     /// Runs a task in a worker and waits for what it returns.
     ///
+    /// Long bytes that are moved into the arguments (`Vec<u8>`, `Box<[u8]>`) leave their memory to a long result.
+    ///
     /// ```
     /// #[mp::task]
     /// fn add(x: i32, y: i32) -> i32 {
@@ -102,8 +104,12 @@ impl Pool {
         F::Output: DeserializeOwned,
     {
         self.shared.refuse_inside()?;
-        let (task, portion) = self.encode::<F, P, A>(task, &args)?;
-        only(Ticket::call(&self.shared, task, portion)?, task.1.name)
+        let (task, (portion, pour)) = self.encode::<F, P, A>(task, &args)?;
+        if pour.is_none() {
+            return only(Ticket::call(&self.shared, task, portion)?, task.1.name);
+        }
+        let ticket = Ticket::submit_call(&self.shared, task, (portion, pour));
+        only(ticket.wait_with(args.into_spare())?, task.1.name)
     }
 
     /// Starts a call and returns a handle of it at once. What is wrong with the task or the arguments is the outcome of

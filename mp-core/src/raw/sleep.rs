@@ -34,8 +34,8 @@ const SHORT: Duration = Duration::from_micros(150);
 /// Looks before the clock is read for the first time: back-to-back calls end within these.
 const LOOKS_UNTIMED: u32 = 64;
 
-/// Looks between two readings of the clock and of the CPU.
-const LOOKS_TIMED: u32 = 16;
+/// Looks between two readings of the clock and of the CPU, which together take as long as several looks.
+const LOOKS_TIMED: u32 = 64;
 
 /// The word its owner, the consumer, sleeps on.
 #[repr(C, align(128))] // see `shm::layout` on the size of a line
@@ -78,10 +78,7 @@ impl SleepWord {
         if is_ready() {
             return true;
         }
-        let start = match self.spin(partner, patience, &mut is_ready) {
-            Spin::Ready => return true,
-            Spin::NotYet(start) => start,
-        };
+        let Err(start) = self.spin_from(partner, patience, &mut is_ready) else { return true };
         let ready = self.sleep_until(start, timeout, is_ready);
         patience.remember(start.elapsed());
         ready
@@ -89,14 +86,29 @@ impl SleepWord {
 
     /// Publishes the CPU this side runs on and spins while that promises something: the partner runs elsewhere and
     /// recent waits were short. A spin on the partner's CPU would keep it from doing what we wait for.
-    pub fn spin(&self, partner: &Self, patience: &mut Patience, mut is_ready: impl FnMut() -> bool) -> Spin {
+    pub fn spin(
+        &self,
+        partner: &Self,
+        patience: &mut Patience,
+        is_ready: impl FnMut() -> bool,
+    ) -> Option<When> {
+        self.spin_from(partner, patience, is_ready).ok()
+    }
+
+    /// The same; in vain, it says when it began.
+    fn spin_from(
+        &self,
+        partner: &Self,
+        patience: &mut Patience,
+        mut is_ready: impl FnMut() -> bool,
+    ) -> Result<When, Instant> {
         if !self.is_apart(partner) || !patience.expects_short() {
-            return Spin::NotYet(Instant::now());
+            return Err(Instant::now());
         }
         for _ in 0..LOOKS_UNTIMED {
             if is_ready() {
                 patience.remember(Duration::ZERO);
-                return Spin::Ready;
+                return Ok(When::AtOnce);
             }
             std::hint::spin_loop();
         }
@@ -105,12 +117,12 @@ impl SleepWord {
             for _ in 0..LOOKS_TIMED {
                 if is_ready() {
                     patience.remember(start.elapsed());
-                    return Spin::Ready;
+                    return Ok(When::Later);
                 }
                 std::hint::spin_loop();
             }
         }
-        Spin::NotYet(start)
+        Err(start)
     }
 
     /// Says that the owner is about to sleep. It must test its condition once more before it does, and
@@ -186,13 +198,13 @@ impl SleepWord {
     }
 }
 
-/// How [`SleepWord::spin`] ended.
+/// When a spin found what it waited for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Spin {
-    /// The condition holds.
-    Ready,
-    /// It does not: time to sleep. The wait began then.
-    NotYet(Instant),
+pub enum When {
+    /// Before it looked at the clock: a few microseconds after it began.
+    AtOnce,
+    /// Later.
+    Later,
 }
 
 impl CountedSleep {

@@ -121,6 +121,24 @@ mod threads {
     }
 
     #[test]
+    fn a_spin_says_whether_it_has_looked_at_the_clock() {
+        let (word, partner) = (SleepWord::default(), SleepWord::default());
+        // On another processor than any that we can be on.
+        partner.cpu.store(u32::MAX, Relaxed);
+        let spin = |mut looks: u32| {
+            let found = || {
+                looks = looks.saturating_sub(1);
+                looks == 0
+            };
+            word.spin(&partner, &mut Patience::default(), found)
+        };
+        assert_eq!(spin(1), Some(When::AtOnce));
+        assert_eq!(spin(LOOKS_UNTIMED), Some(When::AtOnce));
+        assert_ne!(spin(LOOKS_UNTIMED + 1), Some(When::AtOnce));
+        assert_eq!(spin(u32::MAX), None);
+    }
+
+    #[test]
     fn a_wait_ends_with_its_time_out() {
         let (word, partner) = (SleepWord::default(), SleepWord::default());
         let timeout = Some(Duration::from_millis(5));

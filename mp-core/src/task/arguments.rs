@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::wire::codec::{self, CodecError};
 use crate::wire::outgoing::Outgoing;
+use crate::wire::spare;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
@@ -34,6 +35,12 @@ pub trait Args<P> {
     /// Appends the encoded arguments to `out`.
     #[doc(hidden)]
     fn write<'a>(&'a self, out: &mut Outgoing<'_, 'a>) -> Result<(), Error>;
+
+    /// The memory that they leave behind, if one of them is long bytes.
+    #[doc(hidden)]
+    fn into_spare(self) -> Option<Vec<u8>>
+    where
+        Self: Sized;
 }
 
 /// What a caller may pass for a parameter of type `P`: a `P`, or an owned or borrowed form of it (`String` for `&str`,
@@ -47,6 +54,16 @@ pub trait Arg<P> {
     /// Appends the encoded argument to `out`.
     #[doc(hidden)]
     fn write<'a>(&'a self, out: &mut Outgoing<'_, 'a>) -> Result<(), Error>;
+
+    /// The memory that it leaves behind, if it is long bytes.
+    #[doc(hidden)]
+    #[inline]
+    fn into_spare(self) -> Option<Vec<u8>>
+    where
+        Self: Sized,
+    {
+        spare::of(self)
+    }
 }
 
 /// A type that a task may take as a parameter.
@@ -163,6 +180,11 @@ macro_rules! for_parameters {
             fn write<'out>(&'out self, out: &mut Outgoing<'_, 'out>) -> Result<(), Error> {
                 $(self.$index.write(out)?;)*
                 Ok(())
+            }
+
+            #[inline]
+            fn into_spare(self) -> Option<Vec<u8>> {
+                None$(.or_else(|| self.$index.into_spare()))*
             }
         }
     )+};

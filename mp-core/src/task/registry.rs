@@ -11,6 +11,7 @@ use super::instance;
 use crate::error::{Error, ErrorKind, Failure};
 use std::any::TypeId;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::panic::Location;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -23,9 +24,31 @@ pub struct Slot(pub u32);
 #[derive(Debug)]
 pub struct Registry {
     entries: Vec<&'static Entry>,
-    by_type: HashMap<TypeId, Slot>,
+    by_type: ByType,
     problem: Option<Error>,
     fingerprint: u64,
+}
+
+type ByType = HashMap<TypeId, Slot, BuildHasherDefault<IdHasher>>;
+
+/// Types have random ids: they are their own hashes.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, &byte| hash.rotate_left(8) ^ u64::from(byte));
+    }
+
+    #[inline]
+    fn write_u64(&mut self, part: u64) {
+        self.0 ^= part;
+    }
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 static HEAD: AtomicPtr<Node> = AtomicPtr::new(std::ptr::null_mut());
@@ -60,7 +83,7 @@ impl Registry {
     fn new(mut entries: Vec<&'static Entry>) -> Self {
         // The list grows at its head; the table is in the order of registration.
         entries.reverse();
-        let mut by_type = HashMap::with_capacity(entries.len());
+        let mut by_type = ByType::with_capacity_and_hasher(entries.len(), BuildHasherDefault::default());
         let mut kept: Vec<&'static Entry> = Vec::with_capacity(entries.len());
         for entry in entries {
             // The same instance of a generic function may be listed in several places; one entry is enough.
@@ -135,19 +158,17 @@ fn nodes() -> Vec<&'static Entry> {
 }
 
 fn duplicate(entries: &[&'static Entry]) -> Option<Error> {
-    let mut named: HashMap<&str, &Entry> = HashMap::new();
-    for entry in entries.iter().filter(|entry| entry.named) {
-        if let Some(first) = named.insert(entry.name, entry) {
-            return Some(Error::new(
-                ErrorKind::DuplicateTask,
-                format!(
-                    "two tasks have the name \"{}\": one at {}:{}, the other at {}:{}: change the `name = ..` of one",
-                    entry.name, first.file, first.line, entry.file, entry.line
-                ),
-            ));
-        }
-    }
-    None
+    let mut named: Vec<_> = entries.iter().filter(|entry| entry.named).collect();
+    // Stable: the first of two stays the first.
+    named.sort_by_key(|entry| entry.name);
+    let (first, entry) = named.iter().zip(named.get(1..)?).find(|(one, next)| one.name == next.name)?;
+    Some(Error::new(
+        ErrorKind::DuplicateTask,
+        format!(
+            "two tasks have the name \"{}\": one at {}:{}, the other at {}:{}: change the `name = ..` of one",
+            entry.name, first.file, first.line, entry.file, entry.line
+        ),
+    ))
 }
 
 /// FNV-1a over every entry: it must be the same in all processes of one build, and differ between builds.
@@ -194,7 +215,7 @@ static CANARY: Node = Node::new(Entry {
 
 crate::__mp_constructor!(registering: register(&CANARY));
 
-fn missing_canary(by_type: &HashMap<TypeId, Slot>) -> Option<Error> {
+fn missing_canary(by_type: &ByType) -> Option<Error> {
     let canary = super::entry::type_id_of(&canary)();
     (!by_type.contains_key(&canary)).then(|| {
         Error::new(

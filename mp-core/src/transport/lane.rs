@@ -10,7 +10,7 @@ use crate::ids::CallSeq;
 use crate::limits;
 use crate::protocol::control::{ToParent, ToWorker};
 use crate::protocol::frame::{CARRIES, SPILLED, Spilled, request, response};
-use crate::raw::sleep::{Patience, Spin};
+use crate::raw::sleep::{Patience, When};
 use crate::shm::frame::{FrameHead, split_frame, split_word};
 use crate::shm::notes::LastWords;
 use crate::shm::region::{ParentEnd, Region};
@@ -317,10 +317,9 @@ impl Lane {
         self.end.shared.parent_sleep.retract();
     }
 
-    /// Spins for a moment if that promises something (see [`crate::raw::sleep`]); whether `is_ready`.
-    pub fn spin(&self, patience: &mut Patience, is_ready: impl FnMut() -> bool) -> bool {
+    /// Spins for a moment if that promises something (see [`crate::raw::sleep`]) until `is_ready`.
+    pub fn spin(&self, patience: &mut Patience, is_ready: impl FnMut() -> bool) -> Option<When> {
         self.end.shared.parent_sleep.word().spin(&self.end.shared.worker_sleep, patience, is_ready)
-            == Spin::Ready
     }
 
     /// The call that the worker has started and not ended.

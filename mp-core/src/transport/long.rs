@@ -4,7 +4,9 @@ use crate::shm::filling::Filling;
 use crate::shm::slab::HEAD_BYTES;
 use crate::sys::Handle;
 use crate::sys::memory::{Access, Mapping, Memory, in_large_pages};
+use crate::wire::spare;
 use std::io;
+use std::mem;
 
 /// The long results of one worker, one after the other.
 #[derive(Debug, Default)]
@@ -22,7 +24,7 @@ struct Theirs {
 }
 
 /// A result of which not all may be there yet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Arriving {
     bytes: Vec<u8>,
     len: usize,
@@ -45,7 +47,7 @@ impl LongResults {
     }
 
     /// Reads on in a result of `len` bytes, which is appended to `out` when all of it has been read: false if it is not all there,
-    /// and `wait`ing for a moment did not help.
+    /// and `wait`ing for a moment did not help. Its memory is that of `out` if that suits.
     pub fn read(
         &mut self,
         len: usize,
@@ -54,7 +56,11 @@ impl LongResults {
         out: &mut Vec<u8>,
     ) -> io::Result<bool> {
         let slab = self.slab.as_mut().ok_or(io::ErrorKind::NotFound)?;
-        let Arriving { mut bytes, .. } = self.arriving.take().unwrap_or_default();
+        let mut bytes = match self.arriving.take() {
+            Some(Arriving { bytes, .. }) => bytes,
+            None if out.is_empty() && spare::suits(out, len) => mem::take(out),
+            None => Vec::new(),
+        };
         while bytes.len() < len {
             let more = || filling.there(len) > bytes.len();
             if !more() {

@@ -1,5 +1,8 @@
-//! Bytes that a task returned leave memory behind, and the bytes that the next one is given need some. Memory that was used
-//! before costs no page faults.
+//! Bytes that nobody needs any more leave memory behind, and bytes that are to come need some. Memory that was used before costs
+//! no page faults.
+//!
+//! A worker keeps that of what its last call returned for what the next one is given, a caller that of the arguments of a call for
+//! what that call returns.
 
 use super::bytes;
 use crate::kept::Kept;
@@ -12,20 +15,30 @@ pub static SPARE: Kept<Vec<u8>> = Kept::new();
 /// A value that nobody needs any more.
 #[inline]
 pub fn leave<T>(value: T) {
-    if bytes::is_owned::<T>()
-        && let Ok(vec) = bytes::into_vec(value)
-        && vec.capacity() >= limits::INLINE_BYTES_MAX
-    {
-        SPARE.put(vec);
+    if let Some(memory) = of(value) {
+        SPARE.put(memory);
     }
+}
+
+/// The memory of a value that nobody needs any more, if it is long bytes.
+#[inline]
+pub fn of<T>(value: T) -> Option<Vec<u8>> {
+    if !bytes::is_owned::<T>() {
+        return None;
+    }
+    let mut memory = bytes::into_vec(value).ok().filter(|vec| vec.capacity() >= limits::INLINE_BYTES_MAX)?;
+    memory.clear();
+    Some(memory)
+}
+
+/// Whether `len` bytes may lie in this memory. Who gets them may keep them, and must not keep much more than it asked for.
+pub fn suits(memory: &Vec<u8>, len: usize) -> bool {
+    memory.capacity() >= len && memory.capacity() / 2 <= len
 }
 
 /// An empty vector with room for `len` bytes.
 pub fn with_room(len: usize) -> Vec<u8> {
-    // Who gets a vector may keep it, and must not keep much more than it asked for.
-    let suits = |spare: &Vec<u8>| spare.capacity() >= len && spare.capacity() / 2 <= len;
-    if let Some(mut spare) = SPARE.take(suits) {
-        spare.clear();
+    if let Some(spare) = SPARE.take(|spare| suits(spare, len)) {
         return spare;
     }
     let mut fresh = Vec::with_capacity(len);

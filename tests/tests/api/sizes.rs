@@ -167,6 +167,33 @@ fn what_comes_back_is_what_was_sent_whatever_was_sent_before() {
     });
 }
 
+#[mp::task]
+fn first(bytes: Vec<u8>, len: usize) -> Vec<u8> {
+    bytes[..len].into()
+}
+
+#[test]
+fn what_comes_back_lies_in_the_memory_of_what_was_sent() {
+    scenario(|| {
+        let pool = Pool::new(1).unwrap();
+        for len in [4 << 20, INLINE + 100, 5 << 20] {
+            let sent = made(len);
+            let (place, expected) = (sent.as_ptr(), sent.clone());
+            let back = pool.apply(echo, (sent,)).unwrap();
+            assert!(back == expected, "{len} bytes");
+            assert_eq!(back.as_ptr(), place, "{len} bytes");
+            let boxed = back.into_boxed_slice();
+            let place = boxed.as_ptr();
+            let back = pool.apply(echo_boxed, (boxed,)).unwrap();
+            assert!(*back == *expected, "{len} bytes in a box");
+            assert_eq!(back.as_ptr(), place, "{len} bytes in a box");
+        }
+        let few = pool.apply(first, (made(8 << 20), 1 << 20)).unwrap();
+        assert!(few == made(8 << 20)[..1 << 20]);
+        assert!(few.capacity() <= 2 << 20, "{} bytes are kept for 1 MiB", few.capacity());
+    });
+}
+
 /// Memory of a process that is its own, in bytes.
 #[cfg(target_os = "linux")]
 fn own_memory(pid: u32) -> usize {

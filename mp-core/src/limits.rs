@@ -31,6 +31,9 @@ pub const HALF_A_MESSAGE: Duration = Duration::from_secs(1);
 /// of them does not fill the ring.
 pub const INLINE_BYTES_MAX: usize = 256 << 10;
 
+/// How much of a long result is read before other threads get their turn, in bytes: a copy of a quarter of a millisecond.
+pub const PIECE_BYTES: usize = 1 << 20;
+
 /// How long an idle worker keeps what its last call left: the sealed memory mapped that it was sent, the bytes that it returned.
 /// Longer than a caller who sends the same again and again takes between two calls, and not so long that the memory is missed.
 pub const KEPT_FOR: Duration = Duration::from_millis(100);

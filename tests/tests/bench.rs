@@ -32,6 +32,7 @@ const LINES: &[(&str, &[(&str, &str)])] = &[
         &[
             ("w4.send/mp-process", "GB/s"),
             ("w4.send/mp-process-shared", "GB/s"),
+            ("w4.echo/mp-process-lent", "GB/s"),
             ("w4.echo/mp-process", "GB/s"),
         ],
     ),

@@ -9,6 +9,7 @@ use crate::check::never;
 use crate::clock::Time;
 use crate::error::{Error, WorkerLost};
 use crate::ids::{CallSeq, JobId, WorkerId};
+use crate::limits;
 use crate::raw::sleep::Patience;
 use crate::shm::slab::{Slab, SlabPool};
 use crate::sys::Handle;
@@ -47,6 +48,8 @@ pub struct Core {
     pub stopping: bool,
     /// How many processes have been started and are not ready yet.
     pub(super) settling: usize,
+    /// A long result has been read in part.
+    pub(super) receiving: bool,
     /// When what happens now happens.
     pub(super) now: Time,
     pub(super) poller: Arc<Poller>,
@@ -111,6 +114,7 @@ impl Core {
             attended: Time(0),
             stopping: false,
             settling: 0,
+            receiving: false,
             now: Time::now(),
             poller,
             bell,
@@ -154,10 +158,11 @@ impl Core {
 
     /// The same, at the time that was told last.
     pub fn collect_now(&mut self) {
+        self.receiving = false;
         for index in 0..self.stations.len() {
             let worker = WorkerId(index as u32);
             if !self.is_silent(worker) {
-                self.collect_from(worker);
+                self.collect_from(worker, limits::PIECE_BYTES);
             }
         }
         if self.scheduler.next_deadline().is_some_and(|deadline| deadline <= self.now) {
@@ -268,8 +273,8 @@ impl Core {
     }
 
     /// Hears what a worker has said so far. What it says meanwhile is left for the next time: a worker that is as fast as we are
-    /// would have us take its results one by one.
-    fn collect_from(&mut self, worker: WorkerId) {
+    /// would have us take its results one by one. Of a long result at most `most` bytes are read.
+    fn collect_from(&mut self, worker: WorkerId, most: usize) {
         // Of one that is dead, too, everything counts: an earlier look may have seen less.
         if !self.station(worker).is_some_and(Station::look) {
             return;
@@ -278,7 +283,7 @@ impl Core {
         loop {
             if !self.hear_run(worker) {
                 let mut buffer = std::mem::take(&mut self.buffer);
-                let said = self.station(worker).and_then(|station| station.next(&mut buffer));
+                let said = self.station(worker).and_then(|station| station.next(most, &mut buffer));
                 self.buffer = buffer;
                 let Some(said) = said else { break };
                 self.heard(worker, said);
@@ -288,8 +293,12 @@ impl Core {
                 break;
             }
         }
-        if heard && let Some(Station::Process(station)) = self.station(worker) {
-            station.launched.lane.made_room();
+        if let Some(Station::Process(station)) = self.station(worker) {
+            if heard {
+                station.launched.lane.made_room();
+            }
+            let receiving = station.launched.lane.is_receiving();
+            self.receiving |= receiving;
         }
     }
 
@@ -413,7 +422,7 @@ impl Core {
 
     /// A worker process has died: what it published counts, what it was running is lost.
     fn bury(&mut self, worker: WorkerId) {
-        self.collect_from(worker);
+        self.collect_from(worker, usize::MAX);
         let front = self.scheduler.front(worker);
         let task = front.and_then(|(job, _, seq)| Some((seq, self.jobs.get(job)?.task.1)));
         let Some(Station::Process(mut station)) =

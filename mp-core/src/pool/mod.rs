@@ -6,7 +6,7 @@
 //!   lending                    tasks that work in place on pieces of the caller's memory
 //!   config, context            what a pool is built with
 //!   ticket                     one job as its owner holds it
-//!   shared                     the lock, who leads and who follows, the helper thread, Ctrl-C
+//!   shared, leading            the lock, who leads and who follows, the helper thread, Ctrl-C
 //!   core, actions, packing     events in, actions out: the only one who talks to scheduler, jobs and stations
 //!   scheduler                  what to do: a pure function
 //!   jobs, results              the bytes of items that have not ended, results that nobody has taken
@@ -23,6 +23,7 @@ mod hands;
 mod imap;
 mod in_order;
 mod jobs;
+mod leading;
 mod lending;
 mod map;
 mod outcomes;

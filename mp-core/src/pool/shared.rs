@@ -11,16 +11,15 @@
 
 use super::config::{Backend, Config};
 use super::core::{Core, Errand, Helper};
-use super::hands::{self, Hands};
+use super::hands;
 use super::jobs::Waiter;
 use super::scheduler::{Event, Why};
-use super::station::Station;
 use super::ticket::Pour;
 use crate::clock::Time;
 use crate::error::{Error, ErrorKind};
-use crate::ids::{JobId, WorkerId};
+use crate::ids::JobId;
 use crate::limits;
-use crate::raw::sleep::When;
+use crate::raw::sleep::Found;
 use crate::shm::slab::SlabPool;
 use crate::sys::bell::Bell;
 use crate::sys::interrupt::{self, WatchGuard};
@@ -151,6 +150,7 @@ impl Shared {
         let mut keys = Vec::new();
         let mut waited = false;
         loop {
+            core = self.give_way(core);
             if !core.errands.is_empty() {
                 self.release(core);
                 core = self.lock();
@@ -227,6 +227,22 @@ impl Shared {
         let core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
         self.contenders.fetch_sub(1, Ordering::Relaxed);
         core
+    }
+
+    /// Lets others have the lock in the middle of a long result: whoever only lets go of it has it again before they are awake.
+    fn give_way<'a>(&'a self, core: MutexGuard<'a, Core>) -> MutexGuard<'a, Core> {
+        let contenders = self.contenders.load(Ordering::Relaxed);
+        if contenders == 0 || !core.receiving {
+            return core;
+        }
+        drop(core);
+        for _ in 0..LOOKS_FOR_OTHERS {
+            if self.contenders.load(Ordering::Relaxed) < contenders {
+                break;
+            }
+            thread::yield_now();
+        }
+        self.lock()
     }
 
     /// Lets go of the lock: hands the lead on if it is free, and runs what was put aside.
@@ -310,7 +326,7 @@ impl Shared {
             return core;
         }
         if let Some(when) = core.spin(|| self.contenders.load(Ordering::Relaxed) > 0) {
-            if when == When::Later {
+            if when == Found::Later {
                 core.tell_time();
             }
             core.collect_now();
@@ -347,6 +363,7 @@ impl Shared {
         let mut keys = Vec::new();
         let mut core = self.lock();
         while !core.stopping {
+            core = self.give_way(core);
             if core.scheduler.pending() == 0 {
                 if !core.led {
                     // Whoever still waits, for the end of the pool, leads from here.
@@ -395,102 +412,8 @@ impl Shared {
     }
 }
 
+/// How often who gives way looks whether others have the lock: about as long as it takes to wake them.
+const LOOKS_FOR_OTHERS: u32 = 100;
+
 /// A follower looks again after this long: if a leader ended badly, somebody must take the lead.
 const FOLLOW_AGAIN: Duration = Duration::from_millis(500);
-
-impl Core {
-    /// Who waits now will not lead: the helper need not wait for that.
-    pub fn is_left_alone(&mut self) {
-        self.attended = Time(0);
-    }
-
-    /// Whether every item of a job is accounted for.
-    pub fn is_finished(&self, job: JobId) -> bool {
-        self.jobs.get_ref(job).is_none_or(|job| job.finished)
-    }
-
-    /// Whether Ctrl-C ended this pool.
-    fn interrupted(&self) -> bool {
-        self.ended.as_ref().is_some_and(Error::is_interrupted)
-    }
-
-    /// A worker without a thread of its own that has something to do.
-    fn hands_to_lend(&self) -> Option<Arc<Hands>> {
-        if self.config.backend != Backend::Inline {
-            return None;
-        }
-        self.stations.iter().flatten().find_map(|station| match station {
-            Station::Thread(station) if station.hands.has_work() => Some(station.hands.clone()),
-            Station::Thread(_) | Station::Process(_) => None,
-        })
-    }
-
-    /// Spins while that promises something, until a worker has news.
-    fn spin(&mut self, give_way: impl Fn() -> bool) -> Option<When> {
-        if self.is_bulk() {
-            return None;
-        }
-        let Self { stations, scheduler, patience, .. } = self;
-        let mut busy = stations.iter().zip(0..).filter_map(|(station, index)| match station {
-            Some(Station::Process(station)) if scheduler.out(WorkerId(index)) > 0 && !station.is_broken() => {
-                Some(&station.launched.lane)
-            }
-            Some(_) | None => None,
-        });
-        let first = busy.next()?;
-        let others: Vec<_> = busy.collect();
-        let news = || first.has_response() || others.iter().any(|lane| lane.has_response());
-        let found = first.spin(patience, || news() || give_way())?;
-        news().then_some(found)
-    }
-
-    /// Asks all workers for the bell, and says how long to sleep at most.
-    fn prepare_sleep(&mut self, now: Time, deadline: Option<Time>) -> Option<Duration> {
-        let mut any_out = false;
-        let mut news = false;
-        let bulk = self.is_bulk();
-        for (station, index) in self.stations.iter_mut().zip(0..) {
-            let Some(station) = station else { continue };
-            let out = self.scheduler.out(WorkerId(index));
-            any_out |= out > 0;
-            match station {
-                // Only its death is of interest.
-                Station::Process(station) if station.is_broken() => {}
-                Station::Process(_) if self.scheduler.is_silent(WorkerId(index)) => {}
-                Station::Process(station) => {
-                    // Of many, half. Calls that were taken back are answered all at once.
-                    let many = bulk && station.revoked_to.is_none();
-                    let after = if many { (out / 2).max(1) } else { 1 };
-                    news |= station.launched.lane.ask_for_bell(after);
-                }
-                Station::Thread(_) => news |= station.has_news(),
-            }
-        }
-        if news {
-            return Some(Duration::ZERO);
-        }
-        let next = [self.scheduler.next_deadline(), deadline].into_iter().flatten().min();
-        let timeout = next.map(|next| next.since(now));
-        if any_out {
-            Some(timeout.map_or(limits::LOOK_AGAIN, |timeout| timeout.min(limits::LOOK_AGAIN)))
-        } else {
-            timeout
-        }
-    }
-
-    /// Whether nothing is asked for but a `map`: many results that nobody needs one by one.
-    fn is_bulk(&self) -> bool {
-        let job = (0..self.stations.len() as u32).find_map(|index| self.scheduler.front(WorkerId(index)));
-        self.scheduler.pending() <= 1
-            && job.and_then(|(job, _, _)| self.jobs.get_ref(job)).is_some_and(|job| job.itemised && !job.each)
-    }
-
-    fn woke(&mut self, waited: Duration) {
-        self.patience.remember(waited);
-        for station in self.stations.iter().flatten() {
-            if let Station::Process(station) = station {
-                station.launched.lane.no_bell();
-            }
-        }
-    }
-}

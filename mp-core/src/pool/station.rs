@@ -91,10 +91,10 @@ impl Failed {
 }
 
 impl Station {
-    /// The next thing that it says, in order. Bytes of results are put into `buffer`.
-    pub fn next(&mut self, buffer: &mut Vec<u8>) -> Option<Said> {
+    /// The next thing that it says, in order. Bytes of results are put into `buffer`; of a long one at most `most` are read at once.
+    pub fn next(&mut self, most: usize, buffer: &mut Vec<u8>) -> Option<Said> {
         match self {
-            Self::Process(station) => station.next_response(buffer),
+            Self::Process(station) => station.next_response(most, buffer),
             Self::Thread(station) => station.next(buffer),
         }
     }
@@ -288,13 +288,13 @@ impl ProcessStation {
         let _ = self.launched.child.kill_group();
     }
 
-    fn next_response(&mut self, buffer: &mut Vec<u8>) -> Option<Said> {
+    fn next_response(&mut self, most: usize, buffer: &mut Vec<u8>) -> Option<Said> {
         if self.broken.is_some() {
             return None;
         }
         buffer.clear();
         let mut handles = Vec::new();
-        match self.launched.lane.next_response(buffer, &mut handles) {
+        match self.launched.lane.next_response(most, buffer, &mut handles) {
             Ok(None) => None,
             Ok(Some(response)) => Some(match response.kind {
                 ResponseKind::Done => Said::Done(response.seq, handles),

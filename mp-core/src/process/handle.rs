@@ -166,7 +166,7 @@ impl Running {
         let mut bytes = Vec::new();
         let mut remark = None;
         let mut handles = Vec::new();
-        match launched.lane.next_response(&mut bytes, &mut handles) {
+        match launched.lane.next_response(usize::MAX, &mut bytes, &mut handles) {
             Ok(Some(response)) => match response.kind {
                 ResponseKind::Done => {
                     drain_stderr(launched);

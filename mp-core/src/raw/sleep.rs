@@ -91,7 +91,7 @@ impl SleepWord {
         partner: &Self,
         patience: &mut Patience,
         is_ready: impl FnMut() -> bool,
-    ) -> Option<When> {
+    ) -> Option<Found> {
         self.spin_from(partner, patience, is_ready).ok()
     }
 
@@ -101,14 +101,14 @@ impl SleepWord {
         partner: &Self,
         patience: &mut Patience,
         mut is_ready: impl FnMut() -> bool,
-    ) -> Result<When, Instant> {
+    ) -> Result<Found, Instant> {
         if !self.is_apart(partner) || !patience.expects_short() {
             return Err(Instant::now());
         }
         for _ in 0..LOOKS_UNTIMED {
             if is_ready() {
                 patience.remember(Duration::ZERO);
-                return Ok(When::AtOnce);
+                return Ok(Found::AtOnce);
             }
             std::hint::spin_loop();
         }
@@ -117,7 +117,7 @@ impl SleepWord {
             for _ in 0..LOOKS_TIMED {
                 if is_ready() {
                     patience.remember(start.elapsed());
-                    return Ok(When::Later);
+                    return Ok(Found::Later);
                 }
                 std::hint::spin_loop();
             }
@@ -200,7 +200,7 @@ impl SleepWord {
 
 /// When a spin found what it waited for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum When {
+pub enum Found {
     /// Before it looked at the clock: a few microseconds after it began.
     AtOnce,
     /// Later.

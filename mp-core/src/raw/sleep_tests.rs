@@ -132,9 +132,9 @@ mod threads {
             };
             word.spin(&partner, &mut Patience::default(), found)
         };
-        assert_eq!(spin(1), Some(When::AtOnce));
-        assert_eq!(spin(LOOKS_UNTIMED), Some(When::AtOnce));
-        assert_ne!(spin(LOOKS_UNTIMED + 1), Some(When::AtOnce));
+        assert_eq!(spin(1), Some(Found::AtOnce));
+        assert_eq!(spin(LOOKS_UNTIMED), Some(Found::AtOnce));
+        assert_ne!(spin(LOOKS_UNTIMED + 1), Some(Found::AtOnce));
         assert_eq!(spin(u32::MAX), None);
     }
 

@@ -10,7 +10,7 @@ use crate::ids::CallSeq;
 use crate::limits;
 use crate::protocol::control::{ToParent, ToWorker};
 use crate::protocol::frame::{CARRIES, SPILLED, Spilled, request, response};
-use crate::raw::sleep::{Patience, When};
+use crate::raw::sleep::{Found, Patience};
 use crate::shm::frame::{FrameHead, split_frame, split_word};
 use crate::shm::notes::LastWords;
 use crate::shm::region::{ParentEnd, Region};
@@ -231,9 +231,10 @@ impl Lane {
     }
 
     /// The next response; its bytes are appended to `out`, its descriptors to `handles`. None also while a long result is on its
-    /// way: what is there of it is kept.
+    /// way, of which at most `most` bytes are read at once: they are kept.
     pub fn next_response(
         &mut self,
+        most: usize,
         out: &mut Vec<u8>,
         handles: &mut Vec<Handle>,
     ) -> Result<Option<Response>, Violation> {
@@ -247,7 +248,7 @@ impl Lane {
             let spilled = Spilled::from_bytes(&out[start..])
                 .ok_or_else(|| Violation::new("a garbled slab reference"))?;
             out.truncate(start);
-            if !self.read_slab(spilled, out)? {
+            if !self.read_slab(spilled, most, out)? {
                 return Ok(None);
             }
         }
@@ -285,6 +286,11 @@ impl Lane {
         self.long.stand_still(&self.end.shared.result)
     }
 
+    /// Whether a long result has been read in part.
+    pub fn is_receiving(&self) -> bool {
+        self.long.is_arriving()
+    }
+
     /// Looks how much is there now; whether there is anything.
     #[inline]
     pub fn look(&mut self) -> bool {
@@ -318,7 +324,7 @@ impl Lane {
     }
 
     /// Spins for a moment if that promises something (see [`crate::raw::sleep`]) until `is_ready`.
-    pub fn spin(&self, patience: &mut Patience, is_ready: impl FnMut() -> bool) -> Option<When> {
+    pub fn spin(&self, patience: &mut Patience, is_ready: impl FnMut() -> bool) -> Option<Found> {
         self.end.shared.parent_sleep.word().spin(&self.end.shared.worker_sleep, patience, is_ready)
     }
 
@@ -371,8 +377,8 @@ impl Lane {
         }
     }
 
-    /// Appends a long result to `out`; false if not all of it is there.
-    fn read_slab(&mut self, spilled: Spilled, out: &mut Vec<u8>) -> Result<bool, Violation> {
+    /// Appends a long result to `out`; false if not all of it has been read.
+    fn read_slab(&mut self, spilled: Spilled, most: usize, out: &mut Vec<u8>) -> Result<bool, Violation> {
         while !self.long.are_in(spilled.slab) {
             match self.next_message()? {
                 Some(
@@ -397,7 +403,7 @@ impl Lane {
         };
         let whole = self
             .long
-            .read(len, &shared.result, wait, out)
+            .read(len, most, &shared.result, wait, out)
             .map_err(|error| Violation::new(format!("its result of {len} bytes cannot be read: {error}")))?;
         if whole {
             self.tell(&ToWorker::Free);

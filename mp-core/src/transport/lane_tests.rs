@@ -31,7 +31,7 @@ fn announce(worker: &mut WorkerEnd, slab: &Slab, len: u64) {
 
 fn next(lane: &mut Lane) -> (Option<Response>, Vec<u8>) {
     let mut bytes = Vec::new();
-    let response = lane.next_response(&mut bytes, &mut Vec::new()).expect("no violation");
+    let response = lane.next_response(usize::MAX, &mut bytes, &mut Vec::new()).expect("no violation");
     (response, bytes)
 }
 
@@ -57,6 +57,24 @@ fn a_long_result_is_read_along_and_counts_when_it_is_whole() {
     assert_eq!(next(&mut lane), (None, vec![]), "once");
     let told = Inbox::default().receive(&socket).expect("open").map(|(message, _)| message);
     assert!(matches!(told, Some(ToWorker::Free)));
+}
+
+#[test]
+fn a_long_result_is_read_in_pieces() {
+    let (mut lane, mut worker, _socket, slab) = both();
+    slab.write(0, &made(0)).expect("in bounds");
+    announce(&mut worker, &slab, LEN as u64);
+    worker.shared.result.finish();
+    let mut bytes = Vec::new();
+    let mut pieces = 0;
+    while pieces == 0 || lane.is_receiving() {
+        assert!(lane.has_response());
+        let response = lane.next_response(HALF, &mut bytes, &mut Vec::new()).expect("no violation");
+        assert_eq!(lane.is_receiving(), response.is_none());
+        pieces += 1;
+    }
+    assert_eq!(pieces, LEN.div_ceil(HALF));
+    assert_eq!(bytes, made(0));
 }
 
 #[test]
@@ -89,5 +107,5 @@ fn more_than_all_is_all() {
     // Longer than the memory that was sent.
     announce(&mut worker, &slab, 1 << 30);
     worker.shared.result.finish();
-    assert!(lane.next_response(&mut Vec::new(), &mut Vec::new()).is_err());
+    assert!(lane.next_response(usize::MAX, &mut Vec::new(), &mut Vec::new()).is_err());
 }

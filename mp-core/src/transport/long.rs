@@ -46,11 +46,18 @@ impl LongResults {
         self.arriving.as_ref().is_some_and(|arriving| filling.there(arriving.len) <= arriving.bytes.len())
     }
 
-    /// Reads on in a result of `len` bytes, which is appended to `out` when all of it has been read: false if it is not all there,
-    /// and `wait`ing for a moment did not help. Its memory is that of `out` if that suits.
+    /// Whether a result has been read in part.
+    pub fn is_arriving(&self) -> bool {
+        self.arriving.is_some()
+    }
+
+    /// Reads on in a result of `len` bytes, at most `most` of them, and appends it to `out` when all of it has been read: false if
+    /// there is more to read, or it is not all there and `wait`ing for a moment did not help. Its memory is that of `out` if that
+    /// suits.
     pub fn read(
         &mut self,
         len: usize,
+        most: usize,
         filling: &Filling,
         wait: impl Fn(&dyn Fn() -> bool),
         out: &mut Vec<u8>,
@@ -61,18 +68,22 @@ impl LongResults {
             None if out.is_empty() && spare::suits(out, len) => mem::take(out),
             None => Vec::new(),
         };
-        while bytes.len() < len {
+        let until = len.min(bytes.len().saturating_add(most));
+        while bytes.len() < until {
             let more = || filling.there(len) > bytes.len();
             if !more() {
                 wait(&more);
             }
             // Once: the worker may change it.
-            let there = filling.there(len);
+            let there = filling.there(len).min(until);
             if there <= bytes.len() {
-                self.arriving = Some(Arriving { bytes, len });
-                return Ok(false);
+                break;
             }
             slab.copy_out(there, len, &mut bytes)?;
+        }
+        if bytes.len() < len {
+            self.arriving = Some(Arriving { bytes, len });
+            return Ok(false);
         }
         if out.is_empty() {
             *out = bytes;

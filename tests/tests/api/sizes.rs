@@ -1,5 +1,6 @@
 //! Values of every length: in the ring, just above it, and up to a gigabyte.
 
+use mp::sync::Event;
 use mp::{Backend, Pool};
 use mp_tests::scenario;
 #[cfg(target_os = "linux")]
@@ -191,6 +192,39 @@ fn what_comes_back_lies_in_the_memory_of_what_was_sent() {
         let few = pool.apply(first, (made(8 << 20), 1 << 20)).unwrap();
         assert!(few == made(8 << 20)[..1 << 20]);
         assert!(few.capacity() <= 2 << 20, "{} bytes are kept for 1 MiB", few.capacity());
+    });
+}
+
+/// Sets `about_to_return` and returns so many bytes.
+#[mp::task]
+fn many(len: usize, about_to_return: Event) -> Vec<u8> {
+    let bytes = vec![7; len];
+    about_to_return.set();
+    bytes
+}
+
+#[mp::task]
+fn next(number: u32) -> u32 {
+    number + 1
+}
+
+#[test]
+fn calls_of_other_threads_go_on_while_a_long_result_arrives() {
+    scenario(|| {
+        let pool = Pool::new(2).unwrap();
+        let about_to_return = Event::new().unwrap();
+        std::thread::scope(|scope| {
+            let long = scope.spawn(|| pool.apply(many, (256 << 20, about_to_return.clone())).unwrap().len());
+            about_to_return.wait();
+            let calls = (0..).take_while(|&number| {
+                assert_eq!(pool.apply(next, (number,)).unwrap(), number + 1);
+                !long.is_finished()
+            });
+            let calls = calls.count();
+            assert_eq!(long.join().unwrap(), 256 << 20);
+            // One or two, where they have to wait for all of it.
+            assert!(calls > 8, "{calls}");
+        });
     });
 }
 

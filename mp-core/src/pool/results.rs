@@ -25,9 +25,17 @@ pub struct Results {
 /// A value as it came.
 pub struct Encoding<'a> {
     /// Its bytes.
-    pub bytes: &'a [u8],
+    pub bytes: Content<'a>,
     /// Its descriptors.
     pub handles: &'a mut Vec<Handle>,
+}
+
+/// The bytes of a value.
+pub enum Content<'a> {
+    /// They are somebody's.
+    Lent(&'a [u8]),
+    /// They are the value's own.
+    Owned(Vec<u8>),
 }
 
 /// One result, or several that came together.
@@ -99,6 +107,11 @@ enum Arrival {
         item: u64,
         bytes: Range<usize>,
     },
+    /// In a buffer of its own.
+    Long {
+        item: u64,
+        bytes: Vec<u8>,
+    },
     /// Items from `first` on, in the frames in which a worker has sent them.
     Run {
         first: u64,
@@ -110,8 +123,8 @@ enum Arrival {
     },
 }
 
-/// Longer results are not copied from the buffer that they were received in.
-const TAKEN_OVER_FROM: usize = 64 << 10;
+/// Longer results stay in the buffer that they were received in, which is the value in the end, if it is bytes.
+const TAKEN_OVER_FROM: usize = 16 << 10;
 
 impl Results {
     /// One failure.
@@ -135,22 +148,22 @@ impl Results {
     pub fn errors(&self) -> impl Iterator<Item = &Error> {
         self.arrived.iter().filter_map(|arrival| match arrival {
             Arrival::Failed { error, .. } => Some(&**error),
-            Arrival::Returned { .. } | Arrival::Run { .. } => None,
+            Arrival::Returned { .. } | Arrival::Long { .. } | Arrival::Run { .. } => None,
         })
     }
 
-    /// An item returned. A long result leaves another buffer in the place of its own.
+    /// An item returned. A long result takes the buffer along.
     pub fn arrive(&mut self, item: u64, bytes: &mut Vec<u8>, handles: Vec<Handle>) {
         if !handles.is_empty() {
             self.handles.insert(item, handles);
         }
-        let start = self.bytes.len();
-        if start == 0 && bytes.len() > TAKEN_OVER_FROM {
-            std::mem::swap(&mut self.bytes, bytes);
+        self.arrived.push(if bytes.len() > TAKEN_OVER_FROM {
+            Arrival::Long { item, bytes: std::mem::take(bytes) }
         } else {
+            let start = self.bytes.len();
             self.bytes.extend_from_slice(bytes);
-        }
-        self.arrived.push(Arrival::Returned { item, bytes: start..self.bytes.len() });
+            Arrival::Returned { item, bytes: start..self.bytes.len() }
+        });
         self.items += 1;
     }
 
@@ -178,7 +191,7 @@ impl Results {
             Batch::One { item, ending } => sink(item, ending),
             Batch::Run { first, payloads } => {
                 for (item, bytes) in (first..).zip(payloads) {
-                    sink(item, Ok(Encoding { bytes, handles: &mut none }));
+                    sink(item, Ok(Encoding { bytes: Content::Lent(bytes), handles: &mut none }));
                 }
             }
         });
@@ -192,7 +205,12 @@ impl Results {
             sink(match arrival {
                 Arrival::Returned { item, bytes } => {
                     handles = take_handles(&mut self.handles, item);
-                    let bytes = &self.bytes[bytes];
+                    let bytes = Content::Lent(&self.bytes[bytes]);
+                    Batch::One { item, ending: Ok(Encoding { bytes, handles: &mut handles }) }
+                }
+                Arrival::Long { item, bytes } => {
+                    handles = take_handles(&mut self.handles, item);
+                    let bytes = Content::Owned(bytes);
                     Batch::One { item, ending: Ok(Encoding { bytes, handles: &mut handles }) }
                 }
                 Arrival::Run { first, frames } => {
@@ -214,6 +232,7 @@ impl Results {
                 let handles = take_handles(&mut self.handles, item);
                 Some(Ok((self.bytes, handles)))
             }
+            Arrival::Long { item, bytes } => Some(Ok((bytes, take_handles(&mut self.handles, item)))),
             Arrival::Failed { error, .. } => Some(Err(*error)),
             Arrival::Run { .. } => {
                 never!("one item came in a run");
@@ -233,10 +252,7 @@ pub fn decode_vec<R: DeserializeOwned>(
     mut handles: Vec<Handle>,
     task: &'static str,
 ) -> Result<R, Error> {
-    if !handles.is_empty() {
-        return decode(Encoding { bytes: &bytes, handles: &mut handles }, task, None);
-    }
-    codec::decode_result_vec(bytes).map_err(|error| undecodable::<R>(&error).for_task(task))
+    decode(Encoding { bytes: Content::Owned(bytes), handles: &mut handles }, task, None)
 }
 
 /// A result without descriptors.
@@ -257,7 +273,10 @@ pub fn decode<R: DeserializeOwned>(
     task: &'static str,
     item: Option<u64>,
 ) -> Result<R, Error> {
-    let decode = || codec::decode_result(bytes);
+    let decode = || match bytes {
+        Content::Lent(bytes) => codec::decode_result(bytes),
+        Content::Owned(bytes) => codec::decode_result_vec(bytes),
+    };
     let decoded = if handles.is_empty() { decode() } else { providing(std::mem::take(handles), decode) };
     decoded.map_err(|error| {
         let error = undecodable::<R>(&error).for_task(task);
@@ -266,4 +285,35 @@ pub fn decode<R: DeserializeOwned>(
             None => error,
         }
     })
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_results_become_values_without_a_copy() {
+        let mut results = Results::default();
+        let mut buffer = Vec::new();
+        let mut places = Vec::new();
+        for item in 0..3 {
+            results.arrive(10 + item, &mut vec![item as u8; 3], Vec::new());
+            buffer.resize(TAKEN_OVER_FROM + 1, item as u8);
+            places.push(buffer.as_ptr());
+            results.arrive(item, &mut buffer, Vec::new());
+            assert!(buffer.is_empty());
+        }
+        assert_eq!(results.len(), 6);
+        let mut arrived = Vec::new();
+        results.drain(|item, ending| {
+            arrived.push((item, decode::<Vec<u8>>(ending.expect("a value"), "task", None).expect("bytes")));
+        });
+        for (item, place) in (0..).zip(places) {
+            let [(short_item, short), (long_item, long)] = [arrived.remove(0), arrived.remove(0)];
+            assert_eq!((short_item, short), (10 + item, vec![item as u8; 3]));
+            assert_eq!((long_item, long.as_ptr(), long.len()), (item, place, TAKEN_OVER_FROM + 1));
+            assert!(long.iter().all(|&byte| byte == item as u8));
+        }
+        assert!(arrived.is_empty() && results.is_empty());
+    }
 }

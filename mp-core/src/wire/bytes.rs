@@ -1,6 +1,7 @@
 //! Values that are bytes already: serde would go through them one by one.
 #![allow(unsafe_code)] // a reference seen as what it is
 
+use crate::sys::memory::in_large_pages;
 use std::any::TypeId;
 use std::marker::PhantomData;
 use std::mem::transmute;
@@ -9,23 +10,29 @@ use std::mem::transmute;
 /// type do not matter.
 #[inline]
 pub fn of<T>(value: &T) -> Option<&[u8]> {
+    items(value)
+}
+
+/// The items of `value` if it is a `Vec<E>`, a `Box<[E]>`, a slice of them, or a reference to one of these.
+#[inline]
+pub fn items<E: 'static, T>(value: &T) -> Option<&[E]> {
     let id = type_of::<T>();
     let value = std::ptr::from_ref(value);
     // SAFETY: duty, for all: the cast is to the type that it is, but for lifetimes: the comparison. Duty: alive: the
     // result borrows from `value`, whose own borrows outlive it.
     unsafe {
-        if id == TypeId::of::<Vec<u8>>() {
-            Some((*value.cast::<Vec<u8>>()).as_slice())
-        } else if id == TypeId::of::<Box<[u8]>>() {
-            Some(&**value.cast::<Box<[u8]>>())
-        } else if id == TypeId::of::<&'static [u8]>() {
-            Some(*value.cast::<&[u8]>())
-        } else if id == TypeId::of::<&'static Vec<u8>>() {
-            Some((*value.cast::<&Vec<u8>>()).as_slice())
-        } else if id == TypeId::of::<&'static Box<[u8]>>() {
-            Some(&***value.cast::<&Box<[u8]>>())
-        } else if id == TypeId::of::<&'static &'static [u8]>() {
-            Some(**value.cast::<&&[u8]>())
+        if id == TypeId::of::<Vec<E>>() {
+            Some((*value.cast::<Vec<E>>()).as_slice())
+        } else if id == TypeId::of::<Box<[E]>>() {
+            Some(&**value.cast::<Box<[E]>>())
+        } else if id == TypeId::of::<&'static [E]>() {
+            Some(*value.cast::<&[E]>())
+        } else if id == TypeId::of::<&'static Vec<E>>() {
+            Some((*value.cast::<&Vec<E>>()).as_slice())
+        } else if id == TypeId::of::<&'static Box<[E]>>() {
+            Some(&***value.cast::<&Box<[E]>>())
+        } else if id == TypeId::of::<&'static &'static [E]>() {
+            Some(**value.cast::<&&[E]>())
         } else {
             None
         }
@@ -35,20 +42,56 @@ pub fn of<T>(value: &T) -> Option<&[u8]> {
 /// Whether `T` is `Vec<u8>` or `Box<[u8]>`.
 #[inline]
 pub fn is_owned<T>() -> bool {
-    let id = type_of::<T>();
-    id == TypeId::of::<Vec<u8>>() || id == TypeId::of::<Box<[u8]>>()
+    is_list_of::<u8, T>()
 }
 
-/// `vec` as a `T` if `T` is `Vec<u8>` or `Box<[u8]>`, else `vec`.
-pub fn into<T>(vec: Vec<u8>) -> Result<T, Vec<u8>> {
+/// Whether `T` is `Vec<E>` or `Box<[E]>`.
+#[inline]
+pub fn is_list_of<E: 'static, T>() -> bool {
     let id = type_of::<T>();
-    if id == TypeId::of::<Vec<u8>>() {
+    id == TypeId::of::<Vec<E>>() || id == TypeId::of::<Box<[E]>>()
+}
+
+/// `vec` as a `T` if `T` is `Vec<E>` or `Box<[E]>`, else `vec`.
+pub fn into<E: 'static, T>(vec: Vec<E>) -> Result<T, Vec<E>> {
+    let id = type_of::<T>();
+    if id == TypeId::of::<Vec<E>>() {
         Ok(moved(vec))
-    } else if id == TypeId::of::<Box<[u8]>>() {
+    } else if id == TypeId::of::<Box<[E]>>() {
         Ok(moved(vec.into_boxed_slice()))
     } else {
         Err(vec)
     }
+}
+
+/// Numbers that postcard writes as they lie in memory, and of which any bits are one.
+pub trait Raw: Copy + 'static {}
+
+impl Raw for u8 {}
+impl Raw for i8 {}
+#[cfg(target_endian = "little")]
+impl Raw for f32 {}
+#[cfg(target_endian = "little")]
+impl Raw for f64 {}
+
+/// The memory of numbers.
+#[inline]
+pub fn raw<E: Raw>(numbers: &[E]) -> &[u8] {
+    // SAFETY: duty: initialised and of this size: a slice of numbers, which have no padding; alive: it stays borrowed.
+    unsafe { std::slice::from_raw_parts(numbers.as_ptr().cast(), size_of_val(numbers)) }
+}
+
+/// The numbers with this memory, of which there are as many as are whole.
+pub fn from_raw<E: Raw>(memory: &[u8]) -> Vec<E> {
+    let count = memory.len() / size_of::<E>();
+    let mut numbers = Vec::<E>::with_capacity(count);
+    in_large_pages(numbers.spare_capacity_mut());
+    // SAFETY: duty: room: for `count` numbers; initialised: any bits are a number; apart: the vector is new.
+    unsafe {
+        std::ptr::copy_nonoverlapping(memory.as_ptr(), numbers.as_mut_ptr().cast(), count * size_of::<E>());
+        numbers.set_len(count);
+    }
+    numbers
 }
 
 /// `value` as a `Vec<u8>` if it is a `Vec<u8>` or a `Box<[u8]>`, else `value`.
@@ -192,9 +235,9 @@ mod tests {
         assert_eq!(of(&vec![1_i8]), None);
         assert_eq!(of(&"text"), None);
         assert_eq!(of(&[1_u8, 2]), None);
-        assert_eq!(into::<String>(b"x".to_vec()), Err(b"x".to_vec()));
-        assert_eq!(into::<Vec<u8>>(b"xy".to_vec()), Ok(b"xy".to_vec()));
-        assert_eq!(into::<Box<[u8]>>(b"xy".to_vec()), Ok(b"xy"[..].into()));
+        assert_eq!(into::<u8, String>(b"x".to_vec()), Err(b"x".to_vec()));
+        assert_eq!(into::<u8, Vec<u8>>(b"xy".to_vec()), Ok(b"xy".to_vec()));
+        assert_eq!(into::<u8, Box<[u8]>>(b"xy".to_vec()), Ok(b"xy"[..].into()));
         assert_eq!(into_vec("x"), Err("x"));
         assert_eq!(into_vec(b"xy".to_vec()), Ok(b"xy".to_vec()));
         assert_eq!(into_vec::<Box<[u8]>>(b"xy"[..].into()), Ok(b"xy".to_vec()));

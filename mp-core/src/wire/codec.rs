@@ -2,6 +2,7 @@
 
 use super::bytes;
 use super::handles::collecting_into;
+use super::lists;
 use super::outgoing::Outgoing;
 use super::spare;
 use super::varint::{self, Short};
@@ -44,15 +45,15 @@ pub fn encode_with<T: Serialize>(
 /// Appends `value` if its type is one of those that need no serde; whether it is.
 #[inline]
 fn encode_plain<T>(value: &T, out: &mut Vec<u8>) -> bool {
-    if let Some(bytes) = bytes::of(value) {
-        encode_bytes(bytes, out);
+    if let Some((count, memory)) = lists::memory_of(value) {
+        encode_memory(count, memory, out);
         return true;
     }
     if let Some(number) = bytes::varint_of(value) {
         varint::put(number, out);
         return true;
     }
-    false
+    lists::put_integers(value, out)
 }
 
 /// As [`encode_with`].
@@ -74,9 +75,9 @@ fn encode_by_serde<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), Cod
 /// As [`encode_with`]; long runs of bytes may stay where they are.
 #[inline]
 pub fn encode_out<'a, T: Serialize>(value: &'a T, out: &mut Outgoing<'_, 'a>) -> Result<(), CodecError> {
-    let Some(bytes) = bytes::of(value) else { return encode_into(value, out) };
-    encode_length(bytes.len(), out.bytes());
-    out.run(bytes);
+    let Some((count, memory)) = lists::memory_of(value) else { return encode_into(value, out) };
+    varint::put(count as u64, out.bytes());
+    out.run(memory);
     Ok(())
 }
 
@@ -103,6 +104,9 @@ fn decode_in_parts<'de, T: Deserialize<'de>>(input: &'de [u8]) -> Result<(T, &'d
         && let Ok(value) = bytes::into(copied(content))
     {
         return Ok((value, rest));
+    }
+    if let Some(list) = lists::take(input) {
+        return Ok(list);
     }
     postcard::take_from_bytes(input).map_err(|error| explain(&error))
 }
@@ -135,15 +139,11 @@ fn copied(content: &[u8]) -> Vec<u8> {
     copy
 }
 
-/// What serde makes of a sequence of bytes one by one, all at once: postcard's length and the bytes.
-fn encode_bytes(bytes: &[u8], out: &mut Vec<u8>) {
-    out.reserve(bytes.len() + 10);
-    encode_length(bytes.len(), out);
-    out.extend_from_slice(bytes);
-}
-
-fn encode_length(len: usize, out: &mut Vec<u8>) {
-    varint::put(len as u64, out);
+/// What serde makes of a list of such numbers one by one, all at once: postcard's length and their memory.
+fn encode_memory(count: usize, memory: &[u8], out: &mut Vec<u8>) {
+    out.reserve(memory.len() + varint::BYTES_MAX);
+    varint::put(count as u64, out);
+    out.extend_from_slice(memory);
 }
 
 /// Reads a value that fills `bytes` to the last byte.
@@ -174,7 +174,7 @@ pub fn encode_result<'a, T: Serialize>(value: &'a T, out: &mut Outgoing<'_, 'a>)
             out.run(bytes);
             Ok(())
         }
-        None => encode_into(value, out),
+        None => encode_out(value, out),
     }
 }
 

@@ -3,6 +3,7 @@
 mod bytes;
 pub mod codec;
 pub mod handles;
+mod lists;
 pub mod outgoing;
 pub mod spare;
 pub mod varint;

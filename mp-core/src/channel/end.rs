@@ -71,9 +71,8 @@ impl End {
     }
 
     /// Sends a message.
-    pub fn send(&self, mut parcel: Parcel, patient: Patient) -> Result<(), Error> {
+    pub fn send(&self, parcel: &Parcel, patient: Patient) -> Result<(), Error> {
         self.is_here()?;
-        parcel.spill(limits::PACKET_BYTES_MAX)?;
         let mut head = [0; HEAD_BYTES];
         head[0] = match parcel.content {
             Content::Value => 0,

@@ -4,6 +4,7 @@ use super::end::{End, Wait};
 use super::parcel::Parcel;
 use super::refusal::SendError;
 use crate::error::{Error, ErrorKind};
+use crate::limits;
 use crate::sys::BorrowedHandle;
 use crate::sys::packet::Patient;
 use serde::de::DeserializeOwned;
@@ -98,7 +99,7 @@ macro_rules! sends {
             /// # Blocking and death
             /// As [`send`](Self::send).
             pub fn send_bytes(&self, bytes: &[u8]) -> Result<(), Error> {
-                self.end.send(Parcel::of_bytes(bytes), Patient::Yes)
+                self.end.send(&Parcel::of_bytes(bytes, limits::PACKET_BYTES_MAX)?, Patient::Yes)
             }
         }
 
@@ -129,7 +130,8 @@ macro_rules! sends {
             }
 
             fn send_how(&self, value: $message, patient: Patient) -> Result<(), SendError<$message>> {
-                let sent = Parcel::of_value(&value).and_then(|parcel| self.end.send(parcel, patient));
+                let parcel = Parcel::of_value(&value, limits::PACKET_BYTES_MAX);
+                let sent = parcel.and_then(|parcel| self.end.send(&parcel, patient));
                 sent.map_err(|error| SendError::new(value, error))
             }
         }

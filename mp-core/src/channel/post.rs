@@ -93,10 +93,12 @@ impl Post {
         if handles.is_empty() && bytes.len() <= self.backlog.inline_max() {
             return self.push(bytes, None, wait);
         }
-        let mut parcel =
-            Parcel { content: Content::Value, bytes: std::mem::take(bytes), handles, spilled: None };
-        parcel.spill(self.backlog.inline_max())?;
-        self.push(&parcel.bytes, Some(&parcel).filter(|parcel| !parcel.handles.is_empty()), wait)
+        self.put_parcel(&Parcel::of_encoded(bytes, handles, self.backlog.inline_max())?, wait)
+    }
+
+    /// Puts a message in.
+    pub fn put_parcel(&self, parcel: &Parcel, wait: Wait) -> Result<(), Error> {
+        self.push(&parcel.bytes, Some(parcel).filter(|parcel| !parcel.handles.is_empty()), wait)
     }
 
     fn push(&self, bytes: &[u8], bundle: Option<&Parcel>, wait: Wait) -> Result<(), Error> {

@@ -1,13 +1,14 @@
 //! Queues: many put, many get, in any process of the family.
 
 use super::end::Wait;
-use super::parcel;
+use super::parcel::{self, Parcel};
 use super::post::{Address, Post};
 use super::refusal::SendError;
 use super::scratch;
 use crate::error::{Error, ErrorKind};
 use crate::limits;
 use crate::shm::backlog::Shape;
+use crate::wire::codec;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use std::fmt;
@@ -160,10 +161,15 @@ impl<T: Serialize> Queue<T> {
     }
 
     fn put_how(&self, value: T, wait: Wait) -> Result<(), SendError<T>> {
-        let put = scratch::with(|bytes| {
-            let handles = parcel::encode(&value, bytes)?;
-            self.post.put(bytes, handles, wait)
-        });
+        let inline_max = self.post.backlog().inline_max();
+        let put = if codec::has_run_over(inline_max, &value) {
+            Parcel::of_value(&value, inline_max).and_then(|parcel| self.post.put_parcel(&parcel, wait))
+        } else {
+            scratch::with(|bytes| {
+                let handles = parcel::encode(&value, bytes)?;
+                self.post.put(bytes, handles, wait)
+            })
+        };
         match put {
             Ok(()) => Ok(()),
             Err(error) => Err(SendError::new(value, error)),

@@ -166,6 +166,28 @@ pub fn decode_short<T>(short: Short) -> Option<T> {
     if bytes::is_varint::<T>() { short.number().and_then(bytes::from_varint) } else { None }
 }
 
+/// Whether there is a run in `value` that [`encode_result`] sets apart where it is longer than `max`.
+#[inline]
+pub fn has_run_over<T>(max: usize, value: &T) -> bool {
+    lists::memory_of(value).is_some_and(|(_, memory)| memory.len() > max)
+}
+
+/// What [`encode_result`] writes, all of it into `out`; the handles of the value are appended to `handles`.
+#[inline]
+pub fn encode_result_with<T: Serialize>(
+    value: &T,
+    out: &mut Vec<u8>,
+    handles: &mut Vec<Handle>,
+) -> Result<(), CodecError> {
+    match bytes::of(value).filter(|_| bytes::is_owned::<T>()) {
+        Some(bytes) => {
+            out.extend_from_slice(bytes);
+            Ok(())
+        }
+        None => encode_with(value, out, handles),
+    }
+}
+
 /// Writes a result. It ends where its bytes end, so that a `Vec<u8>` or a `Box<[u8]>` is itself and needs no length.
 #[inline]
 pub fn encode_result<'a, T: Serialize>(value: &'a T, out: &mut Outgoing<'_, 'a>) -> Result<(), CodecError> {

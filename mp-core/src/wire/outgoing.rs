@@ -21,7 +21,12 @@ impl<'o, 'a> Outgoing<'o, 'a> {
     /// Appends to `bytes` all but long runs, and to `handles` what goes beside the bytes.
     #[inline]
     pub fn new(bytes: &'o mut Vec<u8>, handles: &'o mut Vec<Handle>) -> Self {
-        let apart_from = limits::INLINE_BYTES_MAX;
+        Self::with_runs_from(limits::INLINE_BYTES_MAX, bytes, handles)
+    }
+
+    /// The same, where runs are long from `apart_from` on.
+    #[inline]
+    pub fn with_runs_from(apart_from: usize, bytes: &'o mut Vec<u8>, handles: &'o mut Vec<Handle>) -> Self {
         Self { start: bytes.len(), bytes, handles, apart: Vec::new(), apart_from }
     }
 

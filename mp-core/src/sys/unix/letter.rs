@@ -85,7 +85,7 @@ pub fn peek(from: &Packets, bytes: &mut [u8], patient: Patient) -> io::Result<us
 
 fn stored(packet: &[u8]) -> io::Result<Memory> {
     let memory = Memory::create("mp-packet", packet.len())?;
-    Mapping::map(&memory, Access::ReadWrite)?.copy_in(0, packet)?;
+    memory.fill([packet].into_iter())?;
     Ok(memory)
 }
 

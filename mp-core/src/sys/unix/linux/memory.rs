@@ -7,10 +7,12 @@
 
 use super::super::mapping::{corrupt, invalid};
 use super::super::{BorrowedHandle, Handle};
+use rustix::buffer::spare_capacity;
 use rustix::fs::{
     FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, fcntl_get_seals, fstat, fstatfs,
     ftruncate, memfd_create,
 };
+use rustix::io::{Errno, pread, pwrite};
 use rustix::mm::{Advice, madvise};
 use std::io;
 use std::mem::MaybeUninit;
@@ -124,6 +126,44 @@ impl Memory {
         // The types of the fields differ between targets.
         #[allow(clippy::cast_sign_loss, clippy::cast_lossless, clippy::unnecessary_cast)]
         Some([found.st_dev as u64, found.st_ino as u64, found.st_ctime as u64, found.st_ctime_nsec as u64])
+    }
+
+    /// Writes these pieces one behind the other, from the start on. Pages that were never touched come sooner this way than in a
+    /// mapping.
+    pub fn fill<'p>(&self, pieces: impl Iterator<Item = &'p [u8]>) -> io::Result<()> {
+        let mut at = 0;
+        for mut piece in pieces {
+            while !piece.is_empty() {
+                match pwrite(&self.handle, piece, at) {
+                    Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                    Ok(count) => (at, piece) = (at + count as u64, &piece[count..]),
+                    Err(Errno::INTR) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends all its bytes to `bytes`: a snapshot that nobody can change any more.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::OutOfMemory`] when there is no room for a copy: the length may be what another process claims.
+    pub fn read(&self, bytes: &mut Vec<u8>) -> io::Result<()> {
+        bytes.try_reserve_exact(self.len)?;
+        in_large_pages(bytes.spare_capacity_mut());
+        let (start, end) = (bytes.len(), bytes.len() + self.len);
+        while bytes.len() < end {
+            let at = (bytes.len() - start) as u64;
+            match pread(&self.handle, spare_capacity(bytes), at) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        // There may be more than we were told of.
+        bytes.truncate(end);
+        Ok(())
     }
 
     /// Makes it at least `len` bytes. Mappings made before stay as they are.

@@ -13,6 +13,24 @@ fn two_mappings_show_the_same_bytes() {
 }
 
 #[test]
+fn what_is_filled_in_pieces_is_read_as_one() {
+    let long = vec![7; 10_000];
+    let memory = Memory::create("mp-test", 10_003).expect("memory");
+    memory.fill([b"a".as_slice(), &[], &long, b"bc"].into_iter()).expect("room");
+    assert!(memory.fill([long.as_slice(), b"abcd"].into_iter()).is_err(), "more than there is room for");
+    memory.fill([b"a".as_slice()].into_iter()).expect("room");
+    let mut bytes = b"> ".to_vec();
+    memory.read(&mut bytes).expect("memory");
+    assert_eq!(bytes.len(), 2 + 10_003);
+    assert!(bytes.starts_with(b"> a\x07\x07") && bytes.ends_with(b"\x07bc"), "{:?}", &bytes[10_000..]);
+    // Of memory that is longer than we were told of, so much.
+    let handle = memory.handle().try_clone_to_owned().expect("a copy");
+    let mut part = Vec::with_capacity(5_000);
+    Memory::from_handle(handle, 3).expect("sealed memory").read(&mut part).expect("memory");
+    assert_eq!(part, b"a\x07\x07");
+}
+
+#[test]
 fn copies_out_of_bounds_are_refused() {
     let memory = Memory::create("mp-test", 4096).expect("memory");
     let mapping = Mapping::map(&memory, Access::ReadWrite).expect("a mapping");

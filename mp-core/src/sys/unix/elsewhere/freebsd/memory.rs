@@ -91,6 +91,22 @@ impl Memory {
         Ok(Self { handle, len })
     }
 
+    /// Writes these pieces one behind the other, from the start on.
+    pub fn fill<'p>(&self, pieces: impl Iterator<Item = &'p [u8]>) -> io::Result<()> {
+        let mapping = Mapping::map(self, Access::ReadWrite)?;
+        let mut at = 0;
+        for piece in pieces {
+            mapping.copy_in(at, piece)?;
+            at += piece.len();
+        }
+        Ok(())
+    }
+
+    /// Appends all its bytes to `bytes`: a snapshot that nobody can change any more.
+    pub fn read(&self, bytes: &mut Vec<u8>) -> io::Result<()> {
+        Mapping::map(self, Access::Read)?.copy_out(0, self.len, bytes)
+    }
+
     /// Makes it at least `len` bytes. Mappings made before stay as they are.
     pub fn grow(&mut self, len: usize) -> io::Result<()> {
         if len > self.len {

@@ -39,6 +39,50 @@ pub fn items<E: 'static, T>(value: &T) -> Option<&[E]> {
     }
 }
 
+/// The text in `value` if it is a `String`, a `Box<str>`, a `str`, or a reference to one of these.
+#[inline]
+pub fn text<T>(value: &T) -> Option<&str> {
+    let id = type_of::<T>();
+    let value = std::ptr::from_ref(value);
+    // SAFETY: as in `items`.
+    unsafe {
+        if id == TypeId::of::<String>() {
+            Some((*value.cast::<String>()).as_str())
+        } else if id == TypeId::of::<Box<str>>() {
+            Some(&**value.cast::<Box<str>>())
+        } else if id == TypeId::of::<&'static str>() {
+            Some(*value.cast::<&str>())
+        } else if id == TypeId::of::<&'static String>() {
+            Some((*value.cast::<&String>()).as_str())
+        } else if id == TypeId::of::<&'static Box<str>>() {
+            Some(&***value.cast::<&Box<str>>())
+        } else if id == TypeId::of::<&'static &'static str>() {
+            Some(**value.cast::<&&str>())
+        } else {
+            None
+        }
+    }
+}
+
+/// Whether `T` is `String` or `Box<str>`.
+#[inline]
+pub fn is_text<T>() -> bool {
+    let id = type_of::<T>();
+    id == TypeId::of::<String>() || id == TypeId::of::<Box<str>>()
+}
+
+/// `text` as a `T` if `T` is `String` or `Box<str>`, else `text`.
+pub fn into_text<T>(text: String) -> Result<T, String> {
+    let id = type_of::<T>();
+    if id == TypeId::of::<String>() {
+        Ok(moved(text))
+    } else if id == TypeId::of::<Box<str>>() {
+        Ok(moved(text.into_boxed_str()))
+    } else {
+        Err(text)
+    }
+}
+
 /// Whether `T` is `Vec<u8>` or `Box<[u8]>`.
 #[inline]
 pub fn is_owned<T>() -> bool {
@@ -228,6 +272,20 @@ mod tests {
         assert_eq!(from_varint::<u32>(1 << 32), None);
         assert_eq!(from_varint::<i32>(1 << 32), None);
         assert_eq!((varint_of(&1_u8), from_varint::<i8>(1), varint_of(&"1")), (None, None, None));
+    }
+
+    #[test]
+    fn text_is_seen_whatever_it_is_held_by() {
+        let (string, boxed) = ("añb".to_owned(), Box::<str>::from("añb"));
+        let slice: &str = &string;
+        for seen in [text(&string), text(&slice), text(&&string), text(&&slice), text(&boxed), text(&&boxed)]
+        {
+            assert_eq!(seen, Some(slice));
+        }
+        assert_eq!((text(&'a'), text(&vec![97_u8]), text(&Some("a"))), (None, None, None));
+        assert_eq!(into_text(string.clone()), Ok(string.clone()));
+        assert_eq!(into_text(string.clone()), Ok(boxed));
+        assert_eq!(into_text::<&str>(string.clone()), Err(string));
     }
 
     #[test]

@@ -53,7 +53,7 @@ fn encode_plain<T>(value: &T, out: &mut Vec<u8>) -> bool {
         varint::put(number, out);
         return true;
     }
-    lists::put_integers(value, out)
+    false
 }
 
 /// As [`encode_with`].
@@ -179,7 +179,7 @@ pub fn encode_result_with<T: Serialize>(
     out: &mut Vec<u8>,
     handles: &mut Vec<Handle>,
 ) -> Result<(), CodecError> {
-    match bytes::of(value).filter(|_| bytes::is_owned::<T>()) {
+    match alone(value) {
         Some(bytes) => {
             out.extend_from_slice(bytes);
             Ok(())
@@ -188,10 +188,22 @@ pub fn encode_result_with<T: Serialize>(
     }
 }
 
-/// Writes a result. It ends where its bytes end, so that a `Vec<u8>` or a `Box<[u8]>` is itself and needs no length.
+/// What needs no length, as it ends where all ends: owned bytes, owned text.
+#[inline]
+fn alone<T>(value: &T) -> Option<&[u8]> {
+    if bytes::is_owned::<T>() {
+        bytes::of(value)
+    } else if bytes::is_text::<T>() {
+        bytes::text(value).map(str::as_bytes)
+    } else {
+        None
+    }
+}
+
+/// Writes a result. It ends where its bytes end, so that a `Vec<u8>`, a `String` or a box of them is itself and needs no length.
 #[inline]
 pub fn encode_result<'a, T: Serialize>(value: &'a T, out: &mut Outgoing<'_, 'a>) -> Result<(), CodecError> {
-    match bytes::of(value).filter(|_| bytes::is_owned::<T>()) {
+    match alone(value) {
         Some(bytes) => {
             out.run(bytes);
             Ok(())
@@ -203,11 +215,22 @@ pub fn encode_result<'a, T: Serialize>(value: &'a T, out: &mut Outgoing<'_, 'a>)
 /// Reads what [`encode_result`] wrote.
 #[inline]
 pub fn decode_result<T: DeserializeOwned>(input: &[u8]) -> Result<T, CodecError> {
-    if bytes::is_owned::<T>() { decode_result_vec(copied(input)) } else { decode(input) }
+    if bytes::is_owned::<T>() {
+        decode_result_vec(copied(input))
+    } else if bytes::is_text::<T>() {
+        decode_result_vec(input.to_vec())
+    } else {
+        decode(input)
+    }
 }
 
 /// As [`decode_result`]; the vector becomes the value if it can.
 pub fn decode_result_vec<T: DeserializeOwned>(input: Vec<u8>) -> Result<T, CodecError> {
+    if bytes::is_text::<T>() {
+        let text =
+            String::from_utf8(input).map_err(|error| CodecError(format!("the text is not text: {error}")))?;
+        return bytes::into_text(text).map_err(|_| CodecError("the text is of another type".into()));
+    }
     match bytes::into(input) {
         Ok(value) => Ok(value),
         Err(input) => decode(&input),
@@ -312,17 +335,31 @@ mod tests {
     fn what_is_left_over_is_refused() {
         assert!(decode::<u8>(&[1, 2]).unwrap_err().to_string().contains("1 bytes"));
         assert!(decode::<Vec<u8>>(&[3, 1, 2]).is_err());
-        assert!(decode_result_vec::<String>(vec![3, 1, 2]).is_err());
+        assert!(decode_result_vec::<Vec<String>>(vec![0, 1, 2]).is_err());
         assert!(decode_result::<u8>(&[1, 2]).unwrap_err().to_string().contains("1 bytes"));
     }
 
     #[test]
-    fn a_result_of_bytes_is_itself() {
+    fn a_result_of_bytes_or_text_is_itself() {
         fn written<T: Serialize>(value: &T) -> Vec<u8> {
-            let mut bytes = Vec::new();
+            let (mut bytes, mut at_once) = (Vec::new(), Vec::new());
             encode_result(value, &mut Outgoing::new(&mut bytes, &mut Vec::new())).unwrap();
+            encode_result_with(value, &mut at_once, &mut Vec::new()).unwrap();
+            assert_eq!(at_once, bytes);
             bytes
         }
+        for text in ["", "a", "añb"] {
+            assert_eq!(written(&text.to_owned()), text.as_bytes());
+            assert_eq!(written(&Box::<str>::from(text)), text.as_bytes());
+            assert_eq!(decode_result::<String>(text.as_bytes()).unwrap(), text);
+            assert_eq!(*decode_result::<Box<str>>(text.as_bytes()).unwrap(), *text);
+            let bytes = text.as_bytes().to_vec();
+            let place = bytes.as_ptr();
+            let back: String = decode_result_vec(bytes).unwrap();
+            assert_eq!((back.as_str(), back.as_ptr()), (text, place), "moved");
+        }
+        let refused = decode_result::<String>(&[0xff]).unwrap_err().to_string();
+        assert!(refused.contains("utf-8"), "{refused}");
         for bytes in [vec![], vec![200], vec![1, 2, 3]] {
             assert_eq!(written(&bytes), bytes);
             assert_eq!(decode_result::<Vec<u8>>(&bytes).unwrap(), bytes);

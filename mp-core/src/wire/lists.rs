@@ -1,10 +1,9 @@
-//! Lists of numbers: serde would go through them one by one. What is written is what postcard writes.
+//! Lists of floats and of bytes, which serde would go through one by one, and text. What is written is what postcard writes.
 
 use super::bytes::{self, Raw};
-use super::codec::decode_number;
 use super::varint;
 
-/// A list whose numbers are written as they lie in memory: how many there are, and that memory.
+/// A list whose numbers are written as they lie in memory, or text: how many there are, and that memory.
 #[inline]
 pub fn memory_of<T>(list: &T) -> Option<(usize, &[u8])> {
     fn of<E: Raw, T>(list: &T) -> Option<(usize, &[u8])> {
@@ -14,44 +13,22 @@ pub fn memory_of<T>(list: &T) -> Option<(usize, &[u8])> {
     if let Some(floats) = of::<f64, T>(list).or_else(|| of::<f32, T>(list)) {
         return Some(floats);
     }
-    of::<u8, T>(list).or_else(|| of::<i8, T>(list))
+    let text = || bytes::text(list).map(|text| (text.len(), text.as_bytes()));
+    of::<u8, T>(list).or_else(|| of::<i8, T>(list)).or_else(text)
 }
 
-/// Appends a list of integers; whether it was one.
-#[inline]
-pub fn put_integers<T>(list: &T, out: &mut Vec<u8>) -> bool {
-    put::<i64, T>(list, out)
-        || put::<u64, T>(list, out)
-        || put::<i32, T>(list, out)
-        || put::<u32, T>(list, out)
-        || put::<usize, T>(list, out)
-}
-
-#[inline]
-fn put<E: 'static, T>(list: &T, out: &mut Vec<u8>) -> bool {
-    let Some(numbers) = bytes::items::<E, T>(list) else { return false };
-    varint::put(numbers.len() as u64, out);
-    out.reserve(numbers.len());
-    for number in numbers.iter().filter_map(bytes::varint_of) {
-        varint::put(number, out);
-    }
-    true
-}
-
-/// A list of numbers from the front of `input`, and what is behind it. None for any other type; serde says what is wrong with
-/// bytes that are none.
+/// Such a list or text from the front of `input`, and what is behind it. None for any other type; serde says what is wrong with bytes
+/// that are none.
 #[inline]
 pub fn take<T>(input: &[u8]) -> Option<(T, &[u8])> {
     #[cfg(target_endian = "little")]
     if let Some(floats) = take_raw::<f64, T>(input).or_else(|| take_raw::<f32, T>(input)) {
         return Some(floats);
     }
+    if bytes::is_text::<T>() {
+        return take_text(input);
+    }
     take_raw::<i8, T>(input)
-        .or_else(|| take_integers::<i64, T>(input))
-        .or_else(|| take_integers::<u64, T>(input))
-        .or_else(|| take_integers::<i32, T>(input))
-        .or_else(|| take_integers::<u32, T>(input))
-        .or_else(|| take_integers::<usize, T>(input))
 }
 
 #[inline]
@@ -66,20 +43,10 @@ fn take_raw<E: Raw, T>(input: &[u8]) -> Option<(T, &[u8])> {
 }
 
 #[inline]
-fn take_integers<E: 'static, T>(input: &[u8]) -> Option<(T, &[u8])> {
-    if !bytes::is_list_of::<E, T>() {
-        return None;
-    }
-    let (count, mut rest) = varint::take(input)?;
-    // Each has a byte at least: a length that lies reserves nothing.
-    let count = usize::try_from(count).ok().filter(|&count| count <= rest.len())?;
-    let mut numbers = Vec::with_capacity(count);
-    for _ in 0..count {
-        let (number, behind) = decode_number::<E>(rest)?;
-        numbers.push(number);
-        rest = behind;
-    }
-    Some((bytes::into(numbers).ok()?, rest))
+fn take_text<T>(input: &[u8]) -> Option<(T, &[u8])> {
+    let (len, rest) = varint::take(input)?;
+    let (text, behind) = rest.split_at_checked(usize::try_from(len).ok()?)?;
+    Some((bytes::into_text(str::from_utf8(text).ok()?.into()).ok()?, behind))
 }
 
 #[cfg(all(test, not(loom)))]
@@ -121,26 +88,37 @@ mod tests {
     }
 
     #[test]
-    fn lists_of_numbers_are_written_as_postcard_writes_them() {
+    fn lists_are_written_as_postcard_writes_them() {
         for len in [0, 1, 2, 127, 128, 20_000_u64] {
             let numbers = || (0..len).map(|number| number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-            let shorter = || numbers().zip(0..).map(|(number, index)| number >> (index % 64));
-            check(&shorter().collect::<Vec<u64>>());
-            check(&shorter().map(u64::cast_signed).collect::<Vec<i64>>());
-            check(&shorter().map(|number| -number.cast_signed()).collect::<Vec<i64>>());
-            check(&shorter().map(|number| number as u32).collect::<Vec<u32>>());
-            check(&shorter().map(|number| number as i32).collect::<Vec<i32>>());
-            check(&shorter().map(|number| number as usize).collect::<Vec<usize>>());
             check(&numbers().map(|number| number as i8).collect::<Vec<i8>>());
             check(&numbers().map(|number| number as u8).collect::<Vec<u8>>());
             check(&numbers().map(|number| f64::from(number as u32) / 3.0).collect::<Vec<f64>>());
             check(&numbers().map(|number| f32::from(number as u16) / 3.0).collect::<Vec<f32>>());
             // By serde.
-            check(&numbers().map(|number| number as u16).collect::<Vec<u16>>());
+            check(&numbers().collect::<Vec<u64>>());
             check(&numbers().map(|number| number % 2 == 0).collect::<Vec<bool>>());
         }
         check(&[f64::INFINITY, -0.0, f64::MIN_POSITIVE]);
-        check(&[u64::MAX, 1 << 56, (1 << 56) - 1]);
+    }
+
+    #[test]
+    fn text_is_written_as_postcard_writes_it() {
+        for text in ["", "a", "añb", &"añb".repeat(10_000)] {
+            let expected = postcard::to_allocvec(text).expect("text");
+            let (owned, boxed) = (text.to_owned(), Box::<str>::from(text));
+            for bytes in [written(&owned), written(&boxed), written(&text), written(&&owned)] {
+                assert_eq!(bytes, expected);
+            }
+            assert_eq!(decode::<String>(&expected).expect("text"), text);
+            assert_eq!(decode::<&str>(&expected).expect("text"), text);
+            let more = [expected.as_slice(), &[7, 7]].concat();
+            assert_eq!(decode_front::<Box<str>>(&more).expect("text"), (boxed, &[7, 7][..]));
+            for len in 0..expected.len().min(40) {
+                assert!(decode::<String>(&expected[..len]).is_err(), "{len} of {} bytes", expected.len());
+            }
+        }
+        assert!(decode::<String>(&[2, 0xff, 0xfe]).is_err());
     }
 
     #[test]
@@ -157,12 +135,7 @@ mod tests {
         let mut bytes = Vec::new();
         varint::put(1 << 50, &mut bytes);
         bytes.extend([1; 32]);
-        assert!(decode::<Vec<f64>>(&bytes).is_err() && decode::<Vec<i64>>(&bytes).is_err());
-        // A number that is too large for its type.
-        bytes.clear();
-        varint::put(1, &mut bytes);
-        varint::put(1 << 40, &mut bytes);
-        assert!(decode::<Vec<u32>>(&bytes).is_err() && decode::<Vec<i32>>(&bytes).is_err());
-        assert_eq!(decode::<Vec<u64>>(&bytes).expect("a number"), [1 << 40]);
+        assert!(decode::<Vec<f64>>(&bytes).is_err() && decode::<Vec<i8>>(&bytes).is_err());
+        assert!(decode::<String>(&bytes).is_err());
     }
 }

@@ -24,6 +24,8 @@ pub enum ToWorker {
     Free,
     /// The descriptors of a call's arguments.
     Handles { call: u64 },
+    /// Those of all later calls come as packets, each with the number of its call; the worker's end, one descriptor.
+    Line,
     /// Live on when the parent ends.
     Detach,
     /// The first message to a fork server; its descriptors are those of the calls.

@@ -1,5 +1,6 @@
 //! The worker's end of the way to its parent.
 
+use super::bundles::Receiving;
 use super::control::{self, Inbox};
 use super::incoming::Incoming;
 use crate::ids::CallSeq;
@@ -36,6 +37,8 @@ struct News {
     slabs: HashMap<u64, Result<Arc<AttachedSlab>, String>>,
     /// Descriptors of calls that have not begun.
     handles: HashMap<u64, Vec<Handle>>,
+    /// Where those of later calls come.
+    line: Option<Receiving>,
     /// Our own slab is being read by the parent.
     lent: bool,
 }
@@ -90,6 +93,11 @@ impl Mail {
             ToWorker::Handles { call } => {
                 news.handles.insert(call, handles);
             }
+            ToWorker::Line => {
+                let handle = handles.into_iter().next();
+                let handle = handle.ok_or_else(|| io::Error::other("a line without its descriptor"))?;
+                news.line = Some(Receiving::from_handle(handle));
+            }
             ToWorker::Detach => return Ok(Told::Detach),
             ToWorker::Init(_) | ToWorker::Host(_) => return Err(io::Error::other("a second first message")),
             ToWorker::Fork(_) => return Err(io::Error::other("this process makes no copies")),
@@ -131,6 +139,8 @@ pub struct Berth {
     waits: Patience,
     /// Where large results go.
     ours: Option<Slab>,
+    /// Where descriptors of calls come, if not in the mail.
+    bundles: Option<Receiving>,
 }
 
 impl Berth {
@@ -147,6 +157,7 @@ impl Berth {
             answered: CallSeq(0),
             waits: Patience::default(),
             ours: None,
+            bundles: None,
         };
         (requests, berth)
     }
@@ -199,8 +210,26 @@ impl Berth {
     }
 
     /// The descriptors of a call's arguments.
-    pub fn handles_of(&self, call: CallSeq) -> Vec<Handle> {
-        self.mail.wait_for(|news| news.handles.remove(&call.0))
+    pub fn handles_of(&mut self, call: CallSeq) -> io::Result<Vec<Handle>> {
+        let line = match &mut self.bundles {
+            Some(line) => line,
+            bundles @ None => {
+                // What was sent before the line was filed before it.
+                let came = self.mail.wait_for(|news| match news.handles.remove(&call.0) {
+                    Some(handles) => Some(Ok(handles)),
+                    None => news.line.take().map(Err),
+                });
+                match came {
+                    Ok(handles) => return Ok(handles),
+                    Err(line) => bundles.insert(line),
+                }
+            }
+        };
+        match line.receive(call)? {
+            Some(handles) => Ok(handles),
+            // The parent is gone: the watch thread ends this process.
+            None => self.mail.wait_for(|_| None),
+        }
     }
 
     /// Publishes a response with descriptors.

@@ -3,6 +3,7 @@
 //! What comes from the worker is checked here: bytes are copied out before anybody looks at them, lengths are held
 //! against limits, and anything that no worker of ours would send is a [`Violation`], after which the worker is killed.
 
+use super::bundles::{self, Sending};
 use super::control::{self, Inbox};
 use super::long::LongResults;
 use crate::check::never;
@@ -38,6 +39,8 @@ pub struct Lane {
     long: LongResults,
     /// Descriptors of results that have not been heard yet.
     carried: VecDeque<(CallSeq, Vec<Handle>)>,
+    /// Where descriptors of calls go.
+    bundles: Sending,
     hung_up: bool,
 }
 
@@ -94,6 +97,7 @@ impl Lane {
             known: HashMap::new(),
             long: LongResults::default(),
             carried: VecDeque::new(),
+            bundles: Sending::default(),
             hung_up: false,
         }
     }
@@ -429,12 +433,26 @@ impl Lane {
     }
 
     /// Sends the descriptors of a call ahead of it. False if the socket has no room now.
-    fn send_handles(&self, seq: CallSeq, handles: &[Handle]) -> io::Result<bool> {
+    fn send_handles(&mut self, seq: CallSeq, handles: &[Handle]) -> io::Result<bool> {
         if handles.is_empty() {
             return Ok(true);
         }
+        // Without a line they go on as before.
+        if matches!(self.bundles, Sending::Used)
+            && let Ok((ours, theirs)) = bundles::line()
+            && self.send_now(&ToWorker::Line, &[sys::borrow(&theirs)])?
+        {
+            self.bundles = Sending::Open(ours);
+        }
+        if let Sending::Open(line) = &self.bundles {
+            return bundles::send(line, seq, handles);
+        }
         let handles: Vec<_> = handles.iter().map(sys::borrow).collect();
-        self.send_now(&ToWorker::Handles { call: seq.0 }, &handles)
+        let sent = self.send_now(&ToWorker::Handles { call: seq.0 }, &handles)?;
+        if sent {
+            self.bundles = Sending::Used;
+        }
+        Ok(sent)
     }
 
     /// Sends a message; false if the socket has no room now.

@@ -4,9 +4,11 @@
 //!   Control   whole messages over the socket, with descriptors
 //!   Lane      the parent's end: Control + the region's rings + slabs; long results are read from the worker's slab
 //!   Berth     the worker's end of the same; incoming arguments are read from the parent's slab
+//!   bundles   descriptors of calls, past the socket
 //! ```
 
 pub mod berth;
+mod bundles;
 pub mod control;
 mod incoming;
 pub mod lane;

@@ -73,7 +73,7 @@ impl Desk {
         let seq = CallSeq(head.seq);
         let began = self.berth.recorder().begin(seq.0);
         let carries = head.flags & CARRIES != 0;
-        let handles = if carries { self.berth.handles_of(seq) } else { Vec::new() };
+        let handles = if carries { self.berth.handles_of(seq)? } else { Vec::new() };
         if !began {
             self.pass(seq)?;
             return Ok(None);

@@ -162,3 +162,41 @@ fn outside_of_mp_they_cannot_be_encoded() {
         assert_eq!(receiver.recv().unwrap(), 1, "a refused end stays");
     });
 }
+
+/// Says `number`, unless it is one of those that kill their process.
+#[mp::task]
+fn say(number: u32, sender: Sender<u32>) {
+    if number % 7 == 3 {
+        std::process::abort();
+    }
+    sender.send(number).expect("somebody listens");
+}
+
+#[test]
+fn each_call_gets_the_end_that_it_was_given_whatever_others_die_of() {
+    scenario(|| {
+        let restart = mp::Restart { at_most: 100, per: std::time::Duration::from_secs(1) };
+        let pool = Pool::builder().workers(2).restart(restart).build().unwrap();
+        let calls: Vec<_> = (0..40)
+            .map(|number| {
+                let (sender, receiver) = mp::pipe().unwrap();
+                (number, receiver, pool.apply_async(say, (number, sender)))
+            })
+            .collect();
+        // What no worker has started leaves its end unused, and the next call gets its own all the same.
+        let cancelled: Vec<_> =
+            calls.iter().map(|(number, _, call)| number % 5 == 4 && call.cancel()).collect();
+        for ((number, receiver, call), cancelled) in calls.into_iter().zip(cancelled) {
+            let outcome = call.wait();
+            if cancelled {
+                assert!(outcome.unwrap_err().is_cancelled());
+            } else if number % 7 == 3 {
+                assert!(outcome.unwrap_err().worker_lost().is_some());
+            } else {
+                outcome.unwrap();
+                assert_eq!(receiver.recv().unwrap(), number);
+            }
+            assert!(receiver.recv().unwrap_err().is_closed(), "{number}: nobody has the other end");
+        }
+    });
+}

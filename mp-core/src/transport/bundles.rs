@@ -1,0 +1,102 @@
+//! The descriptors of calls, from the parent's main thread to the worker's: past the watch thread, which would have to be woken for
+//! each of them.
+//!
+//! ```text
+//!  parent  first call with descriptors ─► in the control socket, as any message
+//!          second ─► makes the line, sends its end ─► in the line, and so for all that follow
+//!  worker  looks in its mail, where it finds them or the end of the line; from then on in the line
+//! ```
+//! A bundle is sent before its call is published, so it is there when the call is. Those of calls that were taken back are thrown
+//! away when the next one is asked for.
+
+use crate::ids::CallSeq;
+use crate::sys::packet::{Packets, Patient};
+use crate::sys::{self, Handle};
+use std::io::{self, IoSlice};
+
+/// The parent's end.
+#[derive(Debug, Default)]
+pub enum Sending {
+    /// No call had descriptors.
+    #[default]
+    Unused,
+    /// One had: the next one is worth a line.
+    Used,
+    /// There is one.
+    Open(Packets),
+}
+
+/// The worker's end.
+#[derive(Debug)]
+pub struct Receiving(Packets);
+
+/// A new line: our end, and what is to be sent to the worker.
+pub fn line() -> io::Result<(Packets, Handle)> {
+    let (ours, theirs) = Packets::pair()?;
+    let theirs = sys::duplicate(theirs.handle())?;
+    Ok((ours, theirs))
+}
+
+/// Sends the descriptors of a call; false if there is no room now.
+pub fn send(line: &Packets, call: CallSeq, handles: &[Handle]) -> io::Result<bool> {
+    let handles: Vec<_> = handles.iter().map(sys::borrow).collect();
+    match line.send(&[IoSlice::new(&call.0.to_le_bytes())], &handles, Patient::No) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+        // The worker is dead, which is noticed elsewhere.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+impl Receiving {
+    /// The end that came from the parent.
+    pub fn from_handle(handle: Handle) -> Self {
+        Self(Packets::from_handle(handle))
+    }
+
+    /// The descriptors of a call that has been published; `None` if the parent is gone.
+    pub fn receive(&self, call: CallSeq) -> io::Result<Option<Vec<Handle>>> {
+        loop {
+            let (mut of, mut handles) = ([0; 8], Vec::new());
+            if self.0.receive(&mut of, &mut handles, Patient::Yes)? == 0 {
+                return Ok(None);
+            }
+            let of = u64::from_le_bytes(of);
+            if of == call.0 {
+                return Ok(Some(handles));
+            }
+            if of > call.0 {
+                return Err(io::Error::other("a call without its descriptors"));
+            }
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_call_gets_its_own_and_those_taken_back_are_closed() {
+        let (ours, theirs) = line().expect("a line");
+        let theirs = Receiving::from_handle(theirs);
+        let (pipe, kept) = sys::pipe::pipe().expect("a pipe");
+        for call in [3, 4, 7] {
+            let copies = (0..call).map(|_| sys::duplicate(sys::borrow(&kept)).expect("a descriptor"));
+            assert!(send(&ours, CallSeq(call), &copies.collect::<Vec<_>>()).expect("room"));
+        }
+        drop(kept);
+        let received = theirs.receive(CallSeq(4)).expect("a bundle").expect("a parent");
+        assert_eq!(received.len(), 4);
+        drop(received);
+        assert_eq!(theirs.receive(CallSeq(7)).expect("a bundle").map(|handles| handles.len()), Some(7));
+        // All that wrote to the pipe are closed.
+        let mut rest = [0];
+        assert!(matches!(sys::pipe::read_now(sys::borrow(&pipe), &mut rest), Ok(sys::pipe::Available::End)));
+        assert!(send(&ours, CallSeq(9), &[]).expect("room"));
+        assert!(theirs.receive(CallSeq(8)).is_err(), "it was never sent");
+        drop(ours);
+        assert!(theirs.receive(CallSeq(10)).expect("the end").is_none());
+    }
+}

@@ -132,7 +132,7 @@ impl Core {
     }
 
     fn dispatch(&mut self, worker: WorkerId, id: JobId, items: Range<u64>, seq: CallSeq) {
-        let now = self.now;
+        let (now, led) = (self.now, self.led);
         let idle = self.scheduler.front(worker).is_none_or(|(_, _, front)| front == seq);
         let station = self.stations.get_mut(worker.index()).and_then(Option::as_mut);
         let refused = match (self.jobs.get(id), station) {
@@ -141,6 +141,10 @@ impl Core {
             (Some(job), Some(Station::Process(station))) => {
                 if idle {
                     station.since = now;
+                    if led {
+                        // Who sleeps for us has not asked it for the bell, as it had nothing to do.
+                        station.launched.lane.ask_for_bell(1);
+                    }
                 }
                 hand_over(station, job, items, seq)
             }

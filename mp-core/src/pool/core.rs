@@ -252,6 +252,21 @@ impl Core {
         }
     }
 
+    /// No more items are taken for a job.
+    pub fn seal(&mut self, id: JobId) {
+        if let Some(job) = self.jobs.get(id) {
+            job.open = false;
+        }
+        self.feed(Event::Sealed { job: id });
+    }
+
+    /// Whether all that keeps this pool is input that `thread` has not offered.
+    pub fn waits_for(&self, thread: thread::ThreadId) -> bool {
+        let mut unfinished = self.jobs.unfinished().peekable();
+        unfinished.peek().is_some()
+            && unfinished.all(|job| job.open && job.live == 0 && job.feeder == Some(thread))
+    }
+
     /// Forgets a job whose results nobody will take. Slabs of items that may still run are not used again.
     pub fn discard(&mut self, id: JobId) {
         if let Some(job) = self.jobs.remove(id) {

@@ -16,6 +16,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 /// The iterator of [`Pool::imap`](crate::Pool::imap).
@@ -228,8 +229,10 @@ impl<'p, I: Iterator, R: DeserializeOwned> Stream<'p, I, R> {
         let Some(id) = ticket.id() else { return Ok(true) };
         let results = &mut self.results;
         let deadline = limit.map(|(_, deadline)| deadline);
+        let me = Some(thread::current().id());
         let found = self.shared.wait(Some(id), deadline, |core| {
             let job = core.jobs.get(id)?;
+            job.feeder = me;
             (!job.arrived().is_empty() || job.finished).then(|| job.swap_results(results))
         })?;
         Ok(found.is_some())

@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::task::Waker;
-use std::thread::Thread;
+use std::thread::{Thread, ThreadId};
 
 /// All jobs of a pool that have not ended or whose results somebody will take.
 #[derive(Default)]
@@ -53,6 +53,8 @@ pub struct Job {
     pub enough: u64,
     /// Encoded bytes of items that have not ended.
     pub backlog_bytes: usize,
+    /// The thread that offers its items, if it may go on with something else meanwhile.
+    pub feeder: Option<ThreadId>,
     /// Who is told of news.
     pub waiters: Vec<Waiter>,
     portions: VecDeque<Portion>,
@@ -149,6 +151,11 @@ impl Jobs {
     }
 
     /// Every job that has not finished.
+    pub fn unfinished(&self) -> impl Iterator<Item = &Job> {
+        self.places.iter().filter_map(|place| place.job.as_ref()).filter(|job| !job.finished)
+    }
+
+    /// The same by their names.
     pub fn ids(&self) -> Vec<JobId> {
         let places = self.places.iter().zip(0..);
         let unfinished = places.filter(|(place, _)| place.job.as_ref().is_some_and(|job| !job.finished));
@@ -169,6 +176,7 @@ impl Job {
             live: 0,
             enough: 2,
             backlog_bytes: 0,
+            feeder: None,
             waiters: Vec::new(),
             portions: VecDeque::new(),
             hint: Cell::new(0),

@@ -85,7 +85,8 @@ impl Core {
         }
         let next = [self.scheduler.next_deadline(), deadline].into_iter().flatten().min();
         let timeout = next.map(|next| next.since(now));
-        if any_out {
+        // What waits and is nowhere may be given to somebody while we sleep.
+        if any_out || self.scheduler.pending() > 0 {
             Some(timeout.map_or(limits::LOOK_AGAIN, |timeout| timeout.min(limits::LOOK_AGAIN)))
         } else {
             timeout

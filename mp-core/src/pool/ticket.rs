@@ -107,7 +107,7 @@ impl Ticket {
         let Some(id) = self.id() else { return };
         self.shared.with(|core| {
             let Some(job) = core.jobs.get(id) else { return };
-            if job.finished {
+            if job.finished || !job.open {
                 core.refuse(id, portion.len() as u64);
             } else {
                 let items = job.offer(portion);
@@ -118,12 +118,7 @@ impl Ticket {
 
     /// Says that no more items come.
     pub fn seal(&self) {
-        self.with_job(|core, id| {
-            if let Some(job) = core.jobs.get(id) {
-                job.open = false;
-            }
-            core.feed(Event::Sealed { job: id });
-        });
+        self.with_job(Core::seal);
     }
 
     /// Drops the items from `first` on that no worker has started.

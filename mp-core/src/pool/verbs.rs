@@ -1,6 +1,7 @@
 //! The verbs of a pool.
 
 use super::config::{Backend, Config, PoolBuilder};
+use super::core::Core;
 use super::handle::{MapHandle, TaskHandle, only};
 use super::imap::{Imap, ImapUnordered};
 use super::jobs::Portion;
@@ -8,7 +9,9 @@ use super::map::{self, Input};
 use super::scheduler::{Event, OnFailure, Phase, Why};
 use super::shared::Shared;
 use super::ticket::{Kind, Pour, TaskRef, Ticket, portion_of};
+use crate::clock::Time;
 use crate::error::{Error, ErrorKind};
+use crate::limits;
 use crate::process::current::WorkerInfo;
 use crate::task::arguments::{Arg, Args, Task};
 use crate::task::registry;
@@ -272,11 +275,12 @@ impl Pool {
     /// Waits until a closed pool has done everything and its workers are gone.
     ///
     /// # Errors
-    /// If the pool was neither [closed](Self::close) nor [terminated](Self::terminate): that would last for ever.
+    /// If the pool was neither [closed](Self::close) nor [terminated](Self::terminate): that would last for ever. So would, and is
+    /// a [`Deadlock`](ErrorKind::Deadlock), a `join` beside an [`imap`](Self::imap) that the same thread has not taken to its end.
     ///
     /// # Blocking and death
     /// Returns when all calls have ended or failed and all workers are gone; a worker that does not leave within the
-    /// grace is killed.
+    /// grace is killed. An `imap` of another thread is waited for: until it was taken to its end, or dropped.
     pub fn join(&self) -> Result<(), Error> {
         if self.shared.with(|core| core.scheduler.phase() == Phase::Open) {
             return Err(Error::new(
@@ -288,15 +292,34 @@ impl Pool {
                 ),
             ));
         }
-        self.shared.wait(None, None, |core| core.scheduler.is_over().then_some(()))?;
-        Ok(())
+        let me = std::thread::current().id();
+        let mut stuck = false;
+        loop {
+            // Twice: whoever has just been given the iterator may not have asked it for anything yet.
+            let look_again = Time::now() + limits::LOOK_AGAIN;
+            let over = |core: &mut Core| core.scheduler.is_over().then_some(());
+            if self.shared.wait(None, Some(look_again), over)?.is_some() {
+                return Ok(());
+            }
+            let before = std::mem::replace(&mut stuck, self.shared.with(|core| core.waits_for(me)));
+            if before && stuck {
+                return Err(Error::new(
+                    ErrorKind::Deadlock,
+                    format!(
+                        "the pool \"{}\" waits for an `imap` that this thread has not taken to its end, and this thread \
+                         for the pool: take the rest, or drop it, before `join` or `shutdown`",
+                        self.shared.config.name
+                    ),
+                ));
+            }
+        }
     }
 
     /// Closes the pool and waits until its workers are gone. With `cancel_pending` what no worker has started is
-    /// cancelled; without, it still runs.
+    /// cancelled, and so is the rest of the input of an [`imap`](Self::imap); without, it still runs.
     ///
     /// # Errors
-    /// [`Deadlock`](ErrorKind::Deadlock) in a task of this pool.
+    /// [`Deadlock`](ErrorKind::Deadlock) in a task of this pool, and as for [`join`](Self::join).
     ///
     /// # Blocking and death
     /// As [`join`](Self::join).
@@ -306,6 +329,7 @@ impl Pool {
             if cancel_pending {
                 for job in core.jobs.ids() {
                     core.feed(Event::Cancelled { job, items: 0..u64::MAX });
+                    core.seal(job);
                 }
             }
         });

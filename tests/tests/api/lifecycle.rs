@@ -334,3 +334,63 @@ fn pools_come_and_go() {
         assert_eq!(pids.len(), 10);
     });
 }
+
+#[mp::task]
+fn wait_for(end: &mp::sync::Event) {
+    end.wait();
+}
+
+#[test]
+fn calls_to_idle_workers_do_not_wait_for_a_thread_that_sleeps_on_another_call() {
+    scenario(|| {
+        let pool = Pool::new(2).unwrap();
+        let end = mp::sync::Event::new().unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| pool.apply(wait_for, (&end,)).unwrap());
+            until(|| pool.workers().len() == 2);
+            // A tenth of a second for each would be too long for the watchdog.
+            for number in 0..3000 {
+                assert_eq!(pool.apply(square, (number,)).unwrap(), number * number);
+            }
+            end.set();
+        });
+    });
+}
+
+#[test]
+fn a_join_beside_an_open_imap_of_the_same_thread_is_a_deadlock_and_one_of_another_thread_is_waited_for() {
+    scenario(|| {
+        let pool = Pool::new(2).unwrap();
+        let mut squares = pool.imap(square, 0..500);
+        assert_eq!(squares.next().unwrap().unwrap(), 0);
+        pool.close();
+        for refused in [pool.join(), pool.shutdown(false)] {
+            let error = refused.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Deadlock);
+            assert!(error.to_string().contains("take the rest, or drop it"), "{error}");
+        }
+        thread::scope(|scope| {
+            let joined = scope.spawn(|| pool.join());
+            let rest: Vec<_> = squares.by_ref().map(Result::unwrap).collect();
+            assert_eq!(rest, (1..500).map(|x| x * x).collect::<Vec<_>>());
+            assert!(squares.next().is_none());
+            joined.join().unwrap().unwrap();
+        });
+        assert!(pool.workers().is_empty());
+    });
+}
+
+#[test]
+fn a_shutdown_that_cancels_ends_an_open_imap() {
+    scenario(|| {
+        let pool = Pool::new(2).unwrap();
+        let mut squares = pool.imap(square, 0..);
+        assert_eq!(squares.next().unwrap().unwrap(), 0);
+        pool.shutdown(true).unwrap();
+        assert!(pool.workers().is_empty());
+        // What had run is there, the rest says why it is not.
+        let first = squares.by_ref().find_map(Result::err).unwrap();
+        assert!(first.is_cancelled() || first.is_closed(), "{first}");
+        assert!(squares.by_ref().take(500).filter_map(Result::err).any(|error| error.is_closed()));
+    });
+}

@@ -21,6 +21,7 @@ use crate::ids::JobId;
 use crate::limits;
 use crate::raw::sleep::Found;
 use crate::shm::slab::SlabPool;
+use crate::sys;
 use crate::sys::bell::Bell;
 use crate::sys::interrupt::{self, WatchGuard};
 use crate::sys::poller::Poller;
@@ -42,6 +43,8 @@ pub struct Shared {
     helper: Mutex<Option<thread::JoinHandle<()>>>,
     /// With `core`: there is something to lead, and nobody does.
     lead_is_free: Condvar,
+    /// Which copy of the process made it.
+    born: u32,
     /// Ctrl-C rings our bell.
     interrupts: Option<WatchGuard>,
 }
@@ -68,6 +71,7 @@ impl Shared {
             contenders: AtomicUsize::new(0),
             helper: Mutex::default(),
             lead_is_free: Condvar::new(),
+            born: sys::copies::count(),
             interrupts,
         })
     }
@@ -183,6 +187,9 @@ impl Shared {
 
     /// Makes sure that jobs go on while nobody waits for them.
     pub fn help(self: &Arc<Self>) {
+        if !self.is_ours() {
+            return;
+        }
         let mut helper = self.helper.lock().unwrap_or_else(PoisonError::into_inner);
         if helper.is_none() && self.config.backend != Backend::Inline {
             let shared = self.clone();
@@ -206,8 +213,29 @@ impl Shared {
         }
     }
 
-    /// Says that this thread runs a call of this pool and must not wait for it.
+    /// Whether this process made it. A copy finds its memory as it was in the middle of anything: nobody there may touch it, and the
+    /// workers are the original's.
+    pub fn is_ours(&self) -> bool {
+        self.born == sys::copies::count()
+    }
+
+    /// Says that this process is a copy of the one whose pool this is.
+    pub fn refuse_copy(&self) -> Result<(), Error> {
+        if self.is_ours() {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::InvalidInput,
+            format!(
+                "the pool \"{}\" belongs to the process that this one was forked from: make a pool here",
+                self.config.name
+            ),
+        ))
+    }
+
+    /// Says that this thread runs a call of this pool and must not wait for it, or that this process is a copy.
     pub fn refuse_inside(&self) -> Result<(), Error> {
+        self.refuse_copy()?;
         if hands::is_inside(self.config.id) {
             return Err(Error::new(
                 ErrorKind::Deadlock,

@@ -87,9 +87,9 @@ impl Ticket {
         Self { shared: shared.clone(), task: "?", job: Err(Refused(Mutex::new(Some(error)))) }
     }
 
-    /// The job, unless it was refused.
+    /// The job, unless it was refused, or is another process's.
     pub fn id(&self) -> Option<JobId> {
-        self.job.as_ref().ok().copied()
+        self.job.as_ref().ok().copied().filter(|_| self.shared.is_ours())
     }
 
     /// The pool.
@@ -222,7 +222,12 @@ impl Ticket {
     /// The results that have arrived.
     pub fn take(&self) -> Results {
         match &self.job {
-            Ok(id) => self.shared.with(|core| core.jobs.get(*id).map(Job::take_results)).unwrap_or_default(),
+            Ok(id) => match self.shared.refuse_copy() {
+                Ok(()) => {
+                    self.shared.with(|core| core.jobs.get(*id).map(Job::take_results)).unwrap_or_default()
+                }
+                Err(error) => Results::failed(error),
+            },
             Err(Refused(error)) => {
                 let error = error.lock().unwrap_or_else(PoisonError::into_inner).take();
                 error.map(Results::failed).unwrap_or_default()

@@ -26,6 +26,9 @@ use std::time::Duration;
 /// Whatever kills a worker, exactly the call that it was running fails, with an error that says what happened; the
 /// worker is replaced, and everything else goes on.
 ///
+/// A process that was forked from the one that made it (by [`StartMethod::Fork`](crate::StartMethod), by a fork server that made it
+/// while it preloaded, or by other means) cannot use it: every call there fails with an error that says so.
+///
 /// All methods take `&self`: a pool can be shared by threads. Dropping it drops what no worker has started, lets running
 /// calls and finalizers go on for the [grace](PoolBuilder::grace), then kills.
 ///
@@ -149,7 +152,7 @@ impl Pool {
         I::Item: Arg<P>,
         F::Output: DeserializeOwned,
     {
-        map::all(&self.shared, registry::find::<F>()?, &mut Input::new(items, <I::Item as Arg<P>>::write))
+        map::all(&self.shared, self.find::<F>()?, &mut Input::new(items, <I::Item as Arg<P>>::write))
     }
 
     /// Runs a task on each item and returns what became of each, in the order of the items.
@@ -164,7 +167,7 @@ impl Pool {
         I::Item: Arg<P>,
         F::Output: DeserializeOwned,
     {
-        map::each(&self.shared, registry::find::<F>(), Input::new(items, <I::Item as Arg<P>>::write))
+        map::each(&self.shared, self.find::<F>(), Input::new(items, <I::Item as Arg<P>>::write))
     }
 
     /// Starts a call for each item and returns a handle of them all at once. The input is encoded before this returns.
@@ -176,7 +179,7 @@ impl Pool {
         I::Item: Arg<P>,
     {
         let handle =
-            map::start(&self.shared, registry::find::<F>(), Input::new(items, <I::Item as Arg<P>>::write));
+            map::start(&self.shared, self.find::<F>(), Input::new(items, <I::Item as Arg<P>>::write));
         self.go_on(handle.ticket());
         handle
     }
@@ -196,7 +199,7 @@ impl Pool {
         I::Item: Args<P>,
         F::Output: DeserializeOwned,
     {
-        map::all(&self.shared, registry::find::<F>()?, &mut Input::new(items, <I::Item as Args<P>>::write))
+        map::all(&self.shared, self.find::<F>()?, &mut Input::new(items, <I::Item as Args<P>>::write))
     }
 
     /// [`try_map`](Self::try_map) for tasks of several parameters: each item is a tuple of arguments.
@@ -211,7 +214,7 @@ impl Pool {
         I::Item: Args<P>,
         F::Output: DeserializeOwned,
     {
-        map::each(&self.shared, registry::find::<F>(), Input::new(items, <I::Item as Args<P>>::write))
+        map::each(&self.shared, self.find::<F>(), Input::new(items, <I::Item as Args<P>>::write))
     }
 
     /// [`map_async`](Self::map_async) for tasks of several parameters: each item is a tuple of arguments.
@@ -223,7 +226,7 @@ impl Pool {
         I::Item: Args<P>,
     {
         let handle =
-            map::start(&self.shared, registry::find::<F>(), Input::new(items, <I::Item as Args<P>>::write));
+            map::start(&self.shared, self.find::<F>(), Input::new(items, <I::Item as Args<P>>::write));
         self.go_on(handle.ticket());
         handle
     }
@@ -241,7 +244,7 @@ impl Pool {
         I::Item: Arg<P>,
         F::Output: DeserializeOwned,
     {
-        Imap::new(&self.shared, registry::find::<F>(), Input::new(items, Arg::write))
+        Imap::new(&self.shared, self.find::<F>(), Input::new(items, Arg::write))
     }
 
     /// As [`imap`](Self::imap), but yields outcomes in the order in which they come, each with the position of its item
@@ -254,11 +257,14 @@ impl Pool {
         I::Item: Arg<P>,
         F::Output: DeserializeOwned,
     {
-        ImapUnordered::new(&self.shared, registry::find::<F>(), Input::new(items, Arg::write))
+        ImapUnordered::new(&self.shared, self.find::<F>(), Input::new(items, Arg::write))
     }
 
     /// Takes no new calls. What was submitted goes on; workers leave when it is done.
     pub fn close(&self) {
+        if !self.shared.is_ours() {
+            return;
+        }
         self.shared.with(|core| core.feed(Event::Closed));
         self.shared.help();
     }
@@ -282,6 +288,7 @@ impl Pool {
     /// Returns when all calls have ended or failed and all workers are gone; a worker that does not leave within the
     /// grace is killed. An `imap` of another thread is waited for: until it was taken to its end, or dropped.
     pub fn join(&self) -> Result<(), Error> {
+        self.shared.refuse_copy()?;
         if self.shared.with(|core| core.scheduler.phase() == Phase::Open) {
             return Err(Error::new(
                 ErrorKind::InvalidInput,
@@ -324,6 +331,7 @@ impl Pool {
     /// # Blocking and death
     /// As [`join`](Self::join).
     pub fn shutdown(&self, cancel_pending: bool) -> Result<(), Error> {
+        self.shared.refuse_copy()?;
         self.shared.with(|core| {
             core.feed(Event::Closed);
             if cancel_pending {
@@ -338,6 +346,9 @@ impl Pool {
 
     /// The workers that are there now. One that died is missing until it is replaced.
     pub fn workers(&self) -> Vec<WorkerInfo> {
+        if !self.shared.is_ours() {
+            return Vec::new();
+        }
         self.shared.with(|core| {
             core.look_for_deaths();
             core.collect_if_free();
@@ -362,6 +373,13 @@ impl Pool {
         self.shared.config.policy.workers.get()
     }
 
+    /// The task `F`, for a call of this pool.
+    #[track_caller]
+    fn find<F: 'static>(&self) -> Result<TaskRef, Error> {
+        self.shared.refuse_copy()?;
+        registry::find::<F>()
+    }
+
     #[track_caller]
     fn encode<'a, F, P, A>(
         &self,
@@ -372,7 +390,7 @@ impl Pool {
         F: Task<P>,
         A: Args<P>,
     {
-        let (slot, entry) = registry::find::<F>()?;
+        let (slot, entry) = self.find::<F>()?;
         let (mut bytes, mut handles) = (Vec::new(), Vec::new());
         let mut outgoing = Outgoing::new(&mut bytes, &mut handles);
         let written = args.write(&mut outgoing);
@@ -393,6 +411,9 @@ impl Pool {
     }
 
     fn stop(&self, grace: Duration, why: Why) {
+        if !self.shared.is_ours() {
+            return;
+        }
         self.shared.with(|core| {
             core.feed(Event::Stopped { grace, why });
             core.feed(Event::Tick);
@@ -410,6 +431,10 @@ pub(super) fn bulk(on_failure: OnFailure) -> Kind {
 
 impl Drop for Pool {
     fn drop(&mut self) {
+        if !self.shared.is_ours() {
+            // A lock in there may be held for ever.
+            return std::mem::forget(self.shared.clone());
+        }
         let over = self.shared.with(|core| core.scheduler.is_over());
         if !over {
             // A task of this very pool cannot wait for its own end, and after this nobody looks after the pool any more.
@@ -436,7 +461,8 @@ impl Default for Pool {
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let pending = self.shared.with(|core| core.scheduler.pending());
+        let pending =
+            if self.shared.is_ours() { self.shared.with(|core| core.scheduler.pending()) } else { 0 };
         f.debug_struct("Pool")
             .field("name", &self.name())
             .field("workers", &self.shared.config.policy.workers)

@@ -6,6 +6,8 @@
 //! | dead, not reaped | false | reap, read the outcome | nothing | reaped |
 //! | ended | false | return at once | nothing | nothing |
 //! | detached | – | – | – | lives on by itself |
+//!
+//! A copy of the parent sees whether it lives, can signal it, and learns neither status nor result.
 
 use super::children;
 use super::current::ProcessInfo;
@@ -43,6 +45,8 @@ pub struct Running {
     name: String,
     pid: u32,
     daemon: bool,
+    /// Which copy of the process started it.
+    born: u32,
     detached: AtomicBool,
     task: &'static Entry,
     sentinel: Sentinel,
@@ -79,6 +83,7 @@ impl Running {
             name,
             pid,
             daemon,
+            born: sys::copies::count(),
             detached: AtomicBool::new(false),
             task,
             sentinel,
@@ -143,8 +148,20 @@ impl Running {
         }
     }
 
+    /// Whether this process started it, and not the one of which this is a copy.
+    fn is_ours(&self) -> bool {
+        self.born == sys::copies::count()
+    }
+
     fn settle(&self, state: &mut State) {
         let State::Alive { launched, started, oom_kills } = state else { return };
+        if !self.is_ours() {
+            // Others see that it is gone, and no more.
+            if sys::poller::ready(self.sentinel(), Some(Duration::ZERO)).unwrap_or(true) {
+                *state = State::Ended { status: None, outcome: Some(Err(of_another(&self.name))) };
+            }
+            return;
+        }
         let ended = match launched.child.try_reap() {
             Ok(None) => return,
             Ok(Some(ended)) => Some(ended),
@@ -195,6 +212,15 @@ impl Running {
             remark,
         })))
     }
+}
+
+fn of_another(name: &str) -> Error {
+    Error::new(
+        ErrorKind::InvalidInput,
+        format!(
+            "the process \"{name}\" is a child of the one that this one was forked from, which has its result"
+        ),
+    )
 }
 
 /// Why a worker may die before its first call.
@@ -371,7 +397,7 @@ impl<R: DeserializeOwned> JoinHandle<R> {
 
 impl<R> Drop for JoinHandle<R> {
     fn drop(&mut self) {
-        if !self.running.has_ended() {
+        if self.running.is_ours() && !self.running.has_ended() {
             children::adopt(self.running.clone());
         }
     }

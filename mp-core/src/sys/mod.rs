@@ -10,7 +10,7 @@
 //!  process  start, signal, reap a child                    entry    what a child does to itself first
 //!  robust   a lock that survives its holder                 holder   what the kernel looks at when a thread ends
 //!  life     does a process live that is no child
-//!  segment  bytes that are copied, with a name or without      fork     copies of this process
+//!  segment  bytes that are copied, with a name or without      fork     copies of this process      copies   which one is it
 //!  thread   threads that cost little to start
 //!  fence    one that costs its usual side nothing
 //! ```
@@ -41,13 +41,15 @@ mod windows;
 pub(crate) use unix::lends_kernel_handle;
 #[cfg(unix)]
 pub use unix::{
-    AsKernelHandle, BorrowedHandle, Handle, bell, borrow, cpu, duplicate, entry, fault, fence, fork, futex,
-    holder, interrupt, life, look, memory, packet, pipe, poller, process, robust, segment, socket, thread,
+    AsKernelHandle, BorrowedHandle, Handle, bell, borrow, copies, cpu, duplicate, entry, fault, fence, fork,
+    futex, holder, interrupt, life, look, memory, packet, pipe, poller, process, robust, segment, socket,
+    thread,
 };
 #[cfg(windows)]
 pub(crate) use windows::lends_kernel_handle;
 #[cfg(windows)]
 pub use windows::{
-    AsKernelHandle, BorrowedHandle, Handle, bell, borrow, cpu, duplicate, entry, fault, fence, fork, futex,
-    holder, interrupt, life, look, memory, packet, pipe, poller, process, robust, segment, socket, thread,
+    AsKernelHandle, BorrowedHandle, Handle, bell, borrow, copies, cpu, duplicate, entry, fault, fence, fork,
+    futex, holder, interrupt, life, look, memory, packet, pipe, poller, process, robust, segment, socket,
+    thread,
 };

@@ -2,10 +2,12 @@
 
 use crate::server::double;
 use crate::{How, about_copies, clean};
+use mp::Pool;
 use mp::sync::Event;
 use mp_tests::lives;
 use std::io::Read;
 use std::process::Command;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 static STATE: AtomicU64 = AtomicU64::new(0);
@@ -105,5 +107,75 @@ fn a_copy_reads_nothing_of_its_originals_input() {
         child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
         assert!(child.wait().unwrap().success());
         assert_eq!(said, "0 bytes, then 16\n");
+    });
+}
+
+/// A pool that copies of this process find.
+static POOL: Mutex<Option<Pool>> = Mutex::new(None);
+
+/// What each thing that one can do with the pool of another process says.
+#[mp::task]
+fn use_the_pool_of_another() -> Vec<String> {
+    let pool = POOL.lock().unwrap().take().expect("it was there when this copy was made");
+    let mut said = vec![
+        pool.apply(double, (1,)).unwrap_err(),
+        pool.apply_async(double, (1,)).wait().unwrap_err(),
+        pool.map(double, 0..3).unwrap_err(),
+        pool.map_async(double, 0..3).wait().unwrap_err(),
+        pool.try_map(double, 0..1).remove(0).unwrap_err(),
+        pool.imap(double, 0..3).next().unwrap().unwrap_err(),
+        pool.join().unwrap_err(),
+        pool.shutdown(true).unwrap_err(),
+    ];
+    said.retain(|error| error.kind() == mp::ErrorKind::InvalidInput);
+    pool.close();
+    pool.terminate();
+    let quiet = format!("{} {pool:?}", pool.workers().len());
+    drop(pool);
+    said.iter().map(ToString::to_string).chain([quiet]).collect()
+}
+
+#[test]
+fn a_pool_is_of_no_use_to_copies_of_its_process_and_goes_on_as_if_there_were_none() {
+    about_copies(|| {
+        let pool = Pool::new(2).unwrap();
+        assert_eq!(pool.map(double, 0..3_u64).unwrap(), [0, 2, 4]);
+        let workers: Vec<_> = pool.workers().iter().map(|worker| worker.pid).collect();
+        *POOL.lock().unwrap() = Some(pool);
+        let context = How::Fork.context();
+        for _ in 0..3 {
+            let said = context.spawn(use_the_pool_of_another, ()).unwrap().join().unwrap();
+            assert_eq!(said.len(), 9, "{said:?}");
+            assert!(said[..8].iter().all(|said| said.contains("forked from: make a pool here")), "{said:?}");
+            assert!(said[8].starts_with("0 Pool"), "{said:?}");
+        }
+        let pool = POOL.lock().unwrap().take().unwrap();
+        assert_eq!(pool.map(double, 0..100_u64).unwrap(), (0..100).map(|x| 2 * x).collect::<Vec<_>>());
+        assert_eq!(pool.workers().iter().map(|worker| worker.pid).collect::<Vec<_>>(), workers);
+    });
+}
+
+static CHILD: Mutex<Option<mp::JoinHandle<()>>> = Mutex::new(None);
+
+/// What a copy of its parent sees of a child: whether it lives, and, after `end`, what its end gives.
+#[mp::task]
+fn look_at_the_child_of_another(end: Event) -> (bool, bool, String) {
+    let child = CHILD.lock().unwrap().take().expect("it was there when this copy was made");
+    let alive = child.is_alive();
+    end.set();
+    let ended = child.wait().is_err() && !child.is_alive();
+    (alive, ended, child.join().unwrap_err().to_string())
+}
+
+#[test]
+fn a_copy_sees_whether_a_child_of_its_original_lives_and_leaves_the_rest_to_it() {
+    about_copies(|| {
+        let end = Event::new().unwrap();
+        *CHILD.lock().unwrap() = Some(mp::spawn(wait_for, (end.clone(),)).unwrap());
+        let copy = How::Fork.context().spawn(look_at_the_child_of_another, (end,)).unwrap();
+        let (alive, ended, said) = copy.join().unwrap();
+        assert!(alive && ended, "{said}");
+        assert!(said.contains("forked from, which has its result"), "{said}");
+        CHILD.lock().unwrap().take().unwrap().join().unwrap();
     });
 }

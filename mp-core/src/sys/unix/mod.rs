@@ -3,6 +3,7 @@
 //! On other Unixes `elsewhere` takes the place of `linux`: the same names, made of what POSIX has and of a few leaves for
 //! each system. `--cfg mp_portable_unix` takes it on Linux, too, with leaves that stand in: so it is tested here.
 
+pub mod copies;
 pub mod entry;
 pub mod fault;
 pub mod interrupt;

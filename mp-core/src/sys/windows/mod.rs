@@ -1,6 +1,7 @@
 //! Windows: sections, named pipes, events, job objects, exception filters.
 
 pub mod bell;
+pub mod copies;
 pub mod cpu;
 pub mod entry;
 pub mod fault;

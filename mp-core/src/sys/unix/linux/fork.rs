@@ -11,6 +11,7 @@
 
 #![allow(unsafe_code)] // fork, clone, and libc's notes on a thread
 
+use super::super::copies;
 use super::super::life;
 use super::super::pipe;
 use super::notes::LibcNotes;
@@ -87,6 +88,7 @@ pub fn child(_: Fork) -> io::Result<Copied> {
 fn begin() {
     // Nobody else can be the leader of a group with our number, so this cannot fail.
     let _ = rustix::process::setpgid(None, None);
+    copies::note();
     orphan::forget();
     life::forget();
     interrupt::forget();

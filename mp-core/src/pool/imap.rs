@@ -55,7 +55,8 @@ impl<'p, I: Iterator, R: DeserializeOwned> Imap<'p, I, R> {
     /// [`is_timeout`](Error::is_timeout), after which the iteration can go on.
     ///
     /// # Blocking and death
-    /// Waits for the next item in order, whatever has come of later ones.
+    /// Waits for the next item in order, whatever has come of later ones. The input is pulled here, and the time-out does not cut
+    /// short what it takes: see [`Pool::imap`](crate::Pool::imap).
     pub fn next_timeout(&mut self, timeout: Duration) -> Option<Result<R, Error>> {
         self.next_until(Some((timeout, Time::now() + timeout)))
     }
@@ -100,7 +101,7 @@ impl<'p, I: Iterator, R: DeserializeOwned> ImapUnordered<'p, I, R> {
     /// [`is_timeout`](Error::is_timeout) and the number of items yielded so far, after which the iteration can go on.
     ///
     /// # Blocking and death
-    /// Waits for any item that is on its way.
+    /// Waits for any item that is on its way. The input is pulled here, and the time-out does not cut short what it takes.
     pub fn next_timeout(&mut self, timeout: Duration) -> Option<(usize, Result<R, Error>)> {
         self.next_until(Some((timeout, Time::now() + timeout)))
     }
@@ -143,6 +144,8 @@ struct Stream<'p, I: Iterator, R> {
     input: Input<I>,
     open: bool,
     window: u64,
+    /// How long the input took for its last item, if that was long.
+    slow: Option<Duration>,
     numbers: Numbers,
     /// How many outcomes were handed on.
     yielded: u64,
@@ -165,6 +168,7 @@ impl<'p, I: Iterator, R: DeserializeOwned> Stream<'p, I, R> {
             input,
             open: true,
             window: (limits::READ_AHEAD_PER_WORKER * workers) as u64,
+            slow: None,
             numbers: Numbers::default(),
             yielded: 0,
             ready: VecDeque::new(),
@@ -184,31 +188,62 @@ impl<'p, I: Iterator, R: DeserializeOwned> Stream<'p, I, R> {
             self.shared.help();
             Ticket::submit(self.shared, task, kind, None)
         });
-        self.refill(&ticket, oldest, task.1);
-        let outcome = self.outcome(&ticket, limit, task.1);
+        let outcome = self.advance(&ticket, oldest, limit, task.1);
         self.ticket = Some(ticket);
-        outcome
+        outcome.unwrap_or_else(|error| {
+            self.task = None;
+            Some(Err(error))
+        })
     }
 
-    fn outcome(
+    /// Pulls items and waits for an outcome. Of an input that takes its time no more is pulled while there is one to hand on.
+    fn advance(
         &mut self,
         ticket: &Ticket,
+        oldest: u64,
         limit: Option<(Duration, Time)>,
         task: &'static Entry,
-    ) -> Option<Result<Numbered<R>, Error>> {
-        if self.ready.is_empty() {
-            match self.wait(ticket, limit) {
-                Ok(true) => {}
-                Ok(false) => {
-                    let timeout = limit.map_or(Duration::ZERO, |(timeout, _)| timeout);
-                    let what = format!("no item has ended within {timeout:?}; the iteration can go on");
-                    return Some(Err(Error::new(ErrorKind::TimedOut, what).for_task(task.name)));
-                }
-                Err(error) => {
-                    self.task = None;
-                    return Some(Err(error));
-                }
+    ) -> Result<Option<Result<Numbered<R>, Error>>, Error> {
+        let deadline = limit.map(|(_, deadline)| deadline);
+        while self.slow.is_some() || !self.refill(ticket, oldest, task) {
+            if self.input.pulled() > self.yielded {
+                let pause = Time::now() + self.slow.unwrap_or_default().min(PAUSE_MAX) / 8;
+                self.fetch(ticket, Some(deadline.map_or(pause, |deadline| deadline.min(pause))), task)?;
             }
+            if let Some(next) = self.hand_on() {
+                return Ok(Some(Ok(next)));
+            }
+            if deadline.is_some_and(|deadline| deadline <= Time::now()) {
+                break;
+            }
+            self.slow = None;
+        }
+        if !self.fetch(ticket, deadline, task)? {
+            let timeout = limit.map_or(Duration::ZERO, |(timeout, _)| timeout);
+            let what = format!("no item has ended within {timeout:?}; the iteration can go on");
+            return Ok(Some(Err(Error::new(ErrorKind::TimedOut, what).for_task(task.name))));
+        }
+        Ok(self.hand_on().map(Ok))
+    }
+
+    fn hand_on(&mut self) -> Option<Numbered<R>> {
+        let next = self.ready.pop_front()?;
+        self.yielded += 1;
+        Some(next)
+    }
+
+    /// Has the outcomes that are there ready; waits for one, or for the end of the job, until `deadline`. False if none came.
+    fn fetch(
+        &mut self,
+        ticket: &Ticket,
+        deadline: Option<Time>,
+        task: &'static Entry,
+    ) -> Result<bool, Error> {
+        if !self.ready.is_empty() {
+            return Ok(true);
+        }
+        if !self.wait(ticket, deadline)? {
+            return Ok(false);
         }
         let Self { results, numbers, ready, .. } = self;
         results.drain(|item, ending| {
@@ -219,16 +254,13 @@ impl<'p, I: Iterator, R: DeserializeOwned> Stream<'p, I, R> {
             };
             ready.push_back((number, outcome));
         });
-        let next = self.ready.pop_front()?;
-        self.yielded += 1;
-        Some(Ok(next))
+        Ok(true)
     }
 
     /// Waits for results, or the end of the job; false if the time is over first.
-    fn wait(&mut self, ticket: &Ticket, limit: Option<(Duration, Time)>) -> Result<bool, Error> {
+    fn wait(&mut self, ticket: &Ticket, deadline: Option<Time>) -> Result<bool, Error> {
         let Some(id) = ticket.id() else { return Ok(true) };
         let results = &mut self.results;
-        let deadline = limit.map(|(_, deadline)| deadline);
         let me = Some(thread::current().id());
         let found = self.shared.wait(Some(id), deadline, |core| {
             let job = core.jobs.get(id)?;
@@ -238,16 +270,22 @@ impl<'p, I: Iterator, R: DeserializeOwned> Stream<'p, I, R> {
         Ok(found.is_some())
     }
 
-    /// Pulls and offers items while there is room between `oldest` and the last.
-    fn refill(&mut self, ticket: &Ticket, oldest: u64, task: &'static Entry) {
+    /// Pulls and offers items while there is room between `oldest` and the last. False if it stops earlier, as the input is slow.
+    fn refill(&mut self, ticket: &Ticket, oldest: u64, task: &'static Entry) -> bool {
         let mut portions = Portions::new(self.shared);
         // How many bytes have been offered.
         let mut bytes = 0;
+        let mut began = Time::now();
         while self.open
             && self.input.pulled() < oldest + self.window
             && bytes + portions.bytes() < limits::BACKLOG_BYTES
         {
-            match self.input.pull(&mut portions, task) {
+            let pulled = self.input.pull(&mut portions, task);
+            let now = Time::now();
+            let took = now.since(began);
+            began = now;
+            self.slow = (took > SLOW_INPUT && pulled.is_some()).then_some(took);
+            match pulled {
                 Some(Ok(Encoded::Gathered)) => {
                     if portions.len() >= OFFER_ITEMS {
                         bytes += portions.bytes();
@@ -270,13 +308,23 @@ impl<'p, I: Iterator, R: DeserializeOwned> Stream<'p, I, R> {
                     ticket.seal();
                 }
             }
+            if self.slow.is_some() {
+                break;
+            }
         }
         offer(ticket, portions.take());
+        self.slow.is_none()
     }
 }
 
 /// How many items are encoded before they are offered: the input may be slow.
 const OFFER_ITEMS: usize = 8;
+
+/// An input that takes longer than this for an item is slow: before the next one is pulled there is a look for outcomes.
+const SLOW_INPUT: Duration = Duration::from_millis(5);
+
+/// That look takes an eighth of the time that the item took, and of this at most.
+const PAUSE_MAX: Duration = Duration::from_millis(200);
 
 impl<I: Iterator, R> Drop for Stream<'_, I, R> {
     fn drop(&mut self) {

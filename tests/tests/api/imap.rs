@@ -5,7 +5,7 @@ use mp::{ErrorKind, Pool};
 use mp_tests::scenario;
 use std::cell::Cell;
 use std::num::NonZeroUsize;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A time after which a call that waits for a closed gate gives up. What it is does not matter.
 const A_WHILE: Duration = Duration::from_millis(20);
@@ -250,5 +250,40 @@ fn an_iterator_of_a_closed_pool_says_so_and_ends() {
         let rest: Vec<_> = squares.collect();
         assert!(rest.iter().any(|outcome| outcome.as_ref().is_err_and(mp::Error::is_closed)));
         assert!(pool.imap(square, 0..3).all(|outcome| outcome.unwrap_err().kind() == ErrorKind::Closed));
+    });
+}
+
+#[test]
+fn outcomes_are_handed_on_while_a_slow_input_goes_on() {
+    scenario(|| {
+        const ITEMS: i64 = 12;
+        let pool = Pool::new(2).unwrap();
+        for ordered in [true, false] {
+            let handed = Cell::new(0);
+            let before_the_last = Cell::new(None);
+            let input = (0..ITEMS).inspect(|&item| {
+                // Longer than a fast one takes, and much longer than the task.
+                let began = Instant::now();
+                while began.elapsed() < Duration::from_millis(12) {
+                    std::hint::spin_loop();
+                }
+                if item == ITEMS - 1 {
+                    before_the_last.set(Some(handed.get()));
+                }
+            });
+            let count = |outcome: Result<i64, mp::Error>| {
+                handed.set(handed.get() + 1);
+                outcome.unwrap()
+            };
+            let mut squares: Vec<_> = if ordered {
+                pool.imap(square, input).map(count).collect()
+            } else {
+                pool.imap_unordered(square, input).map(|(_, outcome)| count(outcome)).collect()
+            };
+            squares.sort_unstable();
+            assert_eq!(squares, (0..ITEMS).map(|x| x * x).collect::<Vec<_>>());
+            let early = before_the_last.get().unwrap();
+            assert!(early > 0, "none of {ITEMS} was handed on before the last was pulled");
+        }
     });
 }

@@ -106,6 +106,21 @@ pub enum Failure {
         /// What the encoder says.
         reason: String,
     },
+    /// A function that nobody takes a result of, an initializer for example, returned an error.
+    Returned {
+        /// Its type.
+        type_name: String,
+        /// What it says, if that can be told.
+        text: Option<String>,
+    },
+}
+
+/// What a [`Failure::Returned`] means.
+pub(crate) fn returned(type_name: &str, text: Option<&str>) -> String {
+    match text {
+        Some(text) => format!("it returned an error: {text}"),
+        None => format!("it returned an error of type `{type_name}`"),
+    }
 }
 
 #[derive(Clone)]
@@ -233,6 +248,9 @@ impl Error {
                     "the result of type `{type_name}` cannot be encoded in the worker: {reason}{WAY_OUT}"
                 ),
             ),
+            Failure::Returned { type_name, text } => {
+                Self::new(ErrorKind::InitializerFailed, returned(&type_name, text.as_deref()))
+            }
         };
         error.for_task(task)
     }

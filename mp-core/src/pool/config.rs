@@ -89,7 +89,7 @@ impl PoolBuilder {
 
     /// A task that each worker runs before its first call: to open what all calls need and keep it in a static.
     ///
-    /// If it fails, the pool ends, and every pending and later call gets an error of the kind
+    /// If it panics or returns an `Err`, the pool ends, and every pending and later call gets an error of the kind
     /// [`InitializerFailed`](ErrorKind::InitializerFailed).
     #[track_caller]
     pub fn initializer<F, P, A>(mut self, _task: F, args: A) -> Self

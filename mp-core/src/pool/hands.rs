@@ -10,6 +10,7 @@ use crate::error::Failure;
 use crate::ids::CallSeq;
 use crate::process::current::{WorkerInfo, as_worker};
 use crate::process::start_call::StartCall;
+use crate::protocol::control::failure_in;
 use crate::sys::bell::Bell;
 use crate::sys::{self, Handle};
 use crate::task::entry::Entry;
@@ -39,6 +40,8 @@ pub struct OwnCall {
     pub arguments: Vec<u8>,
     /// Their descriptors.
     pub handles: Vec<Handle>,
+    /// What an error in its result is, if nobody takes that.
+    pub error_type: Option<String>,
 }
 
 #[derive(Default)]
@@ -72,12 +75,22 @@ pub fn is_inside(pool: u64) -> bool {
 impl OwnCall {
     /// The call that goes with the start of a worker.
     pub fn of(call: &StartCall) -> Self {
-        Self { entry: call.entry, arguments: call.arguments.clone(), handles: copies(&call.handles) }
+        Self {
+            entry: call.entry,
+            arguments: call.arguments.clone(),
+            handles: copies(&call.handles),
+            error_type: call.message.error_type.clone(),
+        }
     }
 
     /// The same call once more.
     fn copy(&self) -> Self {
-        Self { entry: self.entry, arguments: self.arguments.clone(), handles: copies(&self.handles) }
+        Self {
+            arguments: self.arguments.clone(),
+            handles: copies(&self.handles),
+            error_type: self.error_type.clone(),
+            ..*self
+        }
     }
 }
 
@@ -238,10 +251,11 @@ impl Hands {
         let mut result = Vec::new();
         let runner = Runner { pid: self.worker.pid, worker: Some(self.worker.index), on_panic: None };
         let outside = INSIDE.replace(self.pool);
-        let OwnCall { entry, arguments, handles } = call;
+        let OwnCall { entry, arguments, handles, error_type } = call;
         let ended = as_worker(&self.worker, || run(entry, &arguments, handles, &mut result, runner));
         INSIDE.set(outside);
-        ended.map(|handles| (result, handles))
+        let handles = ended?;
+        failure_in(error_type.as_deref(), &result).map_or(Ok((result, handles)), Err)
     }
 
     fn say(&self, state: &mut State, letter: Letter) {

@@ -91,7 +91,7 @@ pub fn give(station: &ThreadStation, job: &Job, items: Range<u64>, first: CallSe
         };
         // A descriptor that cannot be copied is missing when the arguments are decoded, which says so.
         let handles = handles.iter().map_while(|handle| sys::duplicate(sys::borrow(handle)).ok()).collect();
-        station.hands.call(CallSeq(seq), OwnCall { entry: job.task.1, arguments, handles });
+        station.hands.call(CallSeq(seq), OwnCall { entry: job.task.1, arguments, handles, error_type: None });
     }
 }
 

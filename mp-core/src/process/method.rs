@@ -104,8 +104,8 @@ impl Context {
     /// memory is found, and shared until written to, by every process that is started from there on. (Python's
     /// `set_forkserver_preload`.) Several are run in the order in which they were named.
     ///
-    /// It must leave no thread behind: the copies would not have it. What is wrong with it is reported when a process is
-    /// started.
+    /// It must leave no thread behind: the copies would not have it. What is wrong with it, a panic or an `Err` that it returns, is
+    /// reported when a process is started.
     ///
     /// ```
     /// use std::sync::OnceLock;

@@ -1,7 +1,7 @@
 //! A call that goes with the first message to a process: an initializer, a finalizer, what a fork server runs once.
 
 use crate::error::Error;
-use crate::protocol::control::{FirstArguments, FirstCall};
+use crate::protocol::control::{FirstArguments, FirstCall, error_type_of};
 use crate::shm::slab::Slab;
 use crate::sys::{self, BorrowedHandle, Handle};
 use crate::task::arguments::{Args, Task};
@@ -47,7 +47,8 @@ impl StartCall {
             slab.pour([bytes.as_slice()].into_iter()).map_err(failed)?;
             (FirstArguments::Attached { len: bytes.len() as u64 }, Some(slab))
         };
-        let message = FirstCall { slot: slot.0, arguments, handles: handles.len() as u32 };
+        let error_type = error_type_of::<F::Output>();
+        let message = FirstCall { slot: slot.0, arguments, handles: handles.len() as u32, error_type };
         Ok(Self { entry, arguments: bytes, handles, message, slab })
     }
 

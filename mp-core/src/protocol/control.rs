@@ -1,6 +1,7 @@
 //! The messages of the control socket.
 
-use crate::error::Failure;
+use crate::error::{Error, Failure};
+use crate::wire::codec;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 
@@ -128,6 +129,36 @@ pub struct FirstCall {
     pub arguments: FirstArguments,
     /// How many descriptors of its arguments follow that of the slab, if there is one.
     pub handles: u32,
+    /// The `E` of a function that returns a `Result<T, E>`: an error is a failure of such a call.
+    pub error_type: Option<String>,
+}
+
+/// The failure in what a function returned whose result nobody takes. `error_type` is that of its [`FirstCall`].
+pub fn failure_in(error_type: Option<&str>, result: &[u8]) -> Option<Failure> {
+    let (type_name, [1, error @ ..]) = (error_type?, result) else { return None };
+    let text = if type_name == std::any::type_name::<String>() {
+        codec::decode::<String>(error).ok()
+    } else if type_name == std::any::type_name::<Error>() {
+        codec::decode::<Error>(error).ok().map(|error| error.to_string())
+    } else {
+        None
+    };
+    Some(Failure::Returned { type_name: type_name.to_owned(), text })
+}
+
+/// The name of `E` if `R` is a `Result<T, E>`.
+pub fn error_type_of<R>() -> Option<String> {
+    let parameters = std::any::type_name::<R>().strip_prefix("core::result::Result<")?.strip_suffix('>')?;
+    let mut depth = 0;
+    let comma = parameters.find(|letter| {
+        match letter {
+            '<' | '(' | '[' => depth += 1,
+            '>' | ')' | ']' => depth -= 1,
+            _ => {}
+        }
+        letter == ',' && depth == 0
+    })?;
+    Some(parameters[comma + 1..].trim().to_owned())
 }
 
 /// Where the arguments of a [`FirstCall`] are.

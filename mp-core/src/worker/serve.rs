@@ -3,13 +3,15 @@
 use super::desk::{Desk, PANICKED};
 use super::host::Host;
 use super::watch::{self, Watched};
-use crate::error::{Failure, PanicReport};
+use crate::error::{Failure, PanicReport, returned};
 use crate::limits;
 use crate::process::current::{self, Identity, WorkerInfo};
 use crate::process::fork_server::ANOTHER_PROGRAM;
 use crate::process::gate;
 use crate::process::own::Own;
-use crate::protocol::control::{FirstArguments, FirstCall, Init, MAGIC, Role, ToParent, ToWorker, VERSION};
+use crate::protocol::control::{
+    FirstArguments, FirstCall, Init, MAGIC, Role, ToParent, ToWorker, VERSION, failure_in,
+};
 use crate::protocol::frame::request;
 use crate::shared::kept::KEPT;
 use crate::shm::recorder::WorkerRecorder;
@@ -222,6 +224,7 @@ impl Worker {
                 Failure::ArgumentUndecodable { reason, .. } | Failure::ResultUnencodable { reason, .. } => {
                     reason
                 }
+                Failure::Returned { type_name, text } => returned(&type_name, text.as_deref()),
             };
             complain(&format!("the finalizer of a worker failed: {what}"), PANICKED);
         }
@@ -284,19 +287,19 @@ pub fn first_call(call: &FirstCall, attached: &mut Vec<Handle>, runner: Runner) 
         }
         Ok(attached.drain(..count).collect())
     };
+    let mut result = Vec::new();
     match &call.arguments {
-        FirstArguments::Inline(bytes) => {
-            run(entry, bytes, take(attached)?, &mut Vec::new(), runner).map(drop)
-        }
+        FirstArguments::Inline(bytes) => run(entry, bytes, take(attached)?, &mut result, runner)?,
         FirstArguments::Attached { len } => {
             let len = usize::try_from(*len).map_err(|error| broken(error.to_string()))?;
             let handle = if attached.is_empty() { None } else { Some(attached.remove(0)) };
             let handle = handle.ok_or_else(|| broken("its descriptor is missing".into()))?;
             let slab = AttachedSlab::attach(handle, len).map_err(|error| broken(error.to_string()))?;
             let bytes = slab.bytes(0, len).map_err(|_| broken("its slab is too short".into()))?;
-            run(entry, bytes, take(attached)?, &mut Vec::new(), runner).map(drop)
+            run(entry, bytes, take(attached)?, &mut result, runner)?
         }
-    }
+    };
+    failure_in(call.error_type.as_deref(), &result).map_or(Ok(()), Err)
 }
 
 pub fn complain(what: &str, code: i32) -> ! {

@@ -1,7 +1,7 @@
 //! What a pool is built with: numbers, initializers, surroundings.
 
 use crate::gate::{Gate, knock, wait_at};
-use mp::{Error, ErrorKind, Output, Pool, PoolBuilder, Restart};
+use mp::{Backend, Error, ErrorKind, Output, Pool, PoolBuilder, Restart};
 use mp_tests::{is_emulated, lives, scenario};
 use std::collections::HashMap;
 use std::fs;
@@ -198,6 +198,48 @@ fn a_failing_initializer_ends_the_pool_with_one_clear_error() {
         check(pool.imap(square, 0..5).next().unwrap().unwrap_err());
         pool.join().unwrap();
         assert!(pool.workers().is_empty());
+    });
+}
+
+#[mp::task]
+fn refuses_with_text(text: &str) -> Result<(u8, Vec<(u8, u8)>), String> {
+    if text.is_empty() { Ok((1, vec![])) } else { Err(text.into()) }
+}
+
+#[mp::task]
+fn refuses_with_an_error() -> Result<(), mp::Error> {
+    mp::Pool::new(0).map(drop)
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Odd(u8);
+
+#[mp::task]
+fn refuses_oddly() -> Result<(), Odd> {
+    Err(Odd(1))
+}
+
+#[test]
+fn an_initializer_that_returns_an_error_has_failed() {
+    scenario(|| {
+        for backend in [Backend::Process, Backend::Thread, Backend::Inline] {
+            let builder = || Pool::builder().workers(2).backend(backend);
+            let pool = builder().initializer(refuses_with_text, ("",)).build().unwrap();
+            assert_eq!(pool.map(square, [3]).unwrap(), [9]);
+            let cases = [
+                (
+                    builder().initializer(refuses_with_text, ("no database",)),
+                    "returned an error: no database",
+                ),
+                (builder().initializer(refuses_with_an_error, ()), "0 workers"),
+                (builder().initializer(refuses_oddly, ()), "of type `api::building::Odd`"),
+            ];
+            for (refused, why) in cases {
+                let error = refused.build().unwrap().map(square, [3]).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::InitializerFailed, "{error}");
+                assert!(error.to_string().contains(why), "{why}: {error}");
+            }
+        }
     });
 }
 

@@ -136,6 +136,11 @@ impl TryFrom<u8> for Unreadable {
 #[mp::task]
 fn takes(_unreadable: Unreadable) {}
 
+#[mp::task]
+fn refuses() -> Result<u8, String> {
+    Err("no key".into())
+}
+
 #[test]
 fn what_is_wrong_with_a_preloaded_task_is_told_by_each_start() {
     about_copies(|| {
@@ -151,6 +156,11 @@ fn what_is_wrong_with_a_preloaded_task_is_told_by_each_start() {
             assert!(servers().is_empty());
         };
         check(context().preload(panics, ()), ErrorKind::InitializerFailed, &["panics", "no table"]);
+        check(
+            context().preload(refuses, ()),
+            ErrorKind::InitializerFailed,
+            &["refuses", "returned an error: no key"],
+        );
         check(context().preload(exits, (3,)), ErrorKind::Os, &["code 3", "must return"]);
         check(context().preload(aborts, ()), ErrorKind::Os, &["SIGABRT", "must return"]);
         check(context().preload(leaves_a_thread, ()), ErrorKind::InvalidInput, &["1 thread"]);

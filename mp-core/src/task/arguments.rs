@@ -163,6 +163,7 @@ arrays_as_slices! {
     ['p, T: Serialize, const N: usize] [T; N] => &'p [T];
     ['p, 'a, T: Serialize, const N: usize] &'a [T; N] => &'p [T];
     ['a, T: Serialize, const N: usize] &'a [T; N] => Vec<T>;
+    [T: Serialize, const N: usize] [T; N] => Vec<T>;
 }
 
 macro_rules! for_parameters {

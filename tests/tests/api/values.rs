@@ -172,6 +172,11 @@ fn text_length(text: &str) -> usize {
 }
 
 #[mp::task]
+fn total(numbers: Vec<u64>) -> u64 {
+    numbers.iter().sum()
+}
+
+#[mp::task]
 fn bytes_sum(bytes: &[u8]) -> u64 {
     bytes.iter().map(|byte| u64::from(*byte)).sum()
 }
@@ -215,6 +220,8 @@ fn borrowing_parameters_take_owned_and_borrowed_values() {
         let bytes = vec![1_u8, 2, 3];
         assert_eq!(pool.apply(bytes_sum, (&bytes,)).unwrap(), 6);
         assert_eq!(pool.apply(bytes_sum, (bytes.as_slice(),)).unwrap(), 6);
+        assert_eq!(pool.map(total, [[1, 2], [3, 4]]).unwrap(), [3, 7]);
+        assert_eq!(pool.apply(total, ([1, 2, 3],)).unwrap(), 6);
         assert_eq!(pool.apply(bytes_sum, ([1, 2],)).unwrap(), 3);
         assert_eq!(pool.apply(bytes_sum, (b"\x01\x02",)).unwrap(), 3);
         assert_eq!(pool.map(bytes_sum, bytes.chunks(2)).unwrap(), [3, 3]);

@@ -62,6 +62,8 @@ pub struct Job {
     hint: Cell<usize>,
     offered: u64,
     results: Results,
+    /// Whether one of the results that were taken says that its item was cancelled.
+    cancelled: bool,
 }
 
 /// Somebody who waits for a job.
@@ -182,6 +184,7 @@ impl Job {
             hint: Cell::new(0),
             offered: 0,
             results: Results::default(),
+            cancelled: false,
         }
     }
 
@@ -296,8 +299,14 @@ impl Job {
         &self.results
     }
 
+    /// Whether an item was cancelled, as its result says or said.
+    pub fn was_cancelled(&self) -> bool {
+        self.cancelled || self.results.errors().any(Error::is_cancelled)
+    }
+
     /// Hands out the results that have arrived.
     pub fn take_results(&mut self) -> Results {
+        self.cancelled = self.was_cancelled();
         std::mem::take(&mut self.results)
     }
 

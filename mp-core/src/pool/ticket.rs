@@ -132,8 +132,8 @@ impl Ticket {
         });
     }
 
-    /// Drops the items that no worker has started. Whether there were any, now or before, whose outcome nobody has
-    /// taken; if not, none will be dropped later either.
+    /// Drops the items that no worker has started. Whether there were any, now or before; if not, none will be dropped
+    /// later either.
     pub fn cancel(&self) -> bool {
         let Some(id) = self.id() else { return false };
         self.shared.with(|core| {
@@ -141,8 +141,7 @@ impl Ticket {
             if core.jobs.get(id).is_some_and(|job| !job.finished) {
                 core.feed(Event::Cancelled { job: id, items: 0..u64::MAX });
             }
-            let cancelled =
-                core.jobs.get(id).is_some_and(|job| job.arrived().errors().any(Error::is_cancelled));
+            let cancelled = core.jobs.get(id).is_some_and(|job| job.was_cancelled());
             if !cancelled {
                 core.scheduler.keep(id);
             }

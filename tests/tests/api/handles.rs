@@ -98,6 +98,8 @@ fn only_a_call_that_has_not_started_is_cancelled() {
         let outcomes: Vec<_> =
             outcomes.map(|outcome| outcome.map_err(|error| error.is_cancelled())).collect();
         assert_eq!(outcomes, [Ok(2), Err(true), Ok(4), Err(true)]);
+        let cancelled: Vec<_> = pending.iter().map(mp::TaskHandle::cancel).collect();
+        assert_eq!(cancelled, [false, true, false, true], "also when the outcome was taken");
         assert!(gate.guest_now().is_none());
     });
 }
@@ -113,6 +115,7 @@ fn cancelling_a_map_stops_what_has_not_started() {
         assert!(!handle.is_ready(), "the first item runs");
         drop(guest);
         assert!(handle.wait().unwrap_err().is_cancelled());
+        assert!(handle.cancel(), "there were some");
         assert_eq!(pool.apply(square, (2,)).unwrap(), 4);
         assert!(gate.guest_now().is_none());
         let done = pool.map_async(square, 0..3);

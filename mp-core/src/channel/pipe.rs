@@ -59,7 +59,12 @@ pub fn duplex<A, B>() -> Result<(Duplex<A, B>, Duplex<B, A>), Error> {
 /// The end of a [`pipe`] that messages go into.
 ///
 /// It is a serde value: as an argument, in a result or in another message it moves to another process, and is of no use
-/// here afterwards ([`ErrorKind::AlreadyTaken`]). Several threads may send; messages are never mixed.
+/// here afterwards ([`ErrorKind::AlreadyTaken`]). It moves when it is encoded, so it is gone also if the call or message that it
+/// was a part of fails after that, by another argument that cannot be encoded for instance. Several threads may send; messages
+/// are never mixed.
+///
+/// One argument tuple, result or message carries at most 64 descriptors: one for each end of a pipe, lock, event or piece of
+/// shared memory in it, and four for a queue.
 pub struct Sender<T> {
     end: End,
     types: PhantomData<fn(T)>,

@@ -6,6 +6,7 @@
 //!  task handle             a waker ─► a bell of this wait
 //! ```
 
+use super::joinable::JoinableQueue;
 use super::pipe::{Duplex, Receiver};
 use super::queue::Queue;
 use crate::error::Error;
@@ -16,8 +17,8 @@ use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
-/// Something that [`wait_any`] can wait for: a [`Receiver`], a [`Duplex`], a [`Queue`], a [`TaskHandle`], and anything
-/// with a descriptor: a process's [`sentinel`], a socket, a pipe.
+/// Something that [`wait_any`] can wait for: a [`Receiver`], a [`Duplex`], a [`Queue`], a [`JoinableQueue`], a [`TaskHandle`],
+/// and anything with a descriptor: a process's [`sentinel`], a socket, a pipe.
 ///
 /// [`TaskHandle`]: crate::TaskHandle
 /// [`sentinel`]: crate::JoinHandle::sentinel
@@ -149,5 +150,11 @@ impl<T> Arm for Queue<T> {
         bell.clear();
         backlog.watch();
         if backlog.is_readable() { Armed::Ready } else { Armed::Bell(bell.handle()) }
+    }
+}
+
+impl<T> Arm for JoinableQueue<T> {
+    fn arm(&self, waker: &Waker) -> Armed<'_> {
+        (**self).arm(waker)
     }
 }

@@ -6,6 +6,17 @@ use std::fmt;
 /// Why a lock was not got, or was got with something to know.
 ///
 /// Two of these hold the guard: the lock *is* held.
+///
+/// With `?` it becomes an [`mp::Error`](crate::Error), which gives a guard in it back. A function that returns a
+/// `Box<dyn std::error::Error>` would take it as it is, guard and all, which outlives what it borrows from; there say so:
+///
+/// ```
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let count = mp::sync::Mutex::new(0)?;
+///     *count.lock().map_err(mp::Error::from)? += 1;
+///     # Ok(())
+/// }
+/// ```
 #[non_exhaustive]
 pub enum LockError<G> {
     /// The process (or the thread) that held the lock ended while it did. The lock is held by the caller now; what it
@@ -91,7 +102,9 @@ impl<G> fmt::Display for LockError<G> {
         match self {
             Self::OwnerDied(_) => f.write_str("the last holder of the lock died while it held it"),
             Self::Poisoned(_) => f.write_str("a holder of the lock panicked while it held it"),
-            Self::WouldBlock => f.write_str("the lock is held by somebody else"),
+            Self::WouldBlock => {
+                f.write_str("the lock is held now: by another process, another thread, or this very thread")
+            }
             Self::TimedOut => f.write_str("the lock was held by somebody else until the time-out"),
             Self::Failed(error) => error.fmt(f),
         }

@@ -1,6 +1,6 @@
 //! Waiting for the first of many things.
 
-use mp::{Pool, Queue, Shutdown, Waitable, wait_any};
+use mp::{JoinableQueue, Pool, Queue, Shutdown, Waitable, wait_any};
 use mp_tests::scenario;
 use std::io::Write;
 use std::time::Duration;
@@ -44,6 +44,17 @@ fn positions_of_everything_that_is_ready() {
         assert_eq!(wait_any(&things, None).unwrap(), [0, 1, 2, 3]);
         queue.get().unwrap();
         assert_eq!(now(), [0, 2, 3]);
+    });
+}
+
+#[test]
+fn a_joinable_queue_is_waited_for_as_a_queue() {
+    scenario(|| {
+        let queue = JoinableQueue::unbounded().unwrap();
+        let now = || wait_any(&[&queue], Some(Duration::ZERO)).unwrap();
+        assert_eq!(now(), []);
+        queue.put(1).unwrap();
+        assert_eq!(now(), [0]);
     });
 }
 

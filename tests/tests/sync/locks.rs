@@ -21,7 +21,8 @@ fn a_mutex_excludes_and_says_so() {
         assert!(!mutex.is_locked());
         let guard = mutex.lock().unwrap();
         assert!(mutex.is_locked());
-        assert!(matches!(mutex.try_lock(), Err(LockError::WouldBlock)), "mine");
+        let mine = mutex.try_lock().unwrap_err();
+        assert!(matches!(mine, LockError::WouldBlock) && mine.to_string().contains("this very thread"));
         assert_eq!(Error::from(mutex.lock().unwrap_err()).kind(), ErrorKind::Deadlock);
         assert_eq!(Error::from(mutex.lock_timeout(SHORT).unwrap_err()).kind(), ErrorKind::Deadlock);
         elsewhere(|| {

@@ -48,9 +48,10 @@ pub enum ErrorKind {
     Full,
     /// Ctrl-C stopped the pool.
     Interrupted,
-    /// Workers died too fast without finishing anything; the pool gave up. [`Error::worker_lost`] is the last death.
+    /// Workers died too fast without finishing anything, in calls or in an initializer that ends the process; the pool gave up.
+    /// [`Error::worker_lost`] is the last death.
     CrashLoop,
-    /// The pool's initializer failed and the pool gave up, or what a fork server was to preload failed.
+    /// The pool's initializer panicked or returned an `Err` and the pool gave up, or what a fork server was to preload failed.
     InitializerFailed,
     /// The function is not annotated with `#[mp::task]`.
     NotATask,

@@ -115,9 +115,13 @@ fn workers_that_never_reach_the_entry_are_an_error_that_says_so() {
         let output = run(&mut Command::new(env!("CARGO_BIN_EXE_entry_late")));
         let text = out(&output);
         let lines: Vec<&str> = text.lines().collect();
-        assert!(lines[0].contains("CrashLoop") && lines[0].contains("mp::main!()"), "{text}");
-        assert!(lines[1].contains("WorkerLost") && lines[1].contains("mp::main!()"), "{text}");
         assert!(output.status.success() && lines.len() == 2, "{output:?}");
+        for (line, kind) in lines.iter().zip(["CrashLoop", "WorkerLost"]) {
+            for part in [kind, "`mp::main!();`", "`mp::test_main!();` outside of any function"] {
+                assert!(line.contains(part), "{part:?} is not in {line}");
+            }
+            assert!(!line.contains("after running"), "it ran nothing: {line}");
+        }
     });
 }
 

@@ -32,9 +32,9 @@ pub struct WorkerLost {
     pub pid: u32,
     /// How it ended, if that is known.
     pub status: Option<ExitStatus>,
-    /// The name of the task that it was running, if any.
+    /// The name of the task that it was running, or that it was started for, if any.
     pub task: Option<String>,
-    /// How long it had been running that task.
+    /// How long it had been running that task; `None` if it had not begun it.
     pub ran_for: Option<Duration>,
     /// The most memory it ever had resident, in bytes. `None` if that was less than what this program itself had at its
     /// start: the system counts that as the child's, too.
@@ -45,7 +45,8 @@ pub struct WorkerLost {
     pub stack_overflow: bool,
     /// The last panic it saw, when it died of it (`panic = "abort"`, a panic while panicking).
     pub last_panic: Option<PanicReport>,
-    /// The end of what it wrote to stderr (at most 4 KiB).
+    /// The end of what it wrote to stderr (at most 4 KiB). A worker of a pool may have written it in an earlier call: nothing
+    /// tells where the one ends and the next begins.
     pub stderr_tail: String,
     /// Which try of the call this was, from 1.
     pub attempt: u32,

@@ -200,9 +200,16 @@ impl Core {
                 let watched =
                     watched.and_then(|()| self.poller.add(launched.lane.handle(), socket_key(worker)));
                 watched.map_err(|error| Error::os(format!("cannot watch the process \"{name}\""), error))?;
+                let initializer = config.initializer.as_ref().map(|call| call.entry.name);
                 let listed = children::list_worker(launched.child.pid(), name.clone());
                 self.settling += 1;
-                Ok(Station::Process(Box::new(ProcessStation::new(launched, name, listed, self.now))))
+                Ok(Station::Process(Box::new(ProcessStation::new(
+                    launched,
+                    name,
+                    initializer,
+                    listed,
+                    self.now,
+                ))))
             }
             Backend::Thread | Backend::Inline => {
                 let info = WorkerInfo {

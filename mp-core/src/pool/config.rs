@@ -81,7 +81,8 @@ impl PoolBuilder {
         self
     }
 
-    /// Names the pool; its workers are called `name-0`, `name-1`, ... Without this, `pool-1`, `pool-2`, ...
+    /// Names the pool; its workers are called `name-0`, `name-1`, ... Without this it is `pool-1`, or whatever the next number
+    /// is: pools, processes and fork servers count together, so after a `process-1` comes a `pool-2`.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
@@ -90,25 +91,27 @@ impl PoolBuilder {
     /// A task that each worker runs before its first call: to open what all calls need and keep it in a static.
     ///
     /// If it panics or returns an `Err`, the pool ends, and every pending and later call gets an error of the kind
-    /// [`InitializerFailed`](ErrorKind::InitializerFailed).
+    /// [`InitializerFailed`](ErrorKind::InitializerFailed). If it ends the process instead (`exit`, a crash), that is the death of a
+    /// worker as any other: a new one is started, and if they keep dying the pool ends with a
+    /// [`CrashLoop`](ErrorKind::CrashLoop).
     #[track_caller]
-    pub fn initializer<F, P, A>(mut self, _task: F, args: A) -> Self
+    pub fn initializer<F, P, A>(mut self, task: F, args: A) -> Self
     where
         F: Task<P>,
         A: Args<P>,
     {
-        self.initializer = Some(StartCall::new::<F, P, A>(&args));
+        self.initializer = Some(StartCall::new(task, &args));
         self
     }
 
     /// A task that each worker runs before it leaves in order. A worker that is killed does not run it.
     #[track_caller]
-    pub fn finalizer<F, P, A>(mut self, _task: F, args: A) -> Self
+    pub fn finalizer<F, P, A>(mut self, task: F, args: A) -> Self
     where
         F: Task<P>,
         A: Args<P>,
     {
-        self.finalizer = Some(StartCall::new::<F, P, A>(&args));
+        self.finalizer = Some(StartCall::new(task, &args));
         self
     }
 
@@ -131,25 +134,25 @@ impl PoolBuilder {
         self
     }
 
-    /// Sets an environment variable of the workers.
+    /// Sets an environment variable of the workers, which must be processes for it.
     pub fn env(mut self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.surroundings.env.push((key.as_ref().into(), Some(value.as_ref().into())));
         self
     }
 
-    /// Removes an environment variable from the workers.
+    /// Removes an environment variable from the workers, which must be processes for it.
     pub fn env_remove(mut self, key: impl AsRef<OsStr>) -> Self {
         self.surroundings.env.push((key.as_ref().into(), None));
         self
     }
 
-    /// The directory in which the workers start.
+    /// The directory in which the workers start, which must be processes for it.
     pub fn current_dir(mut self, directory: impl AsRef<Path>) -> Self {
         self.surroundings.current_dir = Some(directory.as_ref().into());
         self
     }
 
-    /// How the workers are started; without this by [`StartMethod::Spawn`].
+    /// How the workers are started, which must be processes for it; without this by [`StartMethod::Spawn`].
     pub fn start_method(mut self, method: StartMethod) -> Self {
         self.surroundings.start = Start::of(method);
         self
@@ -161,19 +164,20 @@ impl PoolBuilder {
         self
     }
 
-    /// Where the workers' stdout goes.
+    /// Where the workers' stdout goes, which must be processes for it.
     pub fn stdout(mut self, output: impl Into<Output>) -> Self {
         self.surroundings.stdout = output.into();
         self
     }
 
-    /// Where the workers' stderr goes. Only with [`Output::Inherit`] a death report holds its last lines.
+    /// Where the workers' stderr goes, which must be processes for it. Only with [`Output::Inherit`] a death report holds its last lines.
     pub fn stderr(mut self, output: impl Into<Output>) -> Self {
         self.surroundings.stderr = output.into();
         self
     }
 
-    /// Where the workers live; without this in processes.
+    /// Where the workers live; without this in processes. Threads share what this process has of environment, directory and
+    /// streams, so [`build`](Self::build) refuses other ones for them.
     pub fn backend(mut self, backend: Backend) -> Self {
         self.backend = backend;
         self
@@ -182,8 +186,9 @@ impl PoolBuilder {
     /// Starts the workers.
     ///
     /// # Errors
-    /// A number that makes no sense, an initializer that is not a task, a program without entry, or an operating system
-    /// that refuses. What goes wrong in the workers later is reported by the calls.
+    /// A number that makes no sense, an option that only processes can have where the [`backend`](Self::backend) is another
+    /// ([`InvalidInput`](ErrorKind::InvalidInput)), an initializer that is not a task, a program without entry, or an operating
+    /// system that refuses. What goes wrong in the workers later is reported by the calls.
     ///
     /// # Blocking and death
     /// Starts the processes, but does not wait until they are ready: the first call does.
@@ -196,7 +201,7 @@ impl PoolBuilder {
         let workers = match (self.backend, self.workers) {
             (_, Some(workers)) => workers,
             (Backend::Inline, None) => 1,
-            (Backend::Process | Backend::Thread, None) => cpu_count().get(),
+            (Backend::Process | Backend::Thread, None) => cpu_count().get().min(limits::WORKERS_MAX),
         };
         let count = NonZeroUsize::new(workers).filter(|count| count.get() <= limits::WORKERS_MAX);
         let workers = count.ok_or_else(|| {
@@ -216,8 +221,16 @@ impl PoolBuilder {
         if name.contains('\0') {
             return Err(invalid(format!("the pool name {name:?} contains a NUL")));
         }
-        if self.backend == Backend::Process {
-            gate::check()?;
+        match (self.backend, self.surroundings.chosen()) {
+            (Backend::Process, _) => gate::check()?,
+            (Backend::Thread | Backend::Inline, None) => {}
+            (backend @ (Backend::Thread | Backend::Inline), Some(option)) => {
+                return Err(invalid(format!(
+                    "`{option}` together with `Backend::{backend:?}`: the workers of such a pool are threads of this process \
+                     and share its environment, directory and streams; leave `{option}` away, or let the workers be \
+                     processes (`Backend::Process`)"
+                )));
+            }
         }
         // The system reads several files for it.
         let processors = cpu_count();

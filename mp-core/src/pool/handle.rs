@@ -141,7 +141,8 @@ impl<R> TaskHandle<R> {
         Self { ticket, result: PhantomData }
     }
 
-    /// Whether a worker runs the call now.
+    /// Whether a worker has the call, and nothing stands before it there: it runs, or is about to. (If the worker dies before it
+    /// has begun the call, another one runs it.)
     pub fn is_running(&self) -> bool {
         self.ticket.is_started()
     }

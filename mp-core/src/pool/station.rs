@@ -7,7 +7,7 @@ use crate::error::{Error, Failure};
 use crate::ids::CallSeq;
 use crate::process::children::Listed;
 use crate::process::fork_server::ANOTHER_PROGRAM;
-use crate::process::handle::{NEVER_BEGAN, failure};
+use crate::process::handle::{failure, never_began};
 use crate::process::launch::Launched;
 use crate::process::obituary::{self, Remains};
 use crate::protocol::control::{MAGIC, ToParent, VERSION};
@@ -36,6 +36,8 @@ pub struct ProcessStation {
     /// The calls that are being taken back: up to here.
     pub revoked_to: Option<CallSeq>,
     oom_kills: Option<u64>,
+    /// What it runs before it takes calls.
+    initializer: Option<&'static str>,
     /// It said hello.
     greeted: bool,
     /// It takes calls.
@@ -179,13 +181,20 @@ impl Station {
 
 impl ProcessStation {
     /// A process that has just been started.
-    pub fn new(launched: Launched, name: String, listed: Listed, now: Time) -> Self {
+    pub fn new(
+        launched: Launched,
+        name: String,
+        initializer: Option<&'static str>,
+        listed: Listed,
+        now: Time,
+    ) -> Self {
         Self {
             launched,
             name,
             since: now,
             revoked_to: None,
             oom_kills: crate::sys::memory::oom_kills(),
+            initializer,
             greeted: false,
             ready: false,
             broken: None,
@@ -247,13 +256,18 @@ impl ProcessStation {
     pub fn bury(&mut self, running: Option<(CallSeq, &'static Entry)>, worker: u32, now: Time) -> WorkerLost {
         // Whoever reaped it instead of us has not told us how it ended.
         let ended: Option<Ended> = self.launched.child.try_reap().ok().flatten();
-        let remark = self.broken.take().or_else(|| (!self.greeted).then(|| NEVER_BEGAN.to_owned()));
+        let remark = self.broken.take().or_else(|| match self.initializer {
+            _ if self.ready => None,
+            _ if !self.greeted => Some(never_began(ended).to_owned()),
+            Some(task) => Some(format!("it ended in the pool's initializer `{task}`, before its first call")),
+            None => None,
+        });
         obituary::write(Remains {
             pid: self.launched.child.pid(),
             ended,
             lane: &self.launched.lane,
             stderr: self.launched.stderr.as_ref(),
-            running: running.map(|(seq, task)| (seq, task.name, now.since(self.since))),
+            running: running.map(|(seq, task)| (seq, task.name, Some(now.since(self.since)))),
             worker: Some(worker),
             oom_kills_before: self.oom_kills,
             remark,

@@ -51,7 +51,7 @@ pub struct Pool {
 
 #[allow(clippy::needless_pass_by_value, reason = "a call takes its arguments, as a function does")]
 impl Pool {
-    /// A pool of `workers` processes.
+    /// A pool of `workers` processes; [`mp::cpu_count().get()`](crate::cpu_count) is one per processor.
     ///
     /// # Errors
     /// If `workers` is zero, this program has no entry, or a process cannot be started.
@@ -145,14 +145,14 @@ impl Pool {
     /// # Blocking and death
     /// Returns when all items have ended, an item has failed, or the pool ends.
     #[track_caller]
-    pub fn map<F, P, I>(&self, _task: F, items: I) -> Result<Vec<F::Output>, Error>
+    pub fn map<F, P, I>(&self, task: F, items: I) -> Result<Vec<F::Output>, Error>
     where
         F: Task<(P,)>,
         I: IntoIterator,
         I::Item: Arg<P>,
         F::Output: DeserializeOwned,
     {
-        map::all(&self.shared, self.find::<F>()?, &mut Input::new(items, <I::Item as Arg<P>>::write))
+        map::all(&self.shared, self.find(task)?, &mut Input::new(items, <I::Item as Arg<P>>::write))
     }
 
     /// Runs a task on each item and returns what became of each, in the order of the items.
@@ -160,26 +160,25 @@ impl Pool {
     /// # Blocking and death
     /// Returns when all items have ended; when the pool ends, the rest get an error.
     #[track_caller]
-    pub fn try_map<F, P, I>(&self, _task: F, items: I) -> Vec<Result<F::Output, Error>>
+    pub fn try_map<F, P, I>(&self, task: F, items: I) -> Vec<Result<F::Output, Error>>
     where
         F: Task<(P,)>,
         I: IntoIterator,
         I::Item: Arg<P>,
         F::Output: DeserializeOwned,
     {
-        map::each(&self.shared, self.find::<F>(), Input::new(items, <I::Item as Arg<P>>::write))
+        map::each(&self.shared, self.find(task), Input::new(items, <I::Item as Arg<P>>::write))
     }
 
     /// Starts a call for each item and returns a handle of them all at once. The input is encoded before this returns.
     #[track_caller]
-    pub fn map_async<F, P, I>(&self, _task: F, items: I) -> MapHandle<F::Output>
+    pub fn map_async<F, P, I>(&self, task: F, items: I) -> MapHandle<F::Output>
     where
         F: Task<(P,)>,
         I: IntoIterator,
         I::Item: Arg<P>,
     {
-        let handle =
-            map::start(&self.shared, self.find::<F>(), Input::new(items, <I::Item as Arg<P>>::write));
+        let handle = map::start(&self.shared, self.find(task), Input::new(items, <I::Item as Arg<P>>::write));
         self.go_on(handle.ticket());
         handle
     }
@@ -192,14 +191,14 @@ impl Pool {
     /// # Blocking and death
     /// As [`map`](Self::map).
     #[track_caller]
-    pub fn starmap<F, P, I>(&self, _task: F, items: I) -> Result<Vec<F::Output>, Error>
+    pub fn starmap<F, P, I>(&self, task: F, items: I) -> Result<Vec<F::Output>, Error>
     where
         F: Task<P>,
         I: IntoIterator,
         I::Item: Args<P>,
         F::Output: DeserializeOwned,
     {
-        map::all(&self.shared, self.find::<F>()?, &mut Input::new(items, <I::Item as Args<P>>::write))
+        map::all(&self.shared, self.find(task)?, &mut Input::new(items, <I::Item as Args<P>>::write))
     }
 
     /// [`try_map`](Self::try_map) for tasks of several parameters: each item is a tuple of arguments.
@@ -207,26 +206,26 @@ impl Pool {
     /// # Blocking and death
     /// As [`try_map`](Self::try_map).
     #[track_caller]
-    pub fn try_starmap<F, P, I>(&self, _task: F, items: I) -> Vec<Result<F::Output, Error>>
+    pub fn try_starmap<F, P, I>(&self, task: F, items: I) -> Vec<Result<F::Output, Error>>
     where
         F: Task<P>,
         I: IntoIterator,
         I::Item: Args<P>,
         F::Output: DeserializeOwned,
     {
-        map::each(&self.shared, self.find::<F>(), Input::new(items, <I::Item as Args<P>>::write))
+        map::each(&self.shared, self.find(task), Input::new(items, <I::Item as Args<P>>::write))
     }
 
     /// [`map_async`](Self::map_async) for tasks of several parameters: each item is a tuple of arguments.
     #[track_caller]
-    pub fn starmap_async<F, P, I>(&self, _task: F, items: I) -> MapHandle<F::Output>
+    pub fn starmap_async<F, P, I>(&self, task: F, items: I) -> MapHandle<F::Output>
     where
         F: Task<P>,
         I: IntoIterator,
         I::Item: Args<P>,
     {
         let handle =
-            map::start(&self.shared, self.find::<F>(), Input::new(items, <I::Item as Args<P>>::write));
+            map::start(&self.shared, self.find(task), Input::new(items, <I::Item as Args<P>>::write));
         self.go_on(handle.ticket());
         handle
     }
@@ -236,28 +235,35 @@ impl Pool {
     /// The input may be endless: it is pulled only as results are taken, with a bounded
     /// [read-ahead](Imap::read_ahead). A failing item is yielded as an error in its place, and the iteration goes on.
     /// Dropping the iterator drops what no worker has started.
+    ///
+    /// # Blocking and death
+    /// Items are pulled on the thread that asks for results. Of an input that takes its time no more is pulled while a result is
+    /// there to be yielded; but as long as it waits for an item (from a channel, a socket) nothing is yielded, and the time-out of
+    /// [`next_timeout`](Imap::next_timeout) does not cut that short. With `.read_ahead(1)` each result is yielded before the next
+    /// item is pulled. To have results at any moment, read such an input on a thread of its own and give its items to
+    /// [`apply_async`](Self::apply_async).
     #[track_caller]
-    pub fn imap<F, P, I>(&self, _task: F, items: I) -> Imap<'_, I::IntoIter, F::Output>
+    pub fn imap<F, P, I>(&self, task: F, items: I) -> Imap<'_, I::IntoIter, F::Output>
     where
         F: Task<(P,)>,
         I: IntoIterator,
         I::Item: Arg<P>,
         F::Output: DeserializeOwned,
     {
-        Imap::new(&self.shared, self.find::<F>(), Input::new(items, Arg::write))
+        Imap::new(&self.shared, self.find(task), Input::new(items, Arg::write))
     }
 
     /// As [`imap`](Self::imap), but yields outcomes in the order in which they come, each with the position of its item
     /// in the input, from 0.
     #[track_caller]
-    pub fn imap_unordered<F, P, I>(&self, _task: F, items: I) -> ImapUnordered<'_, I::IntoIter, F::Output>
+    pub fn imap_unordered<F, P, I>(&self, task: F, items: I) -> ImapUnordered<'_, I::IntoIter, F::Output>
     where
         F: Task<(P,)>,
         I: IntoIterator,
         I::Item: Arg<P>,
         F::Output: DeserializeOwned,
     {
-        ImapUnordered::new(&self.shared, self.find::<F>(), Input::new(items, Arg::write))
+        ImapUnordered::new(&self.shared, self.find(task), Input::new(items, Arg::write))
     }
 
     /// Takes no new calls. What was submitted goes on; workers leave when it is done.
@@ -373,24 +379,24 @@ impl Pool {
         self.shared.config.policy.workers.get()
     }
 
-    /// The task `F`, for a call of this pool.
+    /// The task, for a call of this pool.
     #[track_caller]
-    fn find<F: 'static>(&self) -> Result<TaskRef, Error> {
+    fn find<F: Copy + 'static>(&self, task: F) -> Result<TaskRef, Error> {
         self.shared.refuse_copy()?;
-        registry::find::<F>()
+        registry::of(task)
     }
 
     #[track_caller]
     fn encode<'a, F, P, A>(
         &self,
-        _task: F,
+        task: F,
         args: &'a A,
     ) -> Result<(TaskRef, (Portion, Option<Pour<'a>>)), Error>
     where
         F: Task<P>,
         A: Args<P>,
     {
-        let (slot, entry) = self.find::<F>()?;
+        let (slot, entry) = self.find(task)?;
         let (mut bytes, mut handles) = (Vec::new(), Vec::new());
         let mut outgoing = Outgoing::new(&mut bytes, &mut handles);
         let written = args.write(&mut outgoing);

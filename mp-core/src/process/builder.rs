@@ -91,12 +91,12 @@ impl<R> Process<R> {
     /// A process that will run `task` with `args`, a tuple. What is wrong with them is reported by
     /// [`start`](Self::start).
     #[track_caller]
-    pub fn new<F, P, A>(_task: F, args: A) -> Self
+    pub fn new<F, P, A>(task: F, args: A) -> Self
     where
         F: Task<P, Output = R>,
         A: Args<P>,
     {
-        let call = registry::find::<F>().and_then(|(slot, task)| {
+        let call = registry::of(task).and_then(|(slot, task)| {
             let (mut arguments, mut handles) = (Vec::new(), Vec::new());
             let written = args.write(&mut Outgoing::whole(&mut arguments, &mut handles));
             written.map_err(|error| error.for_task(task.name))?;
@@ -105,7 +105,8 @@ impl<R> Process<R> {
         Self { call, name: None, daemon: false, surroundings: Surroundings::default(), result: PhantomData }
     }
 
-    /// Names the process. Without a name it is `process-1`, `process-2`, ... (`process-1:1` for a child's child).
+    /// Names the process. Without a name it is `process-1`, or whatever the next number is: processes, pools and fork servers
+    /// count together. (A child's child is `process-1:1`, and so on.)
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self

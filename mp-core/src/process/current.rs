@@ -2,6 +2,7 @@
 
 use super::children;
 use super::own::Own;
+use crate::limits;
 use crate::sys;
 use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
@@ -122,9 +123,20 @@ pub fn active_children() -> Vec<ProcessInfo> {
     children::alive()
 }
 
-/// How many processors this process may use: those that its affinity mask and its cgroup allow, or what
-/// `MP_CPU_COUNT` says. In a worker it is the worker's share of its parent's processors, so that nested pools do not
+/// How many processors this process may use: those that its affinity mask and its cgroup allow, or what the environment
+/// variable `MP_CPU_COUNT` says. In a worker it is the worker's share of its parent's processors, so that nested pools do not
 /// multiply.
+///
+/// `MP_CPU_COUNT` is a whole number from 1 to 4096, the most workers of a pool; anything else is as if it was not set.
+///
+/// ```
+/// fn main() -> Result<(), mp::Error> {
+///     mp::main!();
+///     let pool = mp::Pool::new(mp::cpu_count().get())?; // what `Pool::default` and a builder without a number do
+///     # drop(pool);
+///     Ok(())
+/// }
+/// ```
 pub fn cpu_count() -> NonZeroUsize {
     // A worker was told its share, which heeds the variable in its environment: see `share_of`.
     NonZeroUsize::new(identity().cpus.unwrap_or(0))
@@ -143,5 +155,6 @@ pub fn share_of(environment: &[(OsString, Option<OsString>)], share: usize) -> u
 }
 
 fn told_count(text: &OsStr) -> Option<NonZeroUsize> {
-    text.to_str()?.trim().parse().ok()
+    let count: NonZeroUsize = text.to_str()?.trim().parse().ok()?;
+    (count.get() <= limits::WORKERS_MAX).then_some(count)
 }

@@ -11,7 +11,7 @@
 
 use super::current::{self, Identity};
 use super::launch::{Orders, Surroundings, Way, channel};
-use super::method::{executable, streams};
+use super::method::{by_running, executable, streams};
 use super::start_call::StartCall;
 use super::{children, gate};
 use crate::error::{Error, ErrorKind, ExitStatus};
@@ -138,7 +138,9 @@ impl ForkServer {
             stdout: Stdio::inherit(),
             stderr: Stdio::inherit(),
         });
-        let child = child.map_err(refused)?;
+        let child = child.map_err(|error| {
+            Trouble::Refused(Error::os(format!("cannot start the fork server{}", by_running()), error))
+        })?;
         ours.set_nonblocking(true).map_err(refused)?;
         let Identity { name: parent, depth, cpus, .. } = current::identity();
         let host = ToWorker::Host(Box::new(Host {

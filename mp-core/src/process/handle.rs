@@ -198,15 +198,16 @@ impl Running {
             Ok(None) => {}
             Err(violation) => remark = Some(violation.0),
         }
-        if launched.lane.running().is_none() && remark.is_none() {
-            remark = Some(NEVER_BEGAN.into());
+        let began = launched.lane.running().is_some();
+        if !began && remark.is_none() {
+            remark = Some(never_began(ended).into());
         }
         Err(Error::lost(obituary::write(Remains {
             pid: self.pid,
             ended,
             lane: &launched.lane,
             stderr: launched.stderr.as_ref(),
-            running: Some((CallSeq(1), self.task.name, Time::now().since(started))),
+            running: Some((CallSeq(1), self.task.name, began.then(|| Time::now().since(started)))),
             worker: None,
             oom_kills_before: oom_kills,
             remark,
@@ -223,9 +224,16 @@ fn of_another(name: &str) -> Error {
     )
 }
 
-/// Why a worker may die before its first call.
-pub const NEVER_BEGAN: &str =
-    "it ended before it began its work: is `mp::main!();` the first statement of `fn main`?";
+/// What it means that a process ended before its first call.
+pub fn never_began(ended: Option<Ended>) -> &'static str {
+    match ended {
+        Some(Ended { status, .. }) if status.is_exit() => {
+            "it ended before it began its work: is `mp::main!();` the first statement of `fn main` (in a test or bench crate: \
+             is there an `mp::test_main!();` outside of any function)?"
+        }
+        Some(_) | None => "it had not begun its work",
+    }
+}
 
 fn drain_stderr(launched: &Launched) {
     obituary::last_words(&launched.lane, launched.stderr.as_ref());

@@ -5,7 +5,7 @@ use super::gate;
 use super::method::Start;
 use super::output::Output;
 use super::own::Own;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::protocol::control::{Init, Role, ToWorker};
 use crate::shm::region::Region;
 use crate::sys::bell::Bell;
@@ -15,7 +15,8 @@ use crate::sys::{self, BorrowedHandle, Handle};
 use crate::task::registry::registry;
 use crate::transport::control;
 use crate::transport::lane::Lane;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,6 +34,47 @@ pub struct Surroundings {
     pub stderr: Output,
     /// How it is started.
     pub start: Start,
+}
+
+impl Surroundings {
+    /// An option that was chosen and that only a process can have; none if all are as they are without a choice.
+    pub fn chosen(&self) -> Option<&'static str> {
+        let Self { env, current_dir, stdout, stderr, start } = self;
+        match env.first() {
+            Some((_, Some(_))) => Some("env"),
+            Some((_, None)) => Some("env_remove"),
+            None if current_dir.is_some() => Some("current_dir"),
+            None if !matches!(stdout, Output::Inherit) => Some("stdout"),
+            None if !matches!(stderr, Output::Inherit) => Some("stderr"),
+            None if !matches!(start, Start::Spawn) => Some("start_method"),
+            None => None,
+        }
+    }
+
+    /// Refuses what no system can do, by name.
+    fn check(&self) -> Result<(), Error> {
+        let refused = |what: &str, which: &dyn fmt::Debug, why: &str| {
+            Err(Error::new(ErrorKind::InvalidInput, format!("{what} {which:?} {why}")))
+        };
+        let has_nul = |text: &OsStr| text.as_encoded_bytes().contains(&0);
+        for (name, value) in &self.env {
+            if has_nul(name) {
+                return refused("the environment variable", name, "has a NUL in its name");
+            }
+            if name.is_empty() || name.as_encoded_bytes()[1..].contains(&b'=') {
+                return refused("the environment variable", name, "has an empty name, or a `=` in it");
+            }
+            if value.as_deref().is_some_and(has_nul) {
+                return refused("the environment variable", name, "has a NUL in its value");
+            }
+        }
+        match &self.current_dir {
+            Some(directory) if has_nul(directory.as_os_str()) => {
+                refused("the directory", directory, "has a NUL in its name")
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
 }
 
 /// A process that has been started and told what it is; it has not answered yet.
@@ -57,6 +99,7 @@ pub fn launch(
     attached: &[BorrowedHandle<'_>],
 ) -> Result<Launched, Error> {
     gate::check()?;
+    surroundings.check()?;
     let refused = |error| Error::os(format!("cannot start the process \"{name}\""), error);
     let tee = Tee::new(&surroundings.stderr).map_err(refused)?;
     let Identity { name: parent, depth, .. } = current::identity();

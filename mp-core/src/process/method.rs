@@ -135,12 +135,12 @@ impl Context {
     #[track_caller]
     #[must_use = "a context does nothing until something is started with it"]
     #[allow(clippy::needless_pass_by_value, reason = "a call takes its arguments, as a function does")]
-    pub fn preload<F, P, A>(mut self, _task: F, args: A) -> Self
+    pub fn preload<F, P, A>(mut self, task: F, args: A) -> Self
     where
         F: Task<P>,
         A: Args<P>,
     {
-        let call = StartCall::new::<F, P, A>(&args);
+        let call = StartCall::new(task, &args);
         let server = match &self.start {
             Start::Server(server) => server.with_preload(call),
             Start::Spawn | Start::Fork(_) => ForkServer::broken(Error::new(
@@ -201,18 +201,33 @@ impl Start {
         surroundings: &Surroundings,
         stderr: Option<&Handle>,
     ) -> Result<(Child, Way), Error> {
-        let refused = |error| Error::os(format!("cannot start the process \"{}\"", orders.name), error);
-        // A spawn finds out by itself; a copy could tell nobody.
-        if let (Self::Server(_) | Self::Fork(_), Some(directory)) = (self, &surroundings.current_dir) {
+        let what = || format!("cannot start the process \"{}\"", orders.name);
+        let is_there = || match &surroundings.current_dir {
+            None => Ok(()),
             // What `chdir` needs: that something can be found in there.
-            std::fs::metadata(directory.join(".")).map_err(refused)?;
-        }
+            Some(directory) => std::fs::metadata(directory.join(".")).map(drop).map_err(|error| {
+                Error::os(format!("{} in the directory \"{}\"", what(), directory.display()), error)
+            }),
+        };
         match self {
-            Self::Spawn => spawn(orders, surroundings, stderr).map_err(refused),
-            Self::Server(server) => server.fork(orders, surroundings, stderr),
-            Self::Fork(promise) => fork(*promise, orders, surroundings, stderr).map_err(refused),
+            Self::Spawn => spawn(orders, surroundings, stderr).map_err(|error| match is_there() {
+                Err(nowhere) => nowhere,
+                Ok(()) => Error::os(what() + &by_running(), error),
+            }),
+            // A spawn finds out by itself; a copy could tell nobody.
+            Self::Server(server) => is_there().and_then(|()| server.fork(orders, surroundings, stderr)),
+            Self::Fork(promise) => is_there().and_then(|()| {
+                fork(*promise, orders, surroundings, stderr).map_err(|error| Error::os(what(), error))
+            }),
         }
     }
+}
+
+/// For an error: which file was to be run, if it was chosen.
+pub(super) fn by_running() -> String {
+    executable().map_or_else(String::new, |path| {
+        format!(" by running \"{}\", as `mp::set_executable` says", path.display())
+    })
 }
 
 fn spawn(

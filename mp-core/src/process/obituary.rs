@@ -20,8 +20,8 @@ pub struct Remains<'a> {
     pub lane: &'a Lane,
     /// The read end of its stderr.
     pub stderr: Option<&'a Handle>,
-    /// The call that it was running, its task, and for how long.
-    pub running: Option<(CallSeq, &'static str, Duration)>,
+    /// The call that it was running or was started for, its task, and for how long it ran, if it had begun.
+    pub running: Option<(CallSeq, &'static str, Option<Duration>)>,
     /// Its place in its pool.
     pub worker: Option<u32>,
     /// How often the kernel had killed for want of memory when the child was started.
@@ -48,7 +48,7 @@ pub fn write(remains: Remains<'_>) -> WorkerLost {
         pid: remains.pid,
         status,
         task: remains.running.map(|(_, task, _)| task.to_owned()),
-        ran_for: remains.running.map(|(_, _, ran_for)| ran_for),
+        ran_for: remains.running.and_then(|(_, _, ran_for)| ran_for),
         peak_rss: remains.ended.and_then(|ended| ended.peak_rss),
         out_of_memory: killed_for_memory || gave_up,
         stack_overflow: fault.is_some_and(|fault| fault.is_stack_overflow)

@@ -25,17 +25,17 @@ pub struct StartCall {
 }
 
 impl StartCall {
-    /// A call of `F`.
+    /// A call of `task`.
     ///
     /// # Errors
     /// If it is not a task, or the arguments cannot be encoded.
     #[track_caller]
-    pub fn new<F, P, A>(args: &A) -> Result<Self, Error>
+    pub fn new<F, P, A>(task: F, args: &A) -> Result<Self, Error>
     where
         F: Task<P>,
         A: Args<P>,
     {
-        let (slot, entry) = registry::find::<F>()?;
+        let (slot, entry) = registry::of(task)?;
         let (mut bytes, mut handles) = (Vec::new(), Vec::new());
         let written = args.write(&mut Outgoing::whole(&mut bytes, &mut handles));
         written.map_err(|error| error.for_task(entry.name))?;

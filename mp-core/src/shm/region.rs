@@ -20,6 +20,9 @@ use std::io;
 use std::ops::Deref;
 use std::sync::Arc;
 
+/// No system takes a longer name for memory, in bytes: Linux has 255 for it with a `memfd:` and a NUL.
+const NAME_BYTES_MAX: usize = 200;
+
 /// The region of one worker.
 #[derive(Debug)]
 pub struct Region {
@@ -59,9 +62,13 @@ pub struct WorkerEnd {
 }
 
 impl Region {
-    /// A fresh region. No page of it exists before it is touched.
+    /// A fresh region. No page of it exists before it is touched. `name` is for people, who are shown the start of a long one.
     pub fn create(name: &str) -> io::Result<Self> {
-        Self::create_with(name, RING_BYTES)
+        let mut len = name.len().min(NAME_BYTES_MAX);
+        while !name.is_char_boundary(len) {
+            len -= 1;
+        }
+        Self::create_with(&name[..len], RING_BYTES)
     }
 
     /// Maps the region whose handle came from the parent.

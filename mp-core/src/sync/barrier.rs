@@ -116,8 +116,8 @@ impl Barrier {
     /// As [`new`](Self::new); of kind [`NotATask`](ErrorKind::NotATask) for a function without the attribute. When the
     /// action panics, its party gets an error with the report and the barrier is broken.
     #[track_caller]
-    pub fn with_action<F: Task<(), Output = ()>>(parties: u32, _action: F) -> Result<Self, Error> {
-        let (Slot(slot), _) = registry::find::<F>()?;
+    pub fn with_action<F: Task<(), Output = ()>>(parties: u32, action: F) -> Result<Self, Error> {
+        let (Slot(slot), _) = registry::of(action)?;
         let barrier = Self::new(parties)?;
         // PAIR: `action`; written before the handle is sent, which orders it.
         barrier.0.block.action.store(slot + 1, Relaxed);

@@ -73,6 +73,12 @@ pub fn registry() -> &'static Registry {
     REGISTRY.get_or_init(|| Registry::new(nodes()))
 }
 
+/// The entry of a task, or an error that says which line to add where.
+#[track_caller]
+pub fn of<F: Copy + 'static>(_task: F) -> Result<(Slot, &'static Entry), Error> {
+    find::<F>()
+}
+
 /// The entry of `F`, or an error that says which line to add where.
 #[track_caller]
 pub fn find<F: 'static>() -> Result<(Slot, &'static Entry), Error> {

@@ -1,7 +1,7 @@
 //! What a pool is built with: numbers, initializers, surroundings.
 
 use crate::gate::{Gate, knock, wait_at};
-use mp::{Backend, Error, ErrorKind, Output, Pool, PoolBuilder, Restart};
+use mp::{Backend, Context, Error, ErrorKind, Output, Pool, PoolBuilder, Restart, StartMethod};
 use mp_tests::{is_emulated, lives, scenario};
 use std::collections::HashMap;
 use std::fs;
@@ -33,6 +33,11 @@ fn panic_with(message: &str) {
 #[mp::task]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+#[mp::task]
+fn own_name() -> String {
+    mp::current_process().name
 }
 
 #[mp::task]
@@ -96,9 +101,56 @@ fn surroundings_that_do_not_exist_are_refused() {
     }
     scenario(|| {
         let one = || Pool::builder().workers(1);
-        check_refused(one().current_dir("/no/such/place"), ErrorKind::Os, &["cannot start the process"]);
-        check_refused(one().env("a\0b", "x"), ErrorKind::Os, &["cannot start the process"]);
-        check_refused(one().env("a", "x\0"), ErrorKind::Os, &["cannot start the process"]);
+        let nowhere = ["cannot start the process", "in the directory \"/no/such/place\""];
+        check_refused(one().current_dir("/no/such/place"), ErrorKind::Os, &nowhere);
+    });
+}
+
+#[test]
+fn surroundings_that_cannot_be_are_refused_by_name() {
+    scenario(|| {
+        use ErrorKind::InvalidInput;
+        let one = || Pool::builder().workers(1);
+        check_refused(one().env("a\0b", "x"), InvalidInput, &["variable \"a\\0b\"", "NUL in its name"]);
+        check_refused(one().env_remove("a\0b"), InvalidInput, &["variable \"a\\0b\"", "NUL in its name"]);
+        check_refused(one().env("abc", "x\0"), InvalidInput, &["variable \"abc\"", "NUL in its value"]);
+        check_refused(one().env("", "x"), InvalidInput, &["variable \"\"", "empty name"]);
+        check_refused(one().env("a=b", "x"), InvalidInput, &["variable \"a=b\"", "`=`"]);
+        check_refused(one().current_dir("/a\0b"), InvalidInput, &["directory \"/a\\0b\"", "NUL"]);
+    });
+}
+
+#[test]
+fn what_only_processes_can_have_is_refused_for_threads() {
+    scenario(|| {
+        for backend in [Backend::Thread, Backend::Inline] {
+            let new = || Pool::builder().workers(1).backend(backend);
+            let check = |builder: PoolBuilder, option: &str| {
+                let parts = [&format!("`{option}`"), &format!("`Backend::{backend:?}`"), "Backend::Process"];
+                check_refused(builder, ErrorKind::InvalidInput, &parts);
+            };
+            check(new().env("A", "1"), "env");
+            check(new().env_remove("A"), "env_remove");
+            check(new().current_dir("/"), "current_dir");
+            check(new().stdout(Output::Null), "stdout");
+            check(new().stderr(Output::Null), "stderr");
+            check(new().start_method(StartMethod::ForkServer), "start_method");
+            check(new().context(&Context::new(StartMethod::ForkServer)), "start_method");
+            let plain =
+                new().start_method(StartMethod::Spawn).stdout(Output::Inherit).stderr(Output::Inherit);
+            let plain = plain.context(&Context::default()).build().unwrap();
+            assert_eq!(plain.apply(square, (3,)).unwrap(), 9);
+        }
+    });
+}
+
+#[test]
+fn names_may_be_long() {
+    scenario(|| {
+        for name in ["n".repeat(1000), "ü".repeat(1000)] {
+            let pool = Pool::builder().workers(1).name(&name).build().unwrap();
+            assert_eq!(pool.apply(own_name, ()).unwrap(), format!("{name}-0"));
+        }
     });
 }
 
@@ -250,7 +302,10 @@ fn workers_that_die_in_the_initializer_do_not_come_back_for_ever() {
         let error = pool.apply(square, (1,)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::CrashLoop, "{error}");
         assert_eq!(error.worker_lost().unwrap().status.unwrap().code(), Some(3));
-        assert!(error.to_string().contains("gave up"), "{error}");
+        for part in ["gave up", "it ended in the pool's initializer", "exit_with"] {
+            assert!(error.to_string().contains(part), "{part:?} is not in {error}");
+        }
+        assert!(!error.to_string().contains("main!"), "{error}");
     });
 }
 

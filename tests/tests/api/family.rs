@@ -215,6 +215,10 @@ fn a_worker_counts_its_share_of_the_processors() {
         assert_eq!(mp::spawn(processors, ()).unwrap().join().unwrap(), all);
         let told = Pool::builder().workers(2).env("MP_CPU_COUNT", "5").build().unwrap();
         assert_eq!(told.apply(processors, ()).unwrap(), 5, "unless it was told otherwise");
+        for nonsense in ["0", "-1", "4097", "two", ""] {
+            let told = Pool::builder().workers(1).env("MP_CPU_COUNT", nonsense).build().unwrap();
+            assert_eq!(told.apply(processors, ()).unwrap(), all, "{nonsense:?} says nothing");
+        }
         let pool = Pool::new(2).unwrap();
         assert_eq!(pool.apply(nested_default_pool, ()).unwrap(), (all / 2).max(1));
     });

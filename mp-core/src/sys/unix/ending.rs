@@ -23,6 +23,11 @@ pub struct Ended {
 }
 
 impl Status {
+    /// Whether the process left by itself, with a code.
+    pub fn is_exit(self) -> bool {
+        matches!(self, Self::Code(_))
+    }
+
     /// Whether the process gave up by itself: `abort`.
     pub fn is_abort(self) -> bool {
         self == Self::Signal(libc::SIGABRT)

@@ -25,6 +25,11 @@ pub struct Ended {
 }
 
 impl Status {
+    /// Whether the process left by itself, with a code: it neither crashed nor was ended by somebody.
+    pub fn is_exit(self) -> bool {
+        matches!(self, Self::Code(code) if code >= 0 && code != TERMINATED.cast_signed())
+    }
+
     /// Whether the process gave up by itself: `abort`.
     pub fn is_abort(self) -> bool {
         self == Self::Code(STATUS_STACK_BUFFER_OVERRUN) || self == Self::Code(ABORT_OF_C)
@@ -75,6 +80,13 @@ pub fn signal_name(_: i32) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_was_ended_has_not_left() {
+        assert!(Status::Code(0).is_exit() && Status::Code(101).is_exit());
+        assert!(!Status::Code(TERMINATED.cast_signed()).is_exit());
+        assert!(!Status::Code(STATUS_ACCESS_VIOLATION).is_exit() && !Status::Signal(9).is_exit());
+    }
 
     #[test]
     fn codes_of_the_system_have_names() {

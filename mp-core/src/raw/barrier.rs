@@ -1,17 +1,17 @@
 //! The words of a barrier: the round, who has come, and how the last rounds ended.
 //!
 //! ```text
-//!  state  63         32 31        24      17       16      15      0
-//!        ┌─────────────┬────────────┬─────┬────────┬────────┬───────┐
-//!        │ round       │ bad rounds │     │ acting │ broken │ count │
-//!        └─────────────┴────────────┴─────┴────────┴────────┴───────┘
+//!  state  63         32 31        24   20   18     17       16      15      0
+//!        ┌─────────────┬────────────┬───┬───────┬────────┬────────┬───────┐
+//!        │ round       │ bad rounds │   │ cause │ acting │ broken │ count │
+//!        └─────────────┴────────────┴───┴───────┴────────┴────────┴───────┘
 //!  turn   changes after each end of a round: what the waiting ones sleep on
 //! ```
 //! | from | by | to |
 //! |---|---|---|
 //! | filling | one more comes | count + 1; the last one: the next round, or acting |
 //! | acting | the action ends well | the next round |
-//! | filling, acting | time-out, death, abort, panic of the action | broken, the same round |
+//! | filling, acting | time-out, death, abort, panic of the action | broken by that cause, the same round |
 //! | any | `reset` | the next round, and this one was a bad one |
 //!
 //! Each step is one exchange of `state`, so a party that is killed has taken it or has not. A waiter remembers its round:
@@ -30,6 +30,7 @@ pub const PARTIES_MAX: u32 = 0xffff;
 const COUNT: u64 = 0xffff;
 const BROKEN: u64 = 1 << 16;
 const ACTING: u64 = 1 << 17;
+const CAUSE_SHIFT: u32 = 18;
 const BAD_SHIFT: u32 = 24;
 const BAD_ROUNDS: u32 = 8;
 const ROUND_SHIFT: u32 = 32;
@@ -44,7 +45,22 @@ pub struct BarrierWords {
 
 /// The round ended, and not because everybody came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Broken;
+pub struct Broken(pub Cause);
+
+/// Why a round ended before everybody had come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cause {
+    /// Somebody's time-out passed.
+    TimedOut,
+    /// A party died.
+    Died,
+    /// Somebody said so.
+    Aborted,
+    /// The action did not end well.
+    Action,
+    /// The barrier was made as new.
+    Reset,
+}
 
 /// What a party is after it has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -79,17 +95,28 @@ impl State {
         Self(round | (bad_rounds & 0xff) << BAD_SHIFT)
     }
 
+    /// The same round, broken. The first cause stays.
+    fn broken(self, cause: Cause) -> Self {
+        if self.is(BROKEN) { self } else { Self(self.0 | BROKEN | (cause as u64) << CAUSE_SHIFT) }
+    }
+
+    /// Why the round is broken, if it is.
+    fn damage(self) -> Option<Broken> {
+        let causes = [Cause::TimedOut, Cause::Died, Cause::Aborted, Cause::Action];
+        let known = causes.into_iter().find(|cause| *cause as u64 == self.0 >> CAUSE_SHIFT & 7);
+        self.is(BROKEN).then_some(Broken(known.unwrap_or(Cause::Aborted)))
+    }
+
     /// How a round ended, if it has.
     fn end_of(self, round: u32) -> Option<Result<(), Broken>> {
         let later = self.round().wrapping_sub(round);
         let bad = match later {
-            0 if self.is(BROKEN) => true,
-            0 => return None,
+            0 => return self.damage().map(Err),
             // A waiter that slept through more rounds than that was not one of the parties that made them.
             1..=BAD_ROUNDS => self.is(1 << (BAD_SHIFT + later - 1)),
             _ => true,
         };
-        Some(if bad { Err(Broken) } else { Ok(()) })
+        Some(if bad { Err(Broken(Cause::Reset)) } else { Ok(()) })
     }
 }
 
@@ -99,12 +126,12 @@ impl BarrierWords {
         loop {
             let turn = self.turn.load(Acquire);
             let now = self.look();
-            if now.is(BROKEN) {
-                return Err(Broken);
+            if let Some(broken) = now.damage() {
+                return Err(broken);
             }
             if now.is(ACTING) {
                 if deadline.has_passed() {
-                    self.break_round(now.round());
+                    self.break_round(now.round(), Cause::TimedOut);
                 } else {
                     self.turn.sleep(turn, deadline);
                 }
@@ -145,8 +172,10 @@ impl BarrierWords {
             if let Some(end) = self.look().end_of(round) {
                 return end;
             }
-            if deadline.has_passed() || somebody_died() {
-                self.break_round(round);
+            if deadline.has_passed() {
+                self.break_round(round, Cause::TimedOut);
+            } else if somebody_died() {
+                self.break_round(round, Cause::Died);
             } else {
                 self.turn.sleep(turn, deadline);
             }
@@ -155,21 +184,20 @@ impl BarrierWords {
 
     /// The action has ended well.
     pub fn end_action(&self, round: u32) -> Result<(), Broken> {
-        self.change(|now| {
+        let ended = self.change(|now| {
             (now.round() == round && now.is(ACTING) && !now.is(BROKEN)).then(|| now.next_round(false))
-        })
-        .then_some(())
-        .ok_or(Broken)
+        });
+        if ended { Ok(()) } else { Err(self.look().damage().unwrap_or(Broken(Cause::Reset))) }
     }
 
     /// Breaks a round if it is still going on.
-    pub fn break_round(&self, round: u32) {
-        self.change(|now| (now.round() == round && !now.is(BROKEN)).then_some(State(now.0 | BROKEN)));
+    pub fn break_round(&self, round: u32, cause: Cause) {
+        self.change(|now| (now.round() == round && !now.is(BROKEN)).then_some(now.broken(cause)));
     }
 
     /// Breaks the round that is going on.
     pub fn abort(&self) {
-        self.change(|now| Some(State(now.0 | BROKEN)));
+        self.change(|now| Some(now.broken(Cause::Aborted)));
     }
 
     /// Starts anew; for those who wait the round was a bad one.

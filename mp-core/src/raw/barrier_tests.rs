@@ -46,7 +46,7 @@ mod models {
                 move || meet(&barrier, 2)
             });
             barrier.abort();
-            assert_eq!(other.join().expect("no panic"), Err(Broken));
+            assert_eq!(other.join().expect("no panic"), Err(Broken(Cause::Aborted)));
         });
     }
 
@@ -86,8 +86,17 @@ fn the_end_of_a_round_is_known_eight_rounds_long() {
         state = state.next_round(end);
     }
     for (round, end) in bad.into_iter().enumerate() {
-        assert_eq!(state.end_of(round as u32), Some(if end { Err(Broken) } else { Ok(()) }), "{round}");
+        assert_eq!(
+            state.end_of(round as u32),
+            Some(if end { Err(Broken(Cause::Reset)) } else { Ok(()) }),
+            "{round}"
+        );
     }
     assert_eq!(state.end_of(8), None);
-    assert_eq!(State(state.0 | BROKEN).end_of(8), Some(Err(Broken)));
+    for cause in [Cause::TimedOut, Cause::Died, Cause::Aborted, Cause::Action] {
+        let broken = state.broken(cause);
+        assert_eq!(broken.end_of(8), Some(Err(Broken(cause))));
+        assert_eq!(broken.broken(Cause::Aborted).damage(), Some(Broken(cause)), "the first one stays");
+        assert_eq!(broken.next_round(true).damage(), None);
+    }
 }

@@ -8,7 +8,7 @@
 
 use crate::error::{Error, ErrorKind};
 use crate::limits::LOOK_AGAIN;
-use crate::raw::barrier::{Arrival, BarrierWords, Broken, PARTIES_MAX};
+use crate::raw::barrier::{Arrival, BarrierWords, Broken, Cause, PARTIES_MAX};
 use crate::raw::word::Deadline;
 use crate::shared::block::{Block, Words};
 use crate::sys::life::{self, Life};
@@ -242,17 +242,27 @@ impl Barrier {
                         && let Err(error) = action()
                     {
                         failed = Some(error);
-                        return Err(Broken);
+                        return Err(Broken(Cause::Action));
                     }
                     std::mem::forget(acting);
                     words.end_action(round).map(|()| index)
                 }
             });
-        met.map_err(|Broken| {
-            let text = "the barrier is broken: not everybody came (see Barrier::reset)";
-            failed.take().unwrap_or_else(|| Error::new(ErrorKind::BrokenBarrier, text))
-        })
+        met.map_err(|broken| failed.take().unwrap_or_else(|| error(broken)))
     }
+}
+
+fn error(Broken(cause): Broken) -> Error {
+    let text = match cause {
+        Cause::TimedOut => {
+            "the barrier is broken: not everybody came before a time-out passed (see Barrier::reset)"
+        }
+        Cause::Died => "the barrier is broken: a process that had waited at it died (see Barrier::reset)",
+        Cause::Aborted => "the barrier is broken: somebody has called Barrier::abort (see Barrier::reset)",
+        Cause::Action => "the barrier is broken: its action did not end well (see Barrier::reset)",
+        Cause::Reset => "the barrier was reset before everybody had come",
+    };
+    Error::new(ErrorKind::BrokenBarrier, text)
 }
 
 /// Breaks the round if it is dropped: by a panic of the action.
@@ -263,7 +273,7 @@ struct Acting<'a> {
 
 impl Drop for Acting<'_> {
     fn drop(&mut self) {
-        self.words.break_round(self.round);
+        self.words.break_round(self.round, Cause::Action);
     }
 }
 

@@ -199,7 +199,9 @@ fn a_killed_party_breaks_the_barrier() {
         until(|| barrier.n_waiting() == 1);
         process.kill().unwrap();
         process.wait().unwrap();
-        assert_eq!(barrier.wait().unwrap_err().kind(), ErrorKind::BrokenBarrier);
+        let broken = barrier.wait().unwrap_err();
+        assert_eq!(broken.kind(), ErrorKind::BrokenBarrier);
+        assert!(broken.to_string().contains("had waited at it died"), "{broken}");
         barrier.reset();
         // After it has been there once.
         let process = mp::spawn(wait_at, (barrier.clone(), 1, never.clone())).unwrap();
@@ -210,7 +212,9 @@ fn a_killed_party_breaks_the_barrier() {
         });
         process.kill().unwrap();
         process.wait().unwrap();
-        assert_eq!(barrier.wait().unwrap_err().kind(), ErrorKind::BrokenBarrier);
+        let broken = barrier.wait().unwrap_err();
+        assert_eq!(broken.kind(), ErrorKind::BrokenBarrier);
+        assert!(broken.to_string().contains("had waited at it died"), "{broken}");
         barrier.reset();
         // One that ends in order is no dead one.
         let gone = Event::new().unwrap();

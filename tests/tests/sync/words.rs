@@ -110,10 +110,16 @@ fn a_barrier_lets_all_go_at_once_each_with_another_number() {
     });
 }
 
+/// What an error says about a barrier that broke.
+fn why(error: &mp::Error) -> String {
+    assert_eq!(error.kind(), ErrorKind::BrokenBarrier);
+    error.to_string()
+}
+
 /// One party waits; `end` is done meanwhile. Says how the wait ended.
-fn one_waits(barrier: &Barrier, end: impl FnOnce()) -> Result<u32, ErrorKind> {
+fn one_waits(barrier: &Barrier, end: impl FnOnce()) -> Result<u32, String> {
     thread::scope(|scope| {
-        let party = scope.spawn(|| barrier.wait().map_err(|error| error.kind()));
+        let party = scope.spawn(|| barrier.wait().map_err(|error| why(&error)));
         until(|| barrier.n_waiting() == 1);
         end();
         party.join().unwrap()
@@ -123,24 +129,31 @@ fn one_waits(barrier: &Barrier, end: impl FnOnce()) -> Result<u32, ErrorKind> {
 #[test]
 fn a_barrier_breaks_and_can_be_reset() {
     scenario(|| {
-        let broken = Err(ErrorKind::BrokenBarrier);
+        let check = |ended: Result<u32, String>, part: &str| {
+            let text = ended.unwrap_err();
+            assert!(text.contains(part), "{part:?} is not in {text}");
+        };
         let barrier = Barrier::new(2).unwrap();
-        assert_eq!(one_waits(&barrier, || barrier.abort()), broken);
+        let wait_for = |timeout| barrier.wait_timeout(timeout).map_err(|error| why(&error));
+        check(one_waits(&barrier, || barrier.abort()), "Barrier::abort");
         assert!(barrier.is_broken());
-        assert_eq!(barrier.wait().map_err(|error| error.kind()), broken);
+        check(wait_for(Duration::MAX), "Barrier::abort");
         barrier.reset();
         assert!(!barrier.is_broken());
-        assert_eq!(one_waits(&barrier, || barrier.reset()), broken);
+        check(one_waits(&barrier, || barrier.reset()), "was reset");
         assert!(!barrier.is_broken());
-        assert!(barrier.wait_timeout(SHORT).is_err() && barrier.is_broken());
-        barrier.reset();
-        assert!(barrier.wait_timeout(Duration::ZERO).is_err() && barrier.is_broken());
-        barrier.reset();
+        for timeout in [SHORT, Duration::ZERO] {
+            check(wait_for(timeout), "a time-out passed");
+            assert!(barrier.is_broken());
+            barrier.abort();
+            check(wait_for(timeout), "a time-out passed");
+            barrier.reset();
+        }
         let panics = || {
             let action = || std::panic::resume_unwind(Box::new(()));
             assert!(catch_unwind(AssertUnwindSafe(|| barrier.wait_with_action(action))).is_err());
         };
-        assert_eq!(one_waits(&barrier, panics), broken);
+        check(one_waits(&barrier, panics), "its action did not end well");
         barrier.reset();
         assert_eq!(one_waits(&barrier, || assert_eq!(barrier.wait().unwrap(), 1)), Ok(0));
     });

@@ -182,6 +182,10 @@ impl<'p, I: Iterator, R: DeserializeOwned> Stream<'p, I, R> {
             return Some(Err(error));
         }
         let task = self.task?;
+        if let Err(error) = self.shared.refuse_copy() {
+            self.task = None;
+            return Some(Err(error));
+        }
         let kind = Kind { itemised: true, each: true, open: true, on_failure: OnFailure::Continue };
         let ticket = self.ticket.take().unwrap_or_else(|| {
             // What was read ahead goes on while the caller is busy with what it has.

@@ -239,15 +239,11 @@ impl Error {
             }
             Failure::ArgumentUndecodable { type_name, reason } => Self::new(
                 ErrorKind::Decode,
-                format!(
-                    "an argument of type `{type_name}` cannot be decoded in the worker: {reason}{WAY_OUT}"
-                ),
+                format!("an argument of type `{type_name}` cannot be decoded in the worker: {reason}"),
             ),
             Failure::ResultUnencodable { type_name, reason } => Self::new(
                 ErrorKind::Encode,
-                format!(
-                    "the result of type `{type_name}` cannot be encoded in the worker: {reason}{WAY_OUT}"
-                ),
+                format!("the result of type `{type_name}` cannot be encoded in the worker: {reason}"),
             ),
             Failure::Returned { type_name, text } => {
                 Self::new(ErrorKind::InitializerFailed, returned(&type_name, text.as_deref()))
@@ -258,17 +254,14 @@ impl Error {
 
     /// An argument that the caller's side could not encode.
     pub(crate) fn argument_unencodable(type_name: &str, reason: &str) -> Self {
-        Self::new(
-            ErrorKind::Encode,
-            format!("an argument of type `{type_name}` cannot be encoded: {reason}{WAY_OUT}"),
-        )
+        Self::new(ErrorKind::Encode, format!("an argument of type `{type_name}` cannot be encoded: {reason}"))
     }
 
     /// A result that the caller's side could not decode.
     pub(crate) fn result_undecodable(type_name: &str, reason: &str) -> Self {
         Self::new(
             ErrorKind::Decode,
-            format!("the result of type `{type_name}` cannot be decoded in the caller: {reason}{WAY_OUT}"),
+            format!("the result of type `{type_name}` cannot be decoded in the caller: {reason}"),
         )
     }
 
@@ -307,11 +300,6 @@ impl Error {
         self
     }
 }
-
-/// What to do about a type that the wire format cannot carry.
-const WAY_OUT: &str = " (the wire format is postcard: serde's `flatten`, `untagged`, internally tagged enums and \
-                       `skip_serializing_if` do not work with it; send a plain struct or enum, or a string or bytes that \
-                       you encode yourself)";
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

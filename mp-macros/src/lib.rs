@@ -45,8 +45,9 @@ use proc_macro::TokenStream;
 ///
 /// # Parameters and result
 ///
-/// 0 to 12 parameters. Owned types implement `serde::Serialize` and `serde::Deserialize`. Borrowed ones are lent for the
-/// time of the call: `&str`, `&[u8]` and `&Path` point into the received bytes, of `&[T]` and any other `&T` an owned
+/// 0 to 12 parameters. Owned types implement `serde::Serialize` and `serde::Deserialize`, and both sides agree on every
+/// field: enums with serde's `tag` or `untagged`, `flatten`, and fields that `skip_serializing_if` leaves out fail their
+/// call, with the reason. Borrowed types are lent for the time of the call: `&str`, `&[u8]` and `&Path` point into the received bytes, of `&[T]` and any other `&T` an owned
 /// value is decoded and lent. Types with a lifetime, such as `Cow<'_, str>` or `Option<&str>`, borrow from the received
 /// bytes where serde does; their lifetime must be written (`Parser<'_>`, not `Parser`). The attribute goes by how a type
 /// is written: `&Path` is taken for one to a `std::path::Path`.

@@ -1,13 +1,13 @@
-//! The wire format: [postcard](https://docs.rs/postcard), behind these functions only.
+//! The wire format: [postcard](https://docs.rs/postcard), behind these functions only. It reads; we write (`writer`).
 
 use super::bytes;
-use super::handles::collecting_into;
+use super::handles::{self, collecting_into};
 use super::lists;
 use super::outgoing::Outgoing;
 use super::spare;
 use super::varint::{self, Short};
+use super::writer;
 use crate::sys::Handle;
-use postcard::ser_flavors::Flavor;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -15,6 +15,23 @@ use std::fmt;
 /// Why a value could not be written or read.
 #[derive(Debug)]
 pub struct CodecError(String);
+
+/// What to do about a type that the wire format cannot carry.
+const WAY_OUT: &str = " (the wire format is postcard, which does not say what its bytes are: serde's `flatten`, `untagged` and \
+                       `tag`, and what is skipped by the writing or the reading side alone do not work with it; send a plain \
+                       struct or enum, or a string or bytes that you encode yourself)";
+
+impl CodecError {
+    /// The format cannot carry the type, or its two sides disagree.
+    pub(super) fn of_format(reason: impl fmt::Display) -> Self {
+        Self(format!("{reason}{WAY_OUT}"))
+    }
+
+    /// The code of the type says so.
+    pub(super) fn of_type(reason: impl fmt::Display) -> Self {
+        Self(reason.to_string())
+    }
+}
 
 impl fmt::Display for CodecError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -25,7 +42,7 @@ impl fmt::Display for CodecError {
 /// Appends `value` to `out`. On an error `out` is as long as before.
 #[inline]
 pub fn encode<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), CodecError> {
-    if encode_plain(value, out) { Ok(()) } else { encode_by_serde(value, out) }
+    if encode_plain(value, out) { Ok(()) } else { writer::write(value, out) }
 }
 
 /// As [`encode`]; the handles of the value are appended to `handles`.
@@ -39,7 +56,7 @@ pub fn encode_with<T: Serialize>(
     if encode_plain(value, out) {
         return Ok(());
     }
-    collecting_into(handles, || encode_by_serde(value, out))
+    collecting_into(handles, || writer::write(value, out))
 }
 
 /// Appends `value` if its type is one of those that need no serde; whether it is.
@@ -61,15 +78,6 @@ fn encode_plain<T>(value: &T, out: &mut Vec<u8>) -> bool {
 pub fn encode_into<T: Serialize>(value: &T, out: &mut Outgoing<'_, '_>) -> Result<(), CodecError> {
     let (bytes, handles) = out.parts();
     encode_with(value, bytes, handles)
-}
-
-#[inline]
-fn encode_by_serde<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), CodecError> {
-    let before = out.len();
-    postcard::serialize_with_flavor(value, Appender(out)).map_err(|error| {
-        out.truncate(before);
-        explain(&error)
-    })
 }
 
 /// As [`encode_with`]; long runs of bytes may stay where they are.
@@ -227,9 +235,9 @@ pub fn decode_result<T: DeserializeOwned>(input: &[u8]) -> Result<T, CodecError>
 /// As [`decode_result`]; the vector becomes the value if it can.
 pub fn decode_result_vec<T: DeserializeOwned>(input: Vec<u8>) -> Result<T, CodecError> {
     if bytes::is_text::<T>() {
-        let text =
-            String::from_utf8(input).map_err(|error| CodecError(format!("the text is not text: {error}")))?;
-        return bytes::into_text(text).map_err(|_| CodecError("the text is of another type".into()));
+        let text = String::from_utf8(input)
+            .map_err(|error| CodecError::of_type(format_args!("the text is not text: {error}")))?;
+        return bytes::into_text(text).map_err(|_| CodecError::of_type("the text is of another type"));
     }
     match bytes::into(input) {
         Ok(value) => Ok(value),
@@ -244,51 +252,19 @@ pub fn refuse_rest(rest: &[u8]) -> Result<(), CodecError> {
 }
 
 fn left_over(rest: &[u8]) -> CodecError {
-    CodecError(format!("{} bytes were left over", rest.len()))
+    CodecError::of_format(format_args!("{} bytes were left over", rest.len()))
 }
 
+#[cold]
 fn explain(error: &postcard::Error) -> CodecError {
-    CodecError(match error {
-        postcard::Error::SerializeSeqLengthUnknown => {
-            "the length of a sequence is not known when it is written".into()
-        }
-        postcard::Error::WontImplement => "the type asks for a self-describing format".into(),
-        postcard::Error::DeserializeUnexpectedEnd => "the bytes end too early".into(),
-        postcard::Error::SerdeSerCustom | postcard::Error::SerdeDeCustom => {
-            super::handles::last_refusal().unwrap_or("the type's own serde code refused the value").into()
-        }
-        other => other.to_string(),
-    })
-}
-
-/// Grows a vector; cannot run out of room.
-struct Appender<'a>(&'a mut Vec<u8>);
-
-impl Flavor for Appender<'_> {
-    type Output = ();
-
-    #[inline]
-    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.0.push(byte);
-        Ok(())
-    }
-
-    #[inline]
-    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        if bytes.len() <= varint::BYTES_MAX {
-            // A number: it is written sooner than a copy of unknown length has begun.
-            self.0.reserve(varint::BYTES_MAX);
-            for &byte in bytes {
-                self.0.push(byte);
-            }
-        } else {
-            self.0.extend_from_slice(bytes);
-        }
-        Ok(())
-    }
-
-    fn finalize(self) -> postcard::Result<()> {
-        Ok(())
+    match error {
+        // Its words are lost.
+        postcard::Error::SerdeDeCustom => CodecError::of_type(handles::last_refusal().unwrap_or(
+            "its `Deserialize` refused what it read, which may not be what its `Serialize` wrote",
+        )),
+        postcard::Error::WontImplement => CodecError::of_format("the type asks for a self-describing format"),
+        postcard::Error::DeserializeUnexpectedEnd => CodecError::of_format("the bytes end too early"),
+        other => CodecError::of_format(other),
     }
 }
 

@@ -14,13 +14,6 @@ use std::fmt;
 #[derive(Debug)]
 pub struct NotHere(&'static str);
 
-impl NotHere {
-    fn new(why: &'static str) -> Self {
-        LAST.set(Some(why));
-        Self(why)
-    }
-}
-
 impl fmt::Display for NotHere {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)
@@ -33,8 +26,9 @@ thread_local! {
     static GIVEN: Cell<usize> = const { Cell::new(0) };
     /// Those handles, behind those of the value that it is encoded within.
     static OUTGOING: RefCell<Vec<Handle>> = const { RefCell::new(Vec::new()) };
-    static LAST: Cell<Option<&'static str>> = const { Cell::new(None) };
     static INCOMING: RefCell<Option<Vec<Option<Handle>>>> = const { RefCell::new(None) };
+    /// Why the last one was refused that a value asked for which is read on this thread.
+    static REFUSAL: Cell<Option<&'static str>> = const { Cell::new(None) };
 }
 
 /// Runs `encode`; the handles that are given meanwhile are appended to `given`, behind those of what was encoded before.
@@ -70,15 +64,16 @@ pub fn lending<T>(handles: &mut Vec<Option<Handle>>, decode: impl FnOnce() -> T)
     decode()
 }
 
-/// Why the last handle on this thread was refused, if that was not asked before: serde's errors lose their text on the
-/// way through postcard.
+/// Why the last handle that was read on this thread was refused, if that was not asked before: the errors of whoever reads lose
+/// their text on the way through postcard.
 pub fn last_refusal() -> Option<&'static str> {
-    LAST.take()
+    REFUSAL.take()
 }
 
-/// A value that cannot be read here for a reason of its own.
+/// For `Deserialize`: a value that cannot be read here for a reason of its own.
 pub fn refuse(why: &'static str) -> NotHere {
-    NotHere::new(why)
+    REFUSAL.set(Some(why));
+    NotHere(why)
 }
 
 /// For `Serialize`: puts a copy of the handle aside and returns its place.
@@ -86,16 +81,17 @@ pub fn refuse(why: &'static str) -> NotHere {
 /// # Errors
 /// Outside of `mp`, or when there are too many.
 pub fn give(handle: BorrowedHandle<'_>) -> Result<u32, NotHere> {
-    let given = GIVEN.get().checked_sub(1).ok_or_else(|| {
-        NotHere::new(
-            "this value stands for something shared by processes: it can travel in arguments, results and messages of mp \
-             only",
-        )
-    })?;
+    const OUTSIDE: NotHere = NotHere(
+        "this value stands for something shared by processes: it can travel in arguments, results and messages of mp only",
+    );
+    let given = GIVEN.get().checked_sub(1).ok_or(OUTSIDE)?;
     if given >= limits::CONTROL_HANDLES_MAX {
-        return Err(NotHere::new("a value carries more shared things than one message can"));
+        return Err(NotHere(
+            "it has more descriptors of shared things than the 64 that one message can carry (a queue has four of them, an end \
+             of a pipe one): send it in parts",
+        ));
     }
-    let copy = sys::duplicate(handle).map_err(|_| NotHere::new("the process has no descriptors left"))?;
+    let copy = sys::duplicate(handle).map_err(|_| NotHere("this process has no descriptors left"))?;
     OUTGOING.with_borrow_mut(|outgoing| outgoing.push(copy));
     GIVEN.set(given + 2);
     Ok(given as u32)
@@ -107,11 +103,11 @@ pub fn give(handle: BorrowedHandle<'_>) -> Result<u32, NotHere> {
 /// Outside of `mp`, or when there is none.
 pub fn take(place: u32) -> Result<Handle, NotHere> {
     INCOMING.with_borrow_mut(|incoming| {
-        let incoming = incoming.as_mut().ok_or_else(|| NotHere::new(
+        let incoming = incoming.as_mut().ok_or_else(|| refuse(
             "this value stands for something shared by processes: it can be read from messages of mp only",
         ))?;
         let handle = incoming.get_mut(place as usize).and_then(Option::take);
-        handle.ok_or_else(|| NotHere::new("the descriptor of this value is missing"))
+        handle.ok_or_else(|| refuse("the descriptor of this value is missing"))
     })
 }
 
@@ -165,6 +161,19 @@ mod tests {
         });
         assert!(take(0).is_err(), "outside");
         assert!(give(sys::borrow(&read)).is_err(), "outside");
+    }
+
+    #[test]
+    fn as_many_handles_as_a_message_can_carry_are_given() {
+        let (read, _write) = pipe().unwrap();
+        let (refused, given) = collecting(|| {
+            for place in 0..limits::CONTROL_HANDLES_MAX {
+                assert_eq!(give(sys::borrow(&read)).unwrap() as usize, place);
+            }
+            give(sys::borrow(&read)).unwrap_err().to_string()
+        });
+        assert_eq!(given.len(), limits::CONTROL_HANDLES_MAX);
+        assert!(refused.contains(&format!("the {} that", limits::CONTROL_HANDLES_MAX)), "{refused}");
     }
 
     #[test]

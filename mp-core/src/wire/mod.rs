@@ -7,3 +7,4 @@ mod lists;
 pub mod outgoing;
 pub mod spare;
 pub mod varint;
+mod writer;

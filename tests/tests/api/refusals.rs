@@ -1,9 +1,9 @@
 //! What is refused, where, and with which words.
 
 use crate::gate::wait_at;
+use mp::{Backend, Error, ErrorKind, Pool, Process};
 #[cfg(windows)]
 use mp::{Context, Fork, StartMethod};
-use mp::{Error, ErrorKind, Pool, Process};
 use mp_tests::{living_children, scenario};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -30,7 +30,14 @@ enum InternallyTagged {
     Two { y: String },
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "content")]
+enum AdjacentlyTagged {
+    One,
+    Two(u8),
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Skipping {
     #[serde(skip_serializing_if = "Option::is_none")]
     maybe: Option<u32>,
@@ -43,11 +50,11 @@ struct Stubborn;
 
 impl Serialize for Stubborn {
     fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
-        Err(serde::ser::Error::custom("I will not"))
+        Err(serde::ser::Error::custom(format_args!("I will not, {}", "ever")))
     }
 }
 
-#[mp::task(instances(Flattened, Untagged, InternallyTagged, Skipping, Stubborn, PathBuf))]
+#[mp::task(instances(Flattened, Untagged, InternallyTagged, AdjacentlyTagged, Skipping, Stubborn, PathBuf))]
 fn take<T>(value: T) -> u8 {
     drop(value);
     1
@@ -69,8 +76,8 @@ fn give_tagged(two: bool) -> InternallyTagged {
 }
 
 #[mp::task]
-fn give_skipping() -> Skipping {
-    Skipping::default()
+fn give_skipping(maybe: Option<u32>) -> Vec<Skipping> {
+    vec![Skipping { maybe: Some(1), rest: 2 }, Skipping { maybe, rest: 7 }]
 }
 
 #[mp::task]
@@ -86,13 +93,36 @@ fn give_stubborn(refuse: bool) -> Result<u8, Stubborn> {
 /// The error names the kind, the task, the direction, the type and the way out.
 #[track_caller]
 fn check(error: &Error, kind: ErrorKind, task: &str, direction: &str, type_name: &str) {
+    check_reason(error, kind, [task, direction, type_name], "send a plain struct or enum");
+    assert!(error.to_string().contains("postcard"), "{error}");
+}
+
+/// It is of this kind, and names task, direction and type; then comes the reason.
+#[track_caller]
+fn check_reason(error: &Error, kind: ErrorKind, parts: [&str; 3], reason: &str) {
     let text = error.to_string();
     assert_eq!(error.kind(), kind, "{text}");
-    assert!(error.task_name().unwrap().contains(task), "{text}");
-    for part in [task, direction, type_name, "postcard", "send a plain struct or enum"] {
+    assert!(error.task_name().unwrap().contains(parts[0]), "{text}");
+    for part in parts.iter().chain([&reason]) {
         assert!(text.contains(part), "{part:?} is not in: {text}");
     }
 }
+
+/// It ends with what the type itself says, and not with advice about others.
+#[track_caller]
+fn check_words(error: &Error, kind: ErrorKind, parts: [&str; 3], words: &str) {
+    check_reason(error, kind, parts, words);
+    assert!(error.to_string().ends_with(words), "{error}");
+}
+
+/// What a type says that leaves out the field `maybe`.
+const SKIPPED: &str = "the field `maybe` was skipped (`skip_serializing_if`), and the receiver could not tell: remove the \
+                       attribute, or send a type without it";
+
+/// What serde says of a path that is no text.
+const NO_TEXT: &str = "path contains invalid UTF-8 characters";
+
+const BACKENDS: [Backend; 3] = [Backend::Process, Backend::Thread, Backend::Inline];
 
 #[test]
 fn an_argument_that_cannot_be_encoded_fails_in_the_caller() {
@@ -103,18 +133,41 @@ fn an_argument_that_cannot_be_encoded_fails_in_the_caller() {
         let argument = "an argument of type";
         let error = pool.apply(take::<Flattened>, (&flattened,)).unwrap_err();
         check(&error, ErrorKind::Encode, "take", argument, "Flattened");
-        check(
-            &pool.apply(take::<PathBuf>, (&path,)).unwrap_err(),
-            ErrorKind::Encode,
-            "take",
-            argument,
-            "PathBuf",
-        );
-        let error = pool.apply_async(take::<Stubborn>, (Stubborn,)).wait().unwrap_err();
-        check(&error, ErrorKind::Encode, "take", argument, "Stubborn");
+        let error = pool.apply(take::<PathBuf>, (&path,)).unwrap_err();
+        check_words(&error, ErrorKind::Encode, ["take", argument, "PathBuf"], NO_TEXT);
+        for error in [
+            pool.apply(take::<Stubborn>, (Stubborn,)).unwrap_err(),
+            pool.apply_async(take::<Stubborn>, (Stubborn,)).wait().unwrap_err(),
+            mp::spawn(take::<Stubborn>, (Stubborn,)).unwrap_err(),
+        ] {
+            check_words(&error, ErrorKind::Encode, ["take", argument, "Stubborn"], "I will not, ever");
+        }
         let error = mp::spawn(take::<Flattened>, (flattened,)).unwrap_err();
         check(&error, ErrorKind::Encode, "take", argument, "Flattened");
-        assert_eq!(pool.apply(take::<Skipping>, (Skipping { maybe: Some(1), rest: 2 },)).unwrap(), 1);
+    });
+}
+
+#[test]
+fn a_field_that_is_skipped_fails_its_own_call_and_is_named() {
+    scenario(|| {
+        let items = [Some(1), None, Some(3)].map(|maybe| Skipping { maybe, rest: 7 });
+        for backend in BACKENDS {
+            let pool = Pool::builder().workers(1).backend(backend).build().unwrap();
+            let parts = ["take", "an argument of type", "Skipping"];
+            assert_eq!(pool.apply(take::<Skipping>, (&items[0],)).unwrap(), 1, "{backend:?}");
+            let error = pool.apply(take::<Skipping>, (&items[1],)).unwrap_err();
+            check_words(&error, ErrorKind::Encode, parts, SKIPPED);
+            let outcomes = pool.try_map(take::<Skipping>, &items);
+            assert!(outcomes[0].is_ok() && outcomes[2].is_ok(), "{outcomes:?}");
+            check_words(outcomes[1].as_ref().unwrap_err(), ErrorKind::Encode, parts, SKIPPED);
+            assert_eq!(outcomes[1].as_ref().unwrap_err().item(), Some(1));
+
+            let parts = ["give_skipping", "the result of type", "Skipping"];
+            let there = pool.apply(give_skipping, (Some(3),)).unwrap();
+            assert_eq!(there, [Skipping { maybe: Some(1), rest: 2 }, items[2].clone()], "{backend:?}");
+            let error = pool.apply(give_skipping, (None,)).unwrap_err();
+            check_words(&error, ErrorKind::Encode, parts, SKIPPED);
+        }
     });
 }
 
@@ -127,12 +180,13 @@ fn an_argument_that_cannot_be_decoded_fails_that_call_alone() {
         check(&error, ErrorKind::Decode, "take", argument, "Untagged");
         let error = pool.apply(take::<InternallyTagged>, (InternallyTagged::One { x: 1 },)).unwrap_err();
         check(&error, ErrorKind::Decode, "take", argument, "InternallyTagged");
-        let error = pool.apply(take::<Skipping>, (Skipping::default(),)).unwrap_err();
-        check(&error, ErrorKind::Decode, "take", argument, "");
-        let items = [Some(1), None, Some(3)].map(|maybe| Skipping { maybe, rest: 7 });
-        let outcomes = pool.try_map(take::<Skipping>, &items);
-        assert!(outcomes[0].is_ok() && outcomes[2].is_ok(), "{outcomes:?}");
-        assert_eq!(outcomes[1].as_ref().unwrap_err().item(), Some(1));
+        let all = [AdjacentlyTagged::One, AdjacentlyTagged::Two(2)];
+        for (item, outcome) in pool.try_map(take::<AdjacentlyTagged>, all).into_iter().enumerate() {
+            let error = outcome.unwrap_err();
+            check(&error, ErrorKind::Decode, "take", argument, "AdjacentlyTagged");
+            assert_eq!(error.item(), Some(item as u64));
+        }
+        assert_eq!(pool.apply(take::<PathBuf>, ("a",)).unwrap(), 1);
     });
 }
 
@@ -148,20 +202,14 @@ fn a_result_that_cannot_travel_fails_that_call_alone() {
             result,
             "Flattened",
         );
-        check(&pool.apply(give_path, ()).unwrap_err(), ErrorKind::Encode, "give_path", result, "PathBuf");
+        let error = pool.apply(give_path, ()).unwrap_err();
+        check_words(&error, ErrorKind::Encode, ["give_path", result, "PathBuf"], NO_TEXT);
         for choice in [false, true] {
             let error = pool.apply(give_untagged, (choice,)).unwrap_err();
             check(&error, ErrorKind::Decode, "give_untagged", result, "Untagged");
             let error = pool.apply(give_tagged, (choice,)).unwrap_err();
             check(&error, ErrorKind::Decode, "give_tagged", result, "InternallyTagged");
         }
-        check(
-            &pool.apply(give_skipping, ()).unwrap_err(),
-            ErrorKind::Decode,
-            "give_skipping",
-            result,
-            "Skipping",
-        );
         let error = mp::spawn(give_untagged, (true,)).unwrap().join().unwrap_err();
         check(&error, ErrorKind::Decode, "give_untagged", result, "Untagged");
         let error = mp::spawn(give_flattened, ()).unwrap().join().unwrap_err();
@@ -169,7 +217,10 @@ fn a_result_that_cannot_travel_fails_that_call_alone() {
         let outcomes = pool.try_map(give_stubborn, [false, true, false]);
         assert!(outcomes[0].is_ok() && outcomes[1].is_err() && outcomes[2].is_ok(), "{outcomes:?}");
         let error = pool.map(give_stubborn, [false, true, false]).unwrap_err();
-        check(&error, ErrorKind::Encode, "give_stubborn", result, "Stubborn");
+        check_words(&error, ErrorKind::Encode, ["give_stubborn", result, "Stubborn"], "I will not, ever");
+        let error = mp::spawn(give_stubborn, (true,)).unwrap().join().unwrap_err();
+        check_words(&error, ErrorKind::Encode, ["give_stubborn", result, "Stubborn"], "I will not, ever");
+        let error = pool.map(give_stubborn, [false, true, false]).unwrap_err();
         assert_eq!(error.item(), Some(1));
     });
 }

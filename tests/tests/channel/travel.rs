@@ -2,7 +2,8 @@
 
 use mp::{Duplex, ErrorKind, Pool, Queue, Receiver, Sender, Shutdown};
 use mp_tests::scenario;
-use serde::{Deserialize, Serialize};
+use serde::ser::Error as _;
+use serde::{Deserialize, Serialize, Serializer};
 
 #[derive(Serialize, Deserialize)]
 struct Office {
@@ -160,6 +161,81 @@ fn outside_of_mp_they_cannot_be_encoded() {
         assert!(std::fmt::write(&mut Text, format_args!("{}", Shown(&queue, &sender))).is_err());
         sender.send(1).unwrap();
         assert_eq!(receiver.recv().unwrap(), 1, "a refused end stays");
+    });
+}
+
+/// Some of these cannot travel, and say why.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+struct Picky {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weight: Option<u32>,
+    #[serde(serialize_with = "only_even")]
+    number: u32,
+}
+
+fn only_even<S: Serializer>(number: &u32, serializer: S) -> Result<S::Ok, S::Error> {
+    if number.is_multiple_of(2) {
+        number.serialize(serializer)
+    } else {
+        Err(S::Error::custom(format!("{number} is odd")))
+    }
+}
+
+#[test]
+fn a_message_that_cannot_travel_says_why_and_comes_back() {
+    scenario(|| {
+        let (sender, receiver) = mp::pipe().unwrap();
+        let (bounded, unbounded) = (Queue::bounded(9).unwrap(), Queue::unbounded().unwrap());
+        for (weight, number, why) in [
+            (
+                None,
+                0,
+                "the field `weight` was skipped (`skip_serializing_if`), and the receiver could not tell: ",
+            ),
+            (Some(1), 3, "cannot be encoded: 3 is odd"),
+        ] {
+            let picky = Picky { weight, number };
+            let one = |value| [Some(value)];
+            let refused = [
+                sender.send(one(picky.clone())).unwrap_err(),
+                bounded.put(one(picky.clone())).unwrap_err(),
+                bounded.try_put(one(picky.clone())).unwrap_err(),
+                unbounded.put(one(picky.clone())).unwrap_err(),
+            ];
+            for refused in refused {
+                let text = refused.to_string();
+                assert_eq!(refused.error().kind(), ErrorKind::Encode, "{text}");
+                assert!(text.contains("Picky") && text.contains(why), "{why:?} is not in: {text}");
+                assert!(!text.contains("untagged"), "{text}");
+                assert_eq!(refused.into_inner(), one(picky.clone()));
+            }
+        }
+        let good = [Some(Picky { weight: Some(7), number: 8 })];
+        sender.send(good.clone()).unwrap();
+        bounded.put(good.clone()).unwrap();
+        unbounded.put(good.clone()).unwrap();
+        assert_eq!(
+            [receiver.recv(), bounded.get(), unbounded.get()].map(Result::unwrap),
+            [(); 3].map(|()| good.clone())
+        );
+    });
+}
+
+#[test]
+fn what_cannot_be_sent_because_of_its_ends_says_so() {
+    scenario(|| {
+        let (carrier, arrived) = mp::pipe().unwrap();
+        let (sender, _receiver) = mp::pipe::<u8>().unwrap();
+        carrier.send(vec![&sender]).unwrap();
+        let twice = carrier.send(vec![&sender]).unwrap_err().to_string();
+        assert!(twice.contains("this end of a pipe was sent to another process"), "{twice}");
+        let queue = Queue::<u8>::bounded(1).unwrap();
+        let (many, carried) = mp::pipe::<Vec<Queue<u8>>>().unwrap();
+        let refused = many.send(vec![queue.clone(); 17]).unwrap_err().to_string();
+        assert!(refused.contains("the 64 that one message can carry"), "{refused}");
+        many.send(vec![queue; 16]).unwrap();
+        assert_eq!(carried.recv().unwrap().len(), 16);
+        drop(arrived);
     });
 }
 

@@ -67,7 +67,8 @@ use proc_macro::TokenStream;
 /// Does not compile, with a message for each: functions with `self` (see [`macro@tasks`]), generic functions without
 /// `instances`, `async`, `unsafe`, `extern` and variadic functions, parameters of `impl Trait`, `&mut`, `&'static`, raw
 /// pointer and function pointer types, results of `impl Trait` and `!`, more than 12 parameters, unknown and repeated
-/// options, items that are not functions, targets that run nothing before `main`.
+/// options, items that are not functions, targets that run nothing before `main`. A function in an `impl` is refused by the
+/// compiler itself, which says that a struct is not supported there: mark the `impl` with [`macro@tasks`].
 ///
 /// Next to the function a hidden type of the same name is defined, by which [`task_of!`] knows that the function is a
 /// task. So a module, a struct or a type alias of that name cannot stand beside it, and a crate of that name is hidden

@@ -5,10 +5,10 @@ use super::scheduler::{Policy, Restart};
 use crate::error::{Error, ErrorKind};
 use crate::limits;
 use crate::process::current::cpu_count;
-use crate::process::launch::Surroundings;
+use crate::process::launch::{OWN_HANDLES, Surroundings};
 use crate::process::method::{Context, Start, StartMethod};
 use crate::process::output::Output;
-use crate::process::start_call::StartCall;
+use crate::process::start_call::{StartCall, check_room};
 use crate::process::{children, gate};
 use crate::task::arguments::{Args, Task};
 use std::ffi::OsStr;
@@ -232,6 +232,10 @@ impl PoolBuilder {
                 )));
             }
         }
+        let (initializer, finalizer) = (self.initializer.transpose()?, self.finalizer.transpose()?);
+        if self.backend == Backend::Process {
+            check_room([&initializer, &finalizer].into_iter().flatten(), OWN_HANDLES)?;
+        }
         // The system reads several files for it.
         let processors = cpu_count();
         let policy = Policy {
@@ -247,8 +251,8 @@ impl PoolBuilder {
             name,
             backend: self.backend,
             policy,
-            initializer: self.initializer.transpose()?,
-            finalizer: self.finalizer.transpose()?,
+            initializer,
+            finalizer,
             surroundings: self.surroundings,
             cpus_each: (processors.get() / workers.get()).max(1),
         })

@@ -259,7 +259,9 @@ impl ProcessStation {
         let remark = self.broken.take().or_else(|| match self.initializer {
             _ if self.ready => None,
             _ if !self.greeted => Some(never_began(ended).to_owned()),
-            Some(task) => Some(format!("it ended in the pool's initializer `{task}`, before its first call")),
+            Some(task) => Some(format!(
+                "it ended before its first call, as far as can be told in the pool's initializer `{task}`"
+            )),
             None => None,
         });
         obituary::write(Remains {

@@ -12,7 +12,7 @@
 use super::current::{self, Identity};
 use super::launch::{Orders, Surroundings, Way, channel};
 use super::method::{by_running, executable, streams};
-use super::start_call::StartCall;
+use super::start_call::{StartCall, check_room};
 use super::{children, gate};
 use crate::error::{Error, ErrorKind, ExitStatus};
 use crate::limits;
@@ -124,6 +124,7 @@ impl ForkServer {
         let refused = |error| Trouble::Refused(Error::os("cannot start the fork server", error));
         // Where nobody can make copies, that is known before anybody is started.
         sys::fork::threads().map_err(refused)?;
+        check_room(self.preload.iter().map(|call| &**call), 0).map_err(Trouble::Refused)?;
         let name = children::next_name("forkserver");
         let (ours, theirs) = Socket::pair().map_err(refused)?;
         let env = std::env::vars_os().collect();

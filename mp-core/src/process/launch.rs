@@ -88,6 +88,9 @@ pub struct Launched {
     pub stderr: Option<Handle>,
 }
 
+/// What goes along with every start: the liveness of the parent, region, bell, and two of stderr.
+pub const OWN_HANDLES: usize = 5;
+
 /// Starts this program again as a worker named `name`, to do `role` with `cpus` processors of ours, and to ring
 /// `bell`. `attached` is what the role refers to.
 pub fn launch(

@@ -1,6 +1,7 @@
 //! A call that goes with the first message to a process: an initializer, a finalizer, what a fork server runs once.
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
+use crate::limits;
 use crate::protocol::control::{FirstArguments, FirstCall, error_type_of};
 use crate::shm::slab::Slab;
 use crate::sys::{self, BorrowedHandle, Handle};
@@ -56,6 +57,29 @@ impl StartCall {
     pub fn attached(&self) -> impl Iterator<Item = BorrowedHandle<'_>> {
         self.slab.iter().map(Slab::handle).chain(self.handles.iter().map(sys::borrow))
     }
+}
+
+/// Refuses calls that have more descriptors than can go with a first message that has `own` of its own.
+///
+/// # Errors
+/// Of kind [`InvalidInput`](ErrorKind::InvalidInput).
+pub fn check_room<'a>(calls: impl Iterator<Item = &'a StartCall>, own: usize) -> Result<(), Error> {
+    let mut tasks = Vec::new();
+    let mut count = 0;
+    for call in calls {
+        tasks.push(format!("`{}`", call.entry.name));
+        count += call.attached().count();
+    }
+    let max = limits::CONTROL_HANDLES_MAX - own;
+    if count <= max {
+        return Ok(());
+    }
+    let message = format!(
+        "{} would take {count} descriptors along, and the start of a process can take {max} (a queue has four of them, an end of \
+         a pipe, a lock, shared memory and long arguments one): give them less, or send it later",
+        tasks.join(" and ")
+    );
+    Err(Error::new(ErrorKind::InvalidInput, message))
 }
 
 /// Longer arguments travel in shared memory, in bytes: a socket takes this much at once even from a parent whose child

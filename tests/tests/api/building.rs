@@ -144,6 +144,28 @@ fn what_only_processes_can_have_is_refused_for_threads() {
     });
 }
 
+#[mp::task]
+fn take_ends(ends: Vec<mp::Receiver<u8>>) {
+    drop(ends);
+}
+
+#[test]
+fn initializers_and_finalizers_have_room_for_so_many_descriptors() {
+    scenario(|| {
+        let new = |initial: usize, last: usize| {
+            let ends = |count| (0..count).map(|_| mp::pipe().unwrap().1).collect::<Vec<mp::Receiver<u8>>>();
+            Pool::builder()
+                .workers(1)
+                .initializer(take_ends, (ends(initial),))
+                .finalizer(take_ends, (ends(last),))
+        };
+        assert_eq!(new(50, 9).build().unwrap().apply(square, (3,)).unwrap(), 9);
+        let parts = ["take_ends` and `", "60 descriptors", "can take 59"];
+        check_refused(new(50, 10), ErrorKind::InvalidInput, &parts);
+        assert!(new(50, 10).backend(Backend::Thread).build().is_ok());
+    });
+}
+
 #[test]
 fn names_may_be_long() {
     scenario(|| {
@@ -302,7 +324,7 @@ fn workers_that_die_in_the_initializer_do_not_come_back_for_ever() {
         let error = pool.apply(square, (1,)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::CrashLoop, "{error}");
         assert_eq!(error.worker_lost().unwrap().status.unwrap().code(), Some(3));
-        for part in ["gave up", "it ended in the pool's initializer", "exit_with"] {
+        for part in ["gave up", "in the pool's initializer", "exit_with"] {
             assert!(error.to_string().contains(part), "{part:?} is not in {error}");
         }
         assert!(!error.to_string().contains("main!"), "{error}");

@@ -242,7 +242,7 @@ impl Error {
                 format!("an argument of type `{type_name}` cannot be decoded in the worker: {reason}"),
             ),
             Failure::ResultUnencodable { type_name, reason } => Self::new(
-                ErrorKind::Encode,
+                kind_of_refusal(&reason),
                 format!("the result of type `{type_name}` cannot be encoded in the worker: {reason}"),
             ),
             Failure::Returned { type_name, text } => {
@@ -254,7 +254,19 @@ impl Error {
 
     /// An argument that the caller's side could not encode.
     pub(crate) fn argument_unencodable(type_name: &str, reason: &str) -> Self {
-        Self::new(ErrorKind::Encode, format!("an argument of type `{type_name}` cannot be encoded: {reason}"))
+        let message = format!("an argument of type `{type_name}` cannot be encoded: {reason}");
+        Self::new(kind_of_refusal(reason), message)
+    }
+
+    /// A message that cannot be encoded.
+    pub(crate) fn message_unencodable(type_name: &str, reason: &str) -> Self {
+        let message = format!("a message of type `{type_name}` cannot be encoded: {reason}");
+        Self::new(kind_of_refusal(reason), message)
+    }
+
+    /// An end of a pipe that is no longer here.
+    pub(crate) fn sent_away() -> Self {
+        Self::new(ErrorKind::AlreadyTaken, SENT_AWAY)
     }
 
     /// A result that the caller's side could not decode.
@@ -299,6 +311,13 @@ impl Error {
         self.0.detail = detail;
         self
     }
+}
+
+const SENT_AWAY: &str = "this end of a pipe was sent to another process and is no longer here";
+
+/// What kind of error it is that a value cannot be encoded. On their way through serde, and from a worker, errors are text.
+fn kind_of_refusal(reason: &str) -> ErrorKind {
+    if reason.contains(SENT_AWAY) { ErrorKind::AlreadyTaken } else { ErrorKind::Encode }
 }
 
 impl fmt::Display for Error {

@@ -148,10 +148,7 @@ impl End {
     fn is_here(&self) -> Result<(), Error> {
         // PAIR: the store in `depart`.
         if self.moved.load(Relaxed) {
-            return Err(Error::new(
-                ErrorKind::AlreadyTaken,
-                "this end of a pipe was sent to another process and is no longer here",
-            ));
+            return Err(Error::sent_away());
         }
         Ok(())
     }

@@ -140,8 +140,7 @@ pub fn encode<T: Serialize>(value: &T, bytes: &mut Vec<u8>) -> Result<Vec<Handle
 
 #[cold]
 fn unencodable<T>(reason: &CodecError) -> Error {
-    let name = std::any::type_name::<T>();
-    Error::new(ErrorKind::Encode, format!("a message of type `{name}` cannot be encoded: {reason}"))
+    Error::message_unencodable(std::any::type_name::<T>(), &reason.to_string())
 }
 
 /// Decodes a value.

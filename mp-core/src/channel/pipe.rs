@@ -117,7 +117,7 @@ macro_rules! sends {
             ///
             /// # Errors
             /// The value comes back with the reason: [`ErrorKind::Closed`] when the receiver is gone, [`ErrorKind::Encode`]
-            /// when the value cannot be encoded.
+            /// when the value cannot be encoded, [`ErrorKind::AlreadyTaken`] when this end or one in the value was sent away.
             ///
             /// # Blocking and death
             /// Returns when the receiver has made room, or is gone, whatever ended it. A sender that is killed leaves the

@@ -67,6 +67,44 @@ fn ends_in_a_struct_work_in_a_child() {
     });
 }
 
+#[mp::task]
+fn take_end(end: mp::Sender<u8>) {
+    drop(end);
+}
+
+/// Sends its end away and returns it nevertheless.
+#[mp::task]
+fn give_twice(end: mp::Sender<u8>) -> mp::Sender<u8> {
+    let (to, _from) = mp::pipe().expect("descriptors");
+    to.send(&end).expect("a first time");
+    end
+}
+
+#[test]
+fn an_end_is_sent_once() {
+    scenario(|| {
+        let check = |error: &mp::Error| {
+            assert_eq!(error.kind(), ErrorKind::AlreadyTaken, "{error}");
+            let text = error.to_string();
+            assert!(text.contains("was sent to another process") && !text.contains("postcard"), "{text}");
+        };
+        let pool = Pool::new(1).unwrap();
+        let (end, _receiver) = mp::pipe::<u8>().unwrap();
+        pool.apply(take_end, (&end,)).unwrap();
+        check(&pool.apply(take_end, (&end,)).unwrap_err());
+        check(&pool.apply_async(take_end, (&end,)).wait().unwrap_err());
+        check(&pool.map(take_end, [&end]).unwrap_err());
+        check(pool.try_map(take_end, [&end])[0].as_ref().unwrap_err());
+        check(&pool.imap(take_end, [&end]).next().unwrap().unwrap_err());
+        check(&mp::spawn(take_end, (&end,)).unwrap_err());
+        let (to, _from) = mp::pipe().unwrap();
+        check(to.send(&end).unwrap_err().error());
+        check(Queue::unbounded().unwrap().put(&end).unwrap_err().error());
+        let (fresh, _receiver) = mp::pipe::<u8>().unwrap();
+        check(&pool.apply(give_twice, (fresh,)).unwrap_err());
+    });
+}
+
 #[test]
 fn an_end_that_was_sent_is_gone_here() {
     scenario(|| {

@@ -50,6 +50,11 @@ fn add_in_parallel(numbers: Vec<u64>) {
     });
 }
 
+#[mp::task]
+fn take_ends(ends: Vec<mp::Sender<u8>>) {
+    drop(ends);
+}
+
 /// The length of what was loaded, its sum, and the process that found it.
 #[mp::task]
 fn find() -> (Option<usize>, u64, u32) {
@@ -169,6 +174,9 @@ fn what_is_wrong_with_a_preloaded_task_is_told_by_each_start() {
             ErrorKind::InitializerFailed,
             &["takes", "cannot be decoded"],
         );
+        let ends = |count: u32| (0..count).map(|_| mp::pipe().unwrap().0).collect::<Vec<mp::Sender<u8>>>();
+        let many = context().preload(take_ends, (ends(40),)).preload(take_ends, (ends(25),));
+        check(many, ErrorKind::InvalidInput, &["65 descriptors", "can take 64"]);
         let spawn = How::Spawn.context().preload(panics, ());
         check(spawn, ErrorKind::InvalidInput, &["StartMethod::ForkServer"]);
         // In the order in which they were named.

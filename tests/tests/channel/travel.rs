@@ -1,5 +1,6 @@
 //! Ends and queues are values: as arguments, results, fields, messages, and through nested processes.
 
+use mp::sync::Event;
 use mp::{Duplex, ErrorKind, Pool, Queue, Receiver, Sender, Shutdown};
 use mp_tests::scenario;
 use serde::ser::Error as _;
@@ -267,12 +268,12 @@ fn what_cannot_be_sent_because_of_its_ends_says_so() {
         carrier.send(vec![&sender]).unwrap();
         let twice = carrier.send(vec![&sender]).unwrap_err().to_string();
         assert!(twice.contains("this end of a pipe was sent to another process"), "{twice}");
-        let queue = Queue::<u8>::bounded(1).unwrap();
-        let (many, carried) = mp::pipe::<Vec<Queue<u8>>>().unwrap();
-        let refused = many.send(vec![queue.clone(); 17]).unwrap_err().to_string();
+        let event = Event::new().unwrap();
+        let (many, carried) = mp::pipe::<Vec<Event>>().unwrap();
+        let refused = many.send(vec![event.clone(); 65]).unwrap_err().to_string();
         assert!(refused.contains("the 64 that one message can carry"), "{refused}");
-        many.send(vec![queue; 16]).unwrap();
-        assert_eq!(carried.recv().unwrap().len(), 16);
+        many.send(vec![event; 64]).unwrap();
+        assert_eq!(carried.recv().unwrap().len(), 64);
         drop(arrived);
     });
 }

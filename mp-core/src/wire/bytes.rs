@@ -15,7 +15,7 @@ pub fn of<T>(value: &T) -> Option<&[u8]> {
 
 /// The items of `value` if it is a `Vec<E>`, a `Box<[E]>`, a slice of them, or a reference to one of these.
 #[inline]
-pub fn items<E: 'static, T>(value: &T) -> Option<&[E]> {
+pub fn items<E: 'static, T: ?Sized>(value: &T) -> Option<&[E]> {
     let id = type_of::<T>();
     let value = std::ptr::from_ref(value);
     // SAFETY: duty, for all: the cast is to the type that it is, but for lifetimes: the comparison. Duty: alive: the
@@ -41,7 +41,7 @@ pub fn items<E: 'static, T>(value: &T) -> Option<&[E]> {
 
 /// The text in `value` if it is a `String`, a `Box<str>`, a `str`, or a reference to one of these.
 #[inline]
-pub fn text<T>(value: &T) -> Option<&str> {
+pub fn text<T: ?Sized>(value: &T) -> Option<&str> {
     let id = type_of::<T>();
     let value = std::ptr::from_ref(value);
     // SAFETY: as in `items`.

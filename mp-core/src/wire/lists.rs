@@ -5,8 +5,8 @@ use super::varint;
 
 /// A list whose numbers are written as they lie in memory, or text: how many there are, and that memory.
 #[inline]
-pub fn memory_of<T>(list: &T) -> Option<(usize, &[u8])> {
-    fn of<E: Raw, T>(list: &T) -> Option<(usize, &[u8])> {
+pub fn memory_of<T: ?Sized>(list: &T) -> Option<(usize, &[u8])> {
+    fn of<E: Raw, T: ?Sized>(list: &T) -> Option<(usize, &[u8])> {
         bytes::items::<E, T>(list).map(|numbers| (numbers.len(), bytes::raw(numbers)))
     }
     #[cfg(target_endian = "little")]

@@ -4,10 +4,12 @@
 //! loses the words with which a type refuses to be written.
 
 use super::codec::CodecError;
+use super::lists;
 use super::varint;
 use serde::Serialize;
 use serde::ser::{self, Error as _};
 use std::fmt;
+use std::mem::needs_drop;
 
 /// Why a value cannot be written. As small as a pointer, as every result on the way has room for one.
 #[derive(Debug)]
@@ -41,10 +43,25 @@ type Outcome = Result<(), Refusal>;
 #[inline]
 pub fn write<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), CodecError> {
     let before = out.len();
-    value.serialize(Writer(out)).map_err(|refusal| {
+    write_part(value, out).map_err(|refusal| {
         out.truncate(before);
         *refusal.0
     })
+}
+
+/// A value, or a field of one: lists of bytes or floats at once, which serde would go through one by one. (The items of a list
+/// come as references and are not looked at: a debug build would pay for each.)
+#[inline]
+fn write_part<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Outcome {
+    // A list needs to be dropped; what does not is not looked at.
+    if needs_drop::<T>()
+        && let Some((count, memory)) = lists::memory_of(value)
+    {
+        varint::put(count as u64, out);
+        out.extend_from_slice(memory);
+        return Ok(());
+    }
+    value.serialize(Writer(out))
 }
 
 /// Where one value goes.
@@ -196,7 +213,7 @@ impl<'a> ser::Serializer for Writer<'a> {
     #[inline]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Outcome {
         self.0.push(1);
-        value.serialize(self)
+        write_part(value, self.0)
     }
 
     #[inline]
@@ -216,7 +233,7 @@ impl<'a> ser::Serializer for Writer<'a> {
 
     #[inline]
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Outcome {
-        value.serialize(self)
+        write_part(value, self.0)
     }
 
     #[inline]
@@ -228,7 +245,7 @@ impl<'a> ser::Serializer for Writer<'a> {
         value: &T,
     ) -> Outcome {
         varint::put(index.into(), self.0);
-        value.serialize(self)
+        write_part(value, self.0)
     }
 
     #[inline]
@@ -304,7 +321,7 @@ macro_rules! parts {
 
             #[inline]
             fn $part<T: Serialize + ?Sized>(&mut self, value: &T) -> Outcome {
-                value.serialize(Writer(self.0))
+                write_part(value, self.0)
             }
 
             #[inline]
@@ -330,7 +347,7 @@ macro_rules! named_parts {
 
             #[inline]
             fn serialize_field<T: Serialize + ?Sized>(&mut self, _: &'static str, value: &T) -> Outcome {
-                value.serialize(Writer(self.0))
+                write_part(value, self.0)
             }
 
             #[inline]

@@ -157,6 +157,31 @@ fn collections_are_written_as_postcard_writes_them() {
     check(&([1_u8; 32], [[-1_i16; 3]; 3], [(); 3], [0.5_f32; 2], ["a".to_owned(), "b".to_owned()]));
 }
 
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum Lists {
+    Named { floats: Vec<f64>, hash: [u8; 32], text: Box<str> },
+    Tuple(Option<Vec<f32>>, Box<[u8]>, [u8; 16]),
+    One(Vec<u8>),
+}
+
+#[test]
+fn lists_within_values_are_written_as_postcard_writes_them() {
+    for len in [0, 1, 127, 128, 1000_u32] {
+        let bytes: Vec<u8> = (0..len).map(|n| n as u8).collect();
+        let floats: Vec<f64> = (0..len).map(|n| f64::from(n) / 3.0).collect();
+        let hash = std::array::from_fn(|n| n as u8);
+        let narrow = || floats.iter().map(|float| *float as f32).collect();
+        let text = "é".repeat(len as usize).into();
+        check(&Lists::Named { floats: floats.clone(), hash: [len as u8; 32], text });
+        check(&Lists::Tuple(Some(narrow()), bytes.clone().into(), hash));
+        check(&vec![Lists::One(bytes.clone()), Lists::Tuple(None, [].into(), hash)]);
+        check(&Newtype((bytes.clone(), Newtype(floats), [[7_u8; 4]; 2])));
+        check(&BTreeMap::from([(bytes.clone(), vec![-1_i8; len as usize])]));
+        check(&[[[1_u8; 6], [2; 6]], [[3; 6], [4; 6]]]);
+    }
+    check(&([1_u8; 3], [2_u8; 4], [3_u8; 31], [4_u8; 32]));
+}
+
 /// Serde code by hand.
 enum ByHand {
     Bytes(&'static [u8]),

@@ -45,7 +45,8 @@ impl<'p, I: Iterator, R: DeserializeOwned> Imap<'p, I, R> {
     }
 
     /// How many items may be on their way at once, counted from the oldest that was not yielded. It should be more than
-    /// the pool has workers; without this, 64 for each of them.
+    /// the pool has workers; without this, 64 for each of them. With 1, an outcome is yielded before the next item is pulled: for an
+    /// input that waits for what was yielded.
     pub fn read_ahead(mut self, items: NonZeroUsize) -> Self {
         self.stream.window = items.get() as u64;
         self
@@ -91,7 +92,7 @@ impl<'p, I: Iterator, R: DeserializeOwned> ImapUnordered<'p, I, R> {
     }
 
     /// How many items may be on their way at once. It should be more than the pool has workers; without this, 64 for each
-    /// of them.
+    /// of them. With 1, an outcome is yielded before the next item is pulled.
     pub fn read_ahead(mut self, items: NonZeroUsize) -> Self {
         self.stream.window = items.get() as u64;
         self

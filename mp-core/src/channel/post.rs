@@ -155,6 +155,16 @@ impl Post {
         }
     }
 
+    /// Closes the descriptors of messages that nobody will get.
+    pub fn discard_bundles(&self) -> io::Result<()> {
+        self.backlog.between_bundles(|| {
+            let (mut bundle, mut handles) = ([0; 16], Vec::new());
+            while self.incoming.receive(&mut bundle, &mut handles, Patient::No).is_ok_and(|len| len > 0) {
+                handles.clear();
+            }
+        })
+    }
+
     fn send_beside(&self, tag: u64, parcel: &Parcel) -> io::Result<()> {
         let (tag, spilled) = (tag.to_le_bytes(), parcel.spilled.unwrap_or(INLINE).to_le_bytes());
         let handles: Vec<_> = parcel.handles.iter().map(sys::borrow).collect();

@@ -116,7 +116,9 @@ impl<T> Queue<T> {
     /// # Errors
     /// [`ErrorKind::Os`] when the lock of the queue is of no use any more.
     pub fn shutdown(&self, how: Shutdown) -> Result<(), Error> {
-        let closed = self.post.backlog().close(how == Shutdown::Immediate);
+        let immediate = how == Shutdown::Immediate;
+        let closed = self.post.backlog().close(immediate);
+        let closed = if immediate { closed.and_then(|()| self.post.discard_bundles()) } else { closed };
         // Whoever watches finds that there will be nothing.
         self.post.bell().ring();
         closed.map_err(|error| Error::os("cannot shut a queue down", error))

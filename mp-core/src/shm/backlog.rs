@@ -407,6 +407,13 @@ impl Backlog {
         Ok(())
     }
 
+    /// Does something while nobody takes a message that has a bundle.
+    pub fn between_bundles(&self, work: impl FnOnce()) -> io::Result<()> {
+        let _lock = Held::take(&self.header().consumers, || None)?;
+        work();
+        Ok(())
+    }
+
     /// Whether gets were ended too.
     pub fn is_closed(&self) -> bool {
         // PAIR: `close`.

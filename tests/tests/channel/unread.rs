@@ -2,7 +2,7 @@
 //! family, which keeps it on some systems.
 
 use mp::sync::Event;
-use mp::{Duplex, Queue, Receiver, Sender};
+use mp::{Duplex, Queue, Receiver, Sender, Shutdown};
 use mp_tests::{Signal, lives, scenario, send, until};
 
 /// A message that carries a descriptor, and is too long to travel without another one.
@@ -93,5 +93,17 @@ fn what_the_killed_were_to_get_is_closed_and_the_queue_lives_on() {
         hear.recv().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
+    });
+}
+
+#[test]
+fn what_an_immediate_shutdown_throws_away_is_closed_although_the_queue_lives_on() {
+    scenario(|| {
+        let queue = Queue::unbounded().unwrap();
+        let (sender, receiver) = mp::pipe::<u8>().unwrap();
+        queue.put(sender).unwrap();
+        queue.shutdown(Shutdown::Immediate).unwrap();
+        assert!(receiver.recv().unwrap_err().is_closed(), "nobody can send");
+        assert!(queue.get().unwrap_err().is_closed());
     });
 }

@@ -9,6 +9,7 @@ use super::start_call::StartCall;
 use crate::error::{Error, ErrorKind};
 use crate::sys::fork::{Copied, Fork};
 use crate::sys::process::{Child, Spawn, Stdio};
+use crate::sys::socket::Socket;
 use crate::sys::{self, Handle};
 use crate::task::arguments::{Args, Task};
 use std::io;
@@ -236,8 +237,8 @@ fn spawn(
     stderr: Option<&Handle>,
 ) -> io::Result<(Child, Way)> {
     let (ours, theirs) = channel()?;
-    // Before: this process may have to wait for a processor when it has started another.
-    let way = orders.tell(ours)?;
+    // Before, as this process may have to wait for a processor when it has started another.
+    let early = if Socket::CARRIES_TO_NOBODY { Ok(orders.tell(ours)?) } else { Err(ours) };
     let stderr = match stderr {
         Some(stderr) => Stdio::from(stderr.try_clone()?),
         None => surroundings.stderr.stdio()?,
@@ -252,6 +253,7 @@ fn spawn(
         stdout: surroundings.stdout.stdio()?,
         stderr,
     })?;
+    let way = early.or_else(|ours| orders.tell(ours))?;
     Ok((child, way))
 }
 

@@ -16,6 +16,9 @@ pub const HANDLES_MAX: usize = rights::HANDLES_MAX;
 pub struct Socket(Handle);
 
 impl Socket {
+    /// Whether handles may be sent before there is a process to receive them, by one that ends before they are received.
+    pub const CARRIES_TO_NOBODY: bool = true;
+
     /// Two connected ends.
     pub fn pair() -> io::Result<(Self, Self)> {
         let (one, other) = close_on_exec_pair()?;

@@ -31,6 +31,10 @@ pub struct Socket {
 }
 
 impl Socket {
+    /// Whether handles may be sent before there is a process to receive them, by one that ends before they are received: who
+    /// receives them fetches them from the sender, unless that one knows the receiver.
+    pub const CARRIES_TO_NOBODY: bool = false;
+
     /// Two connected ends.
     pub fn pair() -> io::Result<(Self, Self)> {
         let (one, other) = line::pair(ROOM)?;

@@ -78,7 +78,9 @@ fn always(name: &str) {
             kind(name).check_status(report);
             let exits = matches!(kind(name), Kind::Panic | Kind::Exit0 | Kind::Exit7);
             let part = if exits { "is `mp::main!();` the first" } else { "it had not begun its work" };
-            assert!(report.remark.as_deref().is_some_and(|text| text.contains(part)), "{report:?}");
+            // Under Wine an overflow of the stack looks like an exit with 0.
+            let told = report.stack_overflow && mp_tests::is_wine();
+            assert!(told || report.remark.as_deref().is_some_and(|text| text.contains(part)), "{report:?}");
         }
     }
 }

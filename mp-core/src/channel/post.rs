@@ -155,9 +155,10 @@ impl Post {
         }
     }
 
-    /// Closes the descriptors of messages that nobody will get.
+    /// Closes the descriptors of messages that nobody will get. Beside a consumer that was stopped in the middle they stay until the
+    /// queue goes.
     pub fn discard_bundles(&self) -> io::Result<()> {
-        self.backlog.between_bundles(|| {
+        self.backlog.between_bundles(Instant::now() + limits::QUEUE_LOOK, || {
             let (mut bundle, mut handles) = ([0; 16], Vec::new());
             while self.incoming.receive(&mut bundle, &mut handles, Patient::No).is_ok_and(|len| len > 0) {
                 handles.clear();

@@ -407,10 +407,11 @@ impl Backlog {
         Ok(())
     }
 
-    /// Does something while nobody takes a message that has a bundle.
-    pub fn between_bundles(&self, work: impl FnOnce()) -> io::Result<()> {
-        let _lock = Held::take(&self.header().consumers, || None)?;
-        work();
+    /// Does something while nobody takes a message that has a bundle; not at all if somebody is at it until after `deadline`.
+    pub fn between_bundles(&self, deadline: Instant, work: impl FnOnce()) -> io::Result<()> {
+        if let Some(_lock) = Held::take(&self.header().consumers, || Some(deadline))? {
+            work();
+        }
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind};
 use crate::ids::{CallSeq, JobId, WorkerId};
 use crate::process::children;
 use crate::process::current::WorkerInfo;
-use crate::process::launch::launch;
+use crate::process::launch::Launcher;
 use crate::process::start_call::StartCall;
 use crate::protocol::control::Role;
 use crate::sys::Handle;
@@ -28,7 +28,7 @@ impl Core {
             Action::Finished { job } => self.finished(job),
             Action::Lost { job, item, worker: _ } => self.lost(job, item),
             Action::Dropped { job, items, why } => self.dropped(job, items, why),
-            Action::Spawn { worker } => self.spawn(worker),
+            Action::Spawn { worker } => self.spawn(&mut vec![worker]),
             Action::Revoke { worker, from } => self.revoke(worker, from),
             Action::Quit { worker } => {
                 if let Some(station) = self.station(worker) {
@@ -164,78 +164,93 @@ impl Core {
         }
     }
 
-    fn spawn(&mut self, worker: WorkerId) {
-        match self.start(worker) {
-            Ok(station) => {
-                if let Some(place) = self.stations.get_mut(worker.index()) {
-                    *place = Some(station);
-                }
+    /// Starts workers, if there are any to be started.
+    pub(super) fn spawn(&mut self, workers: &mut Vec<WorkerId>) {
+        if workers.is_empty() {
+            return;
+        }
+        let started = match self.config.backend {
+            Backend::Process => self.start_processes(workers),
+            Backend::Thread | Backend::Inline => {
+                workers.iter().map(|worker| self.start_hands(*worker)).collect()
             }
-            Err(error) => {
-                self.spawn_error = Some(error);
-                self.feed_later(Event::SpawnFailed { worker });
+        };
+        for (worker, started) in workers.drain(..).zip(started) {
+            match started {
+                Ok(station) => {
+                    self.settling += 1;
+                    if let Some(place) = self.stations.get_mut(worker.index()) {
+                        *place = Some(station);
+                    }
+                }
+                Err(error) => {
+                    self.spawn_error = Some(error);
+                    self.feed_later(Event::SpawnFailed { worker });
+                }
             }
         }
     }
 
-    fn start(&mut self, worker: WorkerId) -> Result<Station, Error> {
-        let config = self.config.clone();
-        let name = format!("{}-{}", config.name, worker.0);
-        match config.backend {
-            Backend::Process => {
-                let role = Role::Pool {
-                    pool: config.name.clone(),
-                    index: worker.0,
-                    initializer: config.initializer.as_ref().map(|call| call.message.clone()),
-                    finalizer: config.finalizer.as_ref().map(|call| call.message.clone()),
-                };
-                let attached: Vec<_> = [&config.initializer, &config.finalizer]
-                    .into_iter()
-                    .flatten()
-                    .flat_map(StartCall::attached)
-                    .collect();
-                let launched =
-                    launch(&name, role, config.cpus_each, &config.surroundings, &self.bell, &attached)?;
-                let watched = self.poller.add(launched.child.handle(), death_key(worker));
-                let watched =
-                    watched.and_then(|()| self.poller.add(launched.lane.handle(), socket_key(worker)));
-                watched.map_err(|error| Error::os(format!("cannot watch the process \"{name}\""), error))?;
-                let initializer = config.initializer.as_ref().map(|call| call.entry.name);
-                let listed = children::list_worker(launched.child.pid(), name.clone());
-                self.settling += 1;
-                Ok(Station::Process(Box::new(ProcessStation::new(
-                    launched,
-                    name,
-                    initializer,
-                    listed,
-                    self.now,
-                ))))
-            }
-            Backend::Thread | Backend::Inline => {
-                let info = WorkerInfo {
-                    index: worker.0,
-                    pid: std::process::id(),
-                    name: name.clone(),
-                    pool: config.name.clone(),
-                };
-                let hands = Hands::new(
-                    info,
-                    config.id,
-                    self.bell.clone(),
-                    config.initializer.as_ref().map(OwnCall::of),
-                    config.finalizer.as_ref().map(OwnCall::of),
-                );
-                self.settling += 1;
-                if config.backend == Backend::Thread {
-                    let hands = hands.clone();
-                    thread::Builder::new()
-                        .name(name.clone())
-                        .spawn(move || hands.live())
-                        .map_err(|error| Error::os(format!("cannot start the thread \"{name}\""), error))?;
-                }
-                Ok(Station::Thread(ThreadStation { hands, name, skipped: None }))
-            }
+    fn name_of(&self, worker: WorkerId) -> String {
+        format!("{}-{}", self.config.name, worker.0)
+    }
+
+    fn start_processes(&self, workers: &[WorkerId]) -> Vec<Result<Station, Error>> {
+        let config = &*self.config;
+        let role = |worker: WorkerId| Role::Pool {
+            pool: config.name.clone(),
+            index: worker.0,
+            initializer: config.initializer.as_ref().map(|call| call.message.clone()),
+            finalizer: config.finalizer.as_ref().map(|call| call.message.clone()),
+        };
+        let first_and_last = [&config.initializer, &config.finalizer].into_iter().flatten();
+        let attached: Vec<_> = first_and_last.flat_map(StartCall::attached).collect();
+        let launcher = Launcher {
+            cpus: config.cpus_each,
+            surroundings: &config.surroundings,
+            bell: &self.bell,
+            attached: &attached,
+        };
+        let names: Vec<_> = workers.iter().map(|worker| self.name_of(*worker)).collect();
+        let who = workers.iter().zip(&names).map(|(worker, name)| (name.as_str(), role(*worker))).collect();
+        let launched = launcher.launch_all(who);
+        let initializer = config.initializer.as_ref().map(|call| call.entry.name);
+        let all = workers.iter().zip(&names).zip(launched);
+        all.map(|((worker, name), launched)| {
+            let launched = launched?;
+            let watched = self.poller.add(launched.child.handle(), death_key(*worker));
+            let watched = watched.and_then(|()| self.poller.add(launched.lane.handle(), socket_key(*worker)));
+            watched.map_err(|error| Error::os(format!("cannot watch the process \"{name}\""), error))?;
+            let listed = children::list_worker(launched.child.pid(), name.clone());
+            let station = ProcessStation::new(launched, name.clone(), initializer, listed, self.now);
+            Ok(Station::Process(Box::new(station)))
+        })
+        .collect()
+    }
+
+    fn start_hands(&self, worker: WorkerId) -> Result<Station, Error> {
+        let (config, name) = (&*self.config, self.name_of(worker));
+        let info = WorkerInfo {
+            index: worker.0,
+            pid: std::process::id(),
+            name: name.clone(),
+            pool: config.name.clone(),
+        };
+        let hands = Hands::new(
+            info,
+            config.id,
+            self.bell.clone(),
+            config.initializer.as_ref().map(OwnCall::of),
+            config.finalizer.as_ref().map(OwnCall::of),
+        );
+        if config.backend == Backend::Thread {
+            let hands = hands.clone();
+            thread::Builder::new()
+                .name(name.clone())
+                .spawn(move || hands.live())
+                .map_err(|error| Error::os(format!("cannot start the thread \"{name}\""), error))?;
         }
+        Ok(Station::Thread(ThreadStation { hands, name, skipped: None }))
     }
 
     /// Items are offered to a job that is finished. If the pool ended under it, they fail like those before them; if it

@@ -132,9 +132,17 @@ impl Core {
         let mut next = Some(event);
         while let Some(event) = next {
             self.scheduler.step(event, self.now, &mut actions);
+            let mut starting = Vec::new();
             for action in actions.drain(..) {
+                // Workers are started together.
+                if let Action::Spawn { worker } = action {
+                    starting.push(worker);
+                    continue;
+                }
+                self.spawn(&mut starting);
                 self.carry_out(action);
             }
+            self.spawn(&mut starting);
             next = self.events.pop_front();
         }
         self.actions = actions;

@@ -3,7 +3,7 @@
 use super::children;
 use super::current;
 use super::handle::{JoinHandle, Running};
-use super::launch::{Surroundings, launch};
+use super::launch::{Launcher, Surroundings};
 use super::method::{Context, Start, StartMethod};
 use super::output::Output;
 use super::own::Own;
@@ -178,7 +178,8 @@ impl<R> Process<R> {
         let failed = |error| Error::os(format!("cannot start the process \"{name}\""), error);
         let bell = bell().map_err(failed)?;
         let cpus = current::identity().cpus.unwrap_or(0);
-        let mut launched = launch(&name, Role::Process, cpus, &self.surroundings, bell, &[])?;
+        let launcher = Launcher { cpus, surroundings: &self.surroundings, bell, attached: &[] };
+        let mut launched = launcher.launch(&name, Role::Process)?;
         let lane = &mut launched.lane;
         let handed_over = if arguments.len() <= limits::INLINE_BYTES_MAX - 64 {
             lane.call_carrying(CallSeq(1), &[&slot.0.to_le_bytes(), &arguments], &handles)

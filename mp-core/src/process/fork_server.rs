@@ -19,10 +19,10 @@ use crate::limits;
 use crate::protocol::control::{Fork, Host, MAGIC, ToParent, ToWorker, VERSION};
 use crate::sys::process::{Child, Spawn, Stdio};
 use crate::sys::socket::Socket;
-use crate::sys::{self, BorrowedHandle, Handle};
+use crate::sys::{self, BorrowedHandle};
 use crate::task::registry::registry;
 use crate::transport::control::{self, Inbox};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -83,35 +83,30 @@ impl ForkServer {
         Self { preload, broken, running: Mutex::default() }
     }
 
-    /// Has a process made, and gives it its orders.
-    pub fn fork(
-        &self,
-        orders: &Orders<'_>,
-        surroundings: &Surroundings,
-        stderr: Option<&Handle>,
-    ) -> Result<(Child, Way), Error> {
+    /// Has processes made, and gives them their orders. Each request has an outcome after that.
+    pub fn fork(&self, requests: &mut [Request<'_>], surroundings: &Surroundings) {
         if let Some(why) = &self.broken {
-            return Err(why.clone());
+            return refuse(requests, why);
         }
         let mut running = self.running();
-        let mut last = None;
-        for _ in 0..ATTEMPTS {
+        while requests.iter().any(Request::is_open) {
             let ready = match running.take() {
-                // It may have died since; the request tells. What this process was copied from had another one.
+                // It may have died since; a request tells. What this process was copied from had another one.
                 Some(server) if server.parent == std::process::id() => Ok(server),
                 Some(_) | None => self.start(),
             };
-            let made = ready.and_then(|ready| running.insert(ready).fork(orders, surroundings, stderr));
-            match made {
-                Ok(made) => return Ok(made),
-                Err(Trouble::Refused(why)) => return Err(why),
+            match ready.and_then(|ready| running.insert(ready).fork(requests, surroundings)) {
+                Ok(()) => {}
+                Err(Trouble::Refused(why)) => refuse(requests, &why),
                 Err(Trouble::Lost(why)) => {
                     *running = None;
-                    last = Some(why);
+                    // It takes one after the other: what it was at may have killed it.
+                    if let Some(request) = requests.iter_mut().find(|request| request.is_open()) {
+                        request.lost(why);
+                    }
                 }
             }
         }
-        Err(last.unwrap_or_else(|| Error::new(ErrorKind::Os, "the fork server was not asked")))
     }
 
     fn running(&self) -> MutexGuard<'_, Option<Running>> {
@@ -170,64 +165,149 @@ impl ForkServer {
     }
 }
 
+/// A process that is to be made.
+pub struct Request<'a> {
+    orders: &'a Orders<'a>,
+    /// How many servers died over it.
+    lost: u32,
+    outcome: Option<Result<(Child, Way), Error>>,
+}
+
 /// A server that dies is replaced; a request that none of so many survives is given up.
-const ATTEMPTS: usize = 3;
+const ATTEMPTS: u32 = 3;
+
+/// Nobody will serve those of them that are open.
+fn refuse(requests: &mut [Request<'_>], why: &Error) {
+    for request in requests.iter_mut().filter(|request| request.is_open()) {
+        request.outcome = Some(Err(why.clone()));
+    }
+}
+
+impl<'a> Request<'a> {
+    /// One for a process with these orders.
+    pub fn new(orders: &'a Orders<'a>) -> Self {
+        Self { orders, lost: 0, outcome: None }
+    }
+
+    /// What became of it.
+    pub fn outcome(self) -> Result<(Child, Way), Error> {
+        self.outcome.unwrap_or_else(|| Err(Error::new(ErrorKind::Os, "the fork server was not asked")))
+    }
+
+    fn is_open(&self) -> bool {
+        self.outcome.is_none()
+    }
+
+    /// A server died over it.
+    fn lost(&mut self, why: Error) {
+        self.lost += 1;
+        if self.lost == ATTEMPTS {
+            self.outcome = Some(Err(why));
+        }
+    }
+
+    /// A process was made for it.
+    fn made(&mut self, pid: u32, way: Way) {
+        let adopted = sys::process::adopt(pid).map_err(|error| self.refused(error));
+        self.outcome = Some(adopted.map(|child| (child, way)));
+    }
+
+    fn refused(&self, error: io::Error) -> Error {
+        Error::os(format!("cannot start the process \"{}\"", self.orders.name), error)
+    }
+}
+
+/// How many requests a server has at most: enough that it need not wait for us, and few enough that what goes with them does
+/// not use up what may be on its way.
+const AT_ONCE: usize = 4;
 
 impl Running {
-    fn fork(
-        &mut self,
-        orders: &Orders<'_>,
+    /// Serves the requests that are open. After an error some of them still are.
+    fn fork(&mut self, requests: &mut [Request<'_>], surroundings: &Surroundings) -> Result<(), Trouble> {
+        let order = Fork {
+            env: self.changes().into_iter().chain(surroundings.env.iter().cloned()).collect(),
+            current_dir: self.directory_of(surroundings).map(Into::into),
+            streams: (false, false),
+        };
+        let mut waiting = requests.iter_mut().filter(|request| request.is_open());
+        let mut asked = VecDeque::new();
+        loop {
+            while asked.len() < AT_ONCE
+                && let Some(request) = waiting.next()
+            {
+                match self.ask(request, &order, surroundings) {
+                    Ok((way, sent)) => {
+                        asked.push_back((request, way));
+                        if let Err(error) = sent {
+                            return Err(self.end(asked, Err(error.into())));
+                        }
+                    }
+                    Err(why) => request.outcome = Some(Err(why)),
+                }
+            }
+            let Some((request, way)) = asked.pop_front() else { return Ok(()) };
+            match self.line.hear(Some(limits::HANDSHAKE)) {
+                Ok(ToParent::Forked { pid }) => request.made(pid, way),
+                Ok(ToParent::NotForked { why }) => {
+                    let name = request.orders.name;
+                    let what = format!(
+                        "cannot start the process \"{name}\": the fork server cannot copy itself: {why}"
+                    );
+                    request.outcome = Some(Err(Error::new(ErrorKind::Os, what)));
+                }
+                other => {
+                    asked.push_front((request, way));
+                    return Err(self.end(asked, other));
+                }
+            }
+        }
+    }
+
+    /// Sends a request; whether that went well, too.
+    fn ask(
+        &self,
+        request: &Request<'_>,
+        order: &Fork,
         surroundings: &Surroundings,
-        stderr: Option<&Handle>,
-    ) -> Result<(Child, Way), Trouble> {
-        let name = orders.name;
-        let refused = |error| Error::os(format!("cannot start the process \"{name}\""), error);
-        let own = |error| Trouble::Refused(refused(error));
+    ) -> Result<(Way, io::Result<()>), Error> {
+        let own = |error| request.refused(error);
         // A way of its own for each attempt: a copy of a server that died may have gone some way on the one before.
         let (ours, theirs) = channel().map_err(own)?;
         // It finds them when it begins.
-        let way = orders.tell(ours).map_err(own)?;
+        let way = request.orders.tell(ours).map_err(own)?;
         let theirs = theirs.into_handle();
-        let (stdout, stderr) = streams(surroundings, stderr).map_err(own)?;
-        let order = ToWorker::Fork(Box::new(Fork {
-            env: self.changes().into_iter().chain(surroundings.env.iter().cloned()).collect(),
-            current_dir: self.directory_of(surroundings).map(Into::into),
-            streams: (stdout.is_some(), stderr.is_some()),
-        }));
+        let (stdout, stderr) = streams(surroundings, request.orders.stderr()).map_err(own)?;
+        let order =
+            ToWorker::Fork(Box::new(Fork { streams: (stdout.is_some(), stderr.is_some()), ..order.clone() }));
         let handles: Vec<_> = [Some(&theirs), stdout.as_ref(), stderr.as_ref()]
             .into_iter()
             .flatten()
             .map(sys::borrow)
             .collect();
-        let sent = control::send(&self.line.socket, &order, &handles);
-        // Ours was a copy: from here on the other end closes with whoever has it.
-        drop((theirs, stdout, stderr));
-        let heard = match sent {
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Err(own(error)),
-            Err(error) => Err(Silence::from(error)),
-            Ok(()) => self.line.hear(Some(limits::HANDSHAKE)),
-        };
-        let pid = match heard {
-            Ok(ToParent::Forked { pid }) => pid,
-            Ok(ToParent::NotForked { why }) => {
-                let what =
-                    format!("cannot start the process \"{name}\": the fork server cannot copy itself: {why}");
-                return Err(Trouble::Refused(Error::new(ErrorKind::Os, what)));
+        match self.line.say(&order, &handles) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Err(own(error)),
+            sent => Ok((way, sent)),
+        }
+    }
+
+    /// Ends a server that has not answered as it should, and looks which of the copies that it was asked for it has made.
+    fn end<'r, 'o: 'r>(
+        &self,
+        asked: impl IntoIterator<Item = (&'r mut Request<'o>, Way)>,
+        heard: Result<ToParent, Silence>,
+    ) -> Trouble {
+        // It makes no copy from here on. Those that it has made are in its process group until they speak, so the group, which
+        // ends with the server's reaping, has to stay until then.
+        let _ = self.child.signal(sys::process::Signal::Kill);
+        for (request, way) in asked {
+            if let Some(pid) = greeting(&way.socket) {
+                request.made(pid, way);
             }
-            other => {
-                // It makes no copy from here on, but may have made ours: that one is in the server's process group until it
-                // speaks, so the group, which ends with the server's reaping, has to stay until then.
-                let _ = self.child.signal(sys::process::Signal::Kill);
-                let made = greeting(&way.socket);
-                let why = match other {
-                    Ok(_) => out_of_turn(),
-                    Err(silence) => silence.of(&self.child).into_error(),
-                };
-                made.ok_or(Trouble::Lost(why))?
-            }
-        };
-        let child = sys::process::adopt(pid).map_err(own)?;
-        Ok((child, way))
+        }
+        Trouble::Lost(match heard {
+            Ok(_) => out_of_turn(),
+            Err(silence) => silence.of(&self.child).into_error(),
+        })
     }
 
     /// How our environment differs from what the server has.
@@ -269,7 +349,21 @@ impl Line {
                 format!("cannot start the fork server: {ANOTHER_PROGRAM}"),
             )));
         }
-        Ok(control::send(&self.socket, host, attached)?)
+        Ok(self.say(host, attached)?)
+    }
+
+    /// Sends a message. The server reads all the time, so that there is room for it soon.
+    fn say(&self, message: &ToWorker, handles: &[BorrowedHandle<'_>]) -> io::Result<()> {
+        loop {
+            match control::send(&self.socket, message, handles) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if !self.socket.wait_for_room(limits::HANDSHAKE)? {
+                        return Err(error);
+                    }
+                }
+                sent => return sent,
+            }
+        }
     }
 
     /// The next message, if it comes within `timeout`.

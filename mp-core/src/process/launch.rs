@@ -1,4 +1,4 @@
-//! Starts one worker process: the same for a pool's workers and for `Process`.
+//! Starts worker processes: the same for a pool's workers and for `Process`.
 
 use super::current::{self, Identity};
 use super::gate;
@@ -91,40 +91,57 @@ pub struct Launched {
 /// What goes along with every start: the liveness of the parent, region, bell, and two of stderr.
 pub const OWN_HANDLES: usize = 5;
 
-/// Starts this program again as a worker named `name`, to do `role` with `cpus` processors of ours, and to ring
-/// `bell`. `attached` is what the role refers to.
-pub fn launch(
-    name: &str,
-    role: Role,
-    cpus: usize,
-    surroundings: &Surroundings,
-    bell: &Bell,
-    attached: &[BorrowedHandle<'_>],
-) -> Result<Launched, Error> {
-    gate::check()?;
-    surroundings.check()?;
-    let refused = |error| Error::os(format!("cannot start the process \"{name}\""), error);
-    let tee = Tee::new(&surroundings.stderr).map_err(refused)?;
-    let Identity { name: parent, depth, .. } = current::identity();
-    let init = ToWorker::Init(Box::new(Init {
-        fingerprint: registry().fingerprint(),
-        name: name.into(),
-        parent: (std::process::id(), parent.clone()),
-        depth: depth + 1,
-        cpus: current::share_of(&surroundings.env, cpus) as u32,
-        tee: tee.is_some(),
-        role,
-    }));
-    let mut handles = vec![sys::borrow(liveness().map_err(refused)?)];
-    handles.push(bell.handle());
-    if let Some(tee) = &tee {
-        handles.extend([sys::borrow(&tee.read), sys::borrow(&tee.real)]);
+/// What all processes have in common that are started together: this program is run again, for each of them.
+pub struct Launcher<'a> {
+    /// How many processors of ours each may count as its own.
+    pub cpus: usize,
+    /// What it finds.
+    pub surroundings: &'a Surroundings,
+    /// What it rings.
+    pub bell: &'a Bell,
+    /// What its role refers to.
+    pub attached: &'a [BorrowedHandle<'a>],
+}
+
+impl<'a> Launcher<'a> {
+    /// Starts a process.
+    pub fn launch(&self, name: &'a str, role: Role) -> Result<Launched, Error> {
+        let orders = self.orders(name, role)?;
+        let begun = self.surroundings.start.begin(&orders, self.surroundings)?;
+        Ok(orders.launched(begun))
     }
-    handles.extend(attached);
-    let orders = Orders { name, init, handles };
-    let (child, way) = surroundings.start.begin(&orders, surroundings, tee.as_ref().map(|tee| &tee.write))?;
-    let lane = Lane::new(way.socket, way.region);
-    Ok(Launched { child, lane, stderr: tee.map(|tee| tee.read) })
+
+    /// Starts several: the outcome of each.
+    pub fn launch_all(&self, who: Vec<(&'a str, Role)>) -> Vec<Result<Launched, Error>> {
+        let count = who.len();
+        let orders: Result<Vec<_>, _> = who.into_iter().map(|(name, role)| self.orders(name, role)).collect();
+        match orders {
+            Ok(all) => {
+                let begun = self.surroundings.start.begin_all(&all, self.surroundings);
+                all.into_iter().zip(begun).map(|(orders, begun)| Ok(orders.launched(begun?))).collect()
+            }
+            Err(why) => (0..count).map(|_| Err(why.clone())).collect(),
+        }
+    }
+
+    fn orders(&self, name: &'a str, role: Role) -> Result<Orders<'a>, Error> {
+        gate::check()?;
+        self.surroundings.check()?;
+        let refused = |error| Error::os(format!("cannot start the process \"{name}\""), error);
+        let tee = Tee::new(&self.surroundings.stderr).map_err(refused)?;
+        let Identity { name: parent, depth, .. } = current::identity();
+        let init = ToWorker::Init(Box::new(Init {
+            fingerprint: registry().fingerprint(),
+            name: name.into(),
+            parent: (std::process::id(), parent.clone()),
+            depth: depth + 1,
+            cpus: current::share_of(&self.surroundings.env, self.cpus) as u32,
+            tee: tee.is_some(),
+            role,
+        }));
+        let liveness = liveness().map_err(refused)?;
+        Ok(Orders { name, init, liveness, bell: self.bell, tee, attached: self.attached })
+    }
 }
 
 /// What a process is told first.
@@ -132,8 +149,10 @@ pub struct Orders<'a> {
     /// The process's name.
     pub name: &'a str,
     init: ToWorker,
-    /// What goes with it, but for the region.
-    handles: Vec<BorrowedHandle<'a>>,
+    liveness: &'a Handle,
+    bell: &'a Bell,
+    tee: Option<Tee>,
+    attached: &'a [BorrowedHandle<'a>],
 }
 
 /// Our end of the way to one process.
@@ -154,14 +173,27 @@ impl Orders<'_> {
     /// Says what the process at the other end of `socket` is. It may not have started: a socket holds a first message.
     pub fn tell(&self, socket: Socket) -> io::Result<Way> {
         let region = Region::create(self.name)?;
-        let mut handles = self.handles.clone();
-        handles.insert(1, region.handle());
+        let mut handles = vec![sys::borrow(self.liveness), region.handle(), self.bell.handle()];
+        if let Some(tee) = &self.tee {
+            handles.extend([sys::borrow(&tee.read), sys::borrow(&tee.real)]);
+        }
+        handles.extend(self.attached);
         match control::send(&socket, &self.init, &handles) {
             // One that has died already cannot be told; its death is noticed and reported like any other.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
             told => told?,
         }
         Ok(Way { socket, region })
+    }
+
+    /// Where its stderr goes, if not where it was chosen to go.
+    pub fn stderr(&self) -> Option<&Handle> {
+        self.tee.as_ref().map(|tee| &tee.write)
+    }
+
+    /// The process, which has been started.
+    fn launched(self, (child, way): (Child, Way)) -> Launched {
+        Launched { child, lane: Lane::new(way.socket, way.region), stderr: self.tee.map(|tee| tee.read) }
     }
 }
 

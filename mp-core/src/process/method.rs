@@ -1,7 +1,7 @@
 //! How a process is started: `StartMethod`, and `Context`, which is bound to one.
 
 use super::builder::Process;
-use super::fork_server::ForkServer;
+use super::fork_server::{ForkServer, Request};
 use super::gate;
 use super::handle::JoinHandle;
 use super::launch::{Orders, Surroundings, Way, channel};
@@ -195,33 +195,52 @@ impl Start {
         }
     }
 
-    /// Starts a process and gives it its orders. `stderr` is where its stderr goes, if not where `surroundings` says.
-    pub fn begin(
-        &self,
-        orders: &Orders<'_>,
-        surroundings: &Surroundings,
-        stderr: Option<&Handle>,
-    ) -> Result<(Child, Way), Error> {
+    /// Starts a process and gives it its orders.
+    pub fn begin(&self, orders: &Orders<'_>, surroundings: &Surroundings) -> Result<(Child, Way), Error> {
         let what = || format!("cannot start the process \"{}\"", orders.name);
-        let is_there = || match &surroundings.current_dir {
-            None => Ok(()),
-            // What `chdir` needs: that something can be found in there.
-            Some(directory) => std::fs::metadata(directory.join(".")).map(drop).map_err(|error| {
-                Error::os(format!("{} in the directory \"{}\"", what(), directory.display()), error)
-            }),
-        };
         match self {
-            Self::Spawn => spawn(orders, surroundings, stderr).map_err(|error| match is_there() {
-                Err(nowhere) => nowhere,
-                Ok(()) => Error::os(what() + &by_running(), error),
-            }),
+            Self::Spawn => {
+                spawn(orders, surroundings).map_err(|error| match is_there(orders, surroundings) {
+                    Err(nowhere) => nowhere,
+                    Ok(()) => Error::os(what() + &by_running(), error),
+                })
+            }
             // A spawn finds out by itself; a copy could tell nobody.
-            Self::Server(server) => is_there().and_then(|()| server.fork(orders, surroundings, stderr)),
-            Self::Fork(promise) => is_there().and_then(|()| {
-                fork(*promise, orders, surroundings, stderr).map_err(|error| Error::os(what(), error))
+            Self::Server(server) => is_there(orders, surroundings).and_then(|()| {
+                let mut request = Request::new(orders);
+                server.fork(std::slice::from_mut(&mut request), surroundings);
+                request.outcome()
+            }),
+            Self::Fork(promise) => is_there(orders, surroundings).and_then(|()| {
+                fork(*promise, orders, surroundings).map_err(|error| Error::os(what(), error))
             }),
         }
     }
+
+    /// Starts several: the outcome of each. A fork server is asked for the next one before it has made the last.
+    pub fn begin_all(
+        &self,
+        all: &[Orders<'_>],
+        surroundings: &Surroundings,
+    ) -> Vec<Result<(Child, Way), Error>> {
+        match (self, all) {
+            (Self::Server(server), [first, _, ..]) if is_there(first, surroundings).is_ok() => {
+                let mut requests: Vec<_> = all.iter().map(Request::new).collect();
+                server.fork(&mut requests, surroundings);
+                requests.into_iter().map(Request::outcome).collect()
+            }
+            _ => all.iter().map(|orders| self.begin(orders, surroundings)).collect(),
+        }
+    }
+}
+
+/// Refuses a directory that is not there. What is looked for is what `chdir` needs: that something can be found in there.
+fn is_there(orders: &Orders<'_>, surroundings: &Surroundings) -> Result<(), Error> {
+    let Some(directory) = &surroundings.current_dir else { return Ok(()) };
+    std::fs::metadata(directory.join(".")).map(drop).map_err(|error| {
+        let (name, directory) = (orders.name, directory.display());
+        Error::os(format!("cannot start the process \"{name}\" in the directory \"{directory}\""), error)
+    })
 }
 
 /// For an error: which file was to be run, if it was chosen.
@@ -231,15 +250,11 @@ pub(super) fn by_running() -> String {
     })
 }
 
-fn spawn(
-    orders: &Orders<'_>,
-    surroundings: &Surroundings,
-    stderr: Option<&Handle>,
-) -> io::Result<(Child, Way)> {
+fn spawn(orders: &Orders<'_>, surroundings: &Surroundings) -> io::Result<(Child, Way)> {
     let (ours, theirs) = channel()?;
     // Before, as this process may have to wait for a processor when it has started another.
     let early = if Socket::CARRIES_TO_NOBODY { Ok(orders.tell(ours)?) } else { Err(ours) };
-    let stderr = match stderr {
+    let stderr = match orders.stderr() {
         Some(stderr) => Stdio::from(stderr.try_clone()?),
         None => surroundings.stderr.stdio()?,
     };
@@ -257,15 +272,10 @@ fn spawn(
     Ok((child, way))
 }
 
-fn fork(
-    promise: Fork,
-    orders: &Orders<'_>,
-    surroundings: &Surroundings,
-    stderr: Option<&Handle>,
-) -> io::Result<(Child, Way)> {
+fn fork(promise: Fork, orders: &Orders<'_>, surroundings: &Surroundings) -> io::Result<(Child, Way)> {
     let (ours, theirs) = channel()?;
     let way = orders.tell(ours)?;
-    let (stdout, stderr) = streams(surroundings, stderr)?;
+    let (stdout, stderr) = streams(surroundings, orders.stderr())?;
     match sys::fork::child(promise)? {
         Copied::Original(pid) => Ok((sys::process::adopt(pid)?, way)),
         Copied::Copy => {

@@ -92,7 +92,7 @@ pub struct Host {
 }
 
 /// What the copy of a fork server is to find.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Fork {
     /// Changes to the environment: a value to set or, with `None`, a name to remove.
     pub env: Vec<(OsString, Option<OsString>)>,

@@ -2,7 +2,7 @@
 
 use crate::{How, about_copies, clean, rounds};
 use mp::sync::Event;
-use mp::{Context, StartMethod};
+use mp::{Context, Pool, StartMethod};
 use mp_tests::{Random, lives, living_children, until};
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeSet;
@@ -12,6 +12,11 @@ use std::time::{Duration, Instant};
 #[mp::task]
 pub fn double(x: u64) -> u64 {
     2 * x
+}
+
+#[mp::task]
+fn length_of(variable: &str) -> usize {
+    std::env::var(variable).map_or(0, |value| value.len())
 }
 
 #[mp::task]
@@ -107,6 +112,56 @@ fn a_server_that_is_killed_at_any_moment_costs_no_start() {
         }
         drop(context);
         assert_eq!(all_children(), before, "somebody is left, alive or not reaped");
+    });
+}
+
+/// A pool asks for its next worker before it has the last one.
+#[test]
+fn a_server_that_is_killed_while_it_makes_several_costs_no_worker() {
+    about_copies(|| {
+        let mut random = Random::new();
+        let before = all_children();
+        let context = How::Server.context();
+        for _ in 0..rounds(40) {
+            let wait = Duration::from_micros(random.below(4000));
+            std::thread::scope(|scope| {
+                let pool = scope.spawn(|| context.pool(9).unwrap());
+                let begun = Instant::now();
+                until(|| begun.elapsed() > wait);
+                let children = living_children(std::process::id()).into_iter();
+                children.filter(|child| is_fresh(*child)).for_each(|server| signal(server, Signal::KILL));
+                let pool = pool.join().unwrap();
+                let pids: BTreeSet<_> = pool.workers().iter().map(|worker| worker.pid).collect();
+                assert_eq!(pids.len(), 9);
+                assert!(pids.is_subset(&all_children()), "each is a child of this process");
+                assert_eq!(pool.map(double, 0..20).unwrap(), (0..20).map(|x| 2 * x).collect::<Vec<_>>());
+                pool.shutdown(false).unwrap();
+            });
+        }
+        drop(context);
+        assert_eq!(all_children(), before, "somebody is left, alive or not reaped");
+    });
+}
+
+/// Three of these requests fill what there is between this process and the server.
+#[test]
+fn long_requests_of_a_pool_wait_for_room() {
+    about_copies(|| {
+        let long = "x".repeat(72_000);
+        let context = How::Server.context();
+        context.spawn(double, (1,)).unwrap().join().unwrap();
+        let server = *servers().first().unwrap();
+        signal(server, Signal::STOP);
+        std::thread::scope(|scope| {
+            let pool = Pool::builder().workers(6).context(&context).env("MP_TEST_LONG", &long);
+            let pool = scope.spawn(move || pool.build().unwrap());
+            let begun = Instant::now();
+            until(|| begun.elapsed() > Duration::from_millis(100));
+            signal(server, Signal::CONT);
+            let lengths = pool.join().unwrap().map(length_of, ["MP_TEST_LONG"; 12]).unwrap();
+            assert_eq!(lengths, [long.len(); 12]);
+        });
+        assert!(servers().contains(&server), "it is the same one");
     });
 }
 

@@ -1,6 +1,6 @@
 //! `imap` and `imap_unordered`: outcomes one by one, input pulled as they are taken.
 
-use super::map::{Input, Numbers, offer};
+use super::map::{CancelOnDrop, Input, Numbers, offer};
 use super::results::Results;
 use super::results::decode;
 use super::scheduler::OnFailure;
@@ -182,9 +182,9 @@ impl<'p, I: Iterator, R: DeserializeOwned> Stream<'p, I, R> {
         if let Some(error) = self.refusal.take() {
             return Some(Err(error));
         }
-        let task = self.task?;
+        // An error ends the iteration, and so does a panic of the input.
+        let task = self.task.take()?;
         if let Err(error) = self.shared.refuse_copy() {
-            self.task = None;
             return Some(Err(error));
         }
         let kind = Kind { itemised: true, each: true, open: true, on_failure: OnFailure::Continue };
@@ -193,12 +193,17 @@ impl<'p, I: Iterator, R: DeserializeOwned> Stream<'p, I, R> {
             self.shared.help();
             Ticket::submit(self.shared, task, kind, None)
         });
+        let giving_up = CancelOnDrop(&ticket);
         let outcome = self.advance(&ticket, oldest, limit, task.1);
+        std::mem::forget(giving_up);
         self.ticket = Some(ticket);
-        outcome.unwrap_or_else(|error| {
-            self.task = None;
-            Some(Err(error))
-        })
+        match outcome {
+            Ok(outcome) => {
+                self.task = Some(task);
+                outcome
+            }
+            Err(error) => Some(Err(error)),
+        }
     }
 
     /// Pulls items and waits for an outcome. Of an input that takes its time no more is pulled while there is one to hand on.

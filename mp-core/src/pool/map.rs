@@ -153,6 +153,7 @@ where
         Err(error) => return refused(error),
     };
     let ticket = Ticket::submit(shared, task, bulk(OnFailure::StopLater), None);
+    let giving_up = CancelOnDrop(&ticket);
     let mut portions = Portions::new(shared);
     while let Some(encoded) = input.gather(OFFER_ITEMS, &mut portions, task.1) {
         match encoded {
@@ -161,15 +162,12 @@ where
                 offer(&ticket, portions.take());
                 ticket.offer(*long);
             }
-            Err(error) => {
-                ticket.cancel_from(0);
-                ticket.seal();
-                return refused(error);
-            }
+            Err(error) => return refused(error),
         }
     }
     offer(&ticket, portions.take());
     ticket.seal();
+    std::mem::forget(giving_up);
     MapHandle::new(ticket, input.pulled() as usize)
 }
 
@@ -412,7 +410,7 @@ impl Numbers {
 }
 
 /// An input that panics, or a wait that fails, must not leave the rest of the job running.
-struct CancelOnDrop<'a>(&'a Ticket);
+pub struct CancelOnDrop<'a>(pub &'a Ticket);
 
 impl Drop for CancelOnDrop<'_> {
     fn drop(&mut self) {

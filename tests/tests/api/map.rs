@@ -282,6 +282,15 @@ fn an_input_that_panics_takes_only_its_call_along() {
         check(&|| drop(pool.map_async(square, broken())));
         check(&|| pool.imap(square, broken()).for_each(drop));
         check(&|| pool.imap_unordered(square, broken()).for_each(drop));
+        // What became of the input is asked once: the iteration is over then.
+        let mut ordered = pool.imap(square, broken());
+        assert!(catch_unwind(AssertUnwindSafe(|| ordered.by_ref().for_each(drop))).is_err());
+        assert!(ordered.next().is_none());
+        let mut unordered = pool.imap_unordered(square, broken());
+        assert!(catch_unwind(AssertUnwindSafe(|| unordered.by_ref().for_each(drop))).is_err());
+        assert!(unordered.next().is_none());
+        // Nobody waits for what these calls have not got.
+        pool.shutdown(false).unwrap();
     });
 }
 

@@ -307,6 +307,11 @@ impl Job {
     /// Hands out the results that have arrived.
     pub fn take_results(&mut self) -> Results {
         self.cancelled = self.was_cancelled();
+        if self.finished {
+            // Items behind a failure may still be out. They will not be sent again, and whoever has the other end of one of
+            // their pipes waits for this.
+            self.portions.iter_mut().for_each(|portion| portion.handles.clear());
+        }
         std::mem::take(&mut self.results)
     }
 

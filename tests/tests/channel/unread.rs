@@ -32,6 +32,11 @@ fn answer_some(duplex: Duplex<Loaded, Loaded>) {
     (0..3).for_each(|_| duplex.send(loaded()).expect("somebody is there"));
 }
 
+#[mp::task]
+fn hold_or_panic(_end: Sender<u8>, good: bool) {
+    assert!(good, "this panic is part of the test");
+}
+
 /// Has a queue, and takes a message now and then.
 #[mp::task]
 fn take_slowly(queue: Queue<Loaded>, taken: Sender<u32>) {
@@ -108,5 +113,25 @@ fn what_an_immediate_shutdown_throws_away_is_closed_although_the_queue_lives_on(
         queue.shutdown(Shutdown::Immediate).unwrap();
         assert!(receiver.recv().unwrap_err().is_closed(), "nobody can send");
         assert!(queue.get().unwrap_err().is_closed());
+    });
+}
+
+#[test]
+fn ends_in_calls_behind_a_failure_are_closed_when_it_is_told() {
+    scenario(|| {
+        let pool = mp::Pool::new(1).unwrap();
+        pool.apply(hold_or_panic, (mp::pipe().unwrap().0, true)).unwrap();
+        let mut receivers = Vec::new();
+        let calls = (0..10).map(|item| {
+            let (sender, receiver) = mp::pipe().unwrap();
+            receivers.push(receiver);
+            (sender, item != 2)
+        });
+        let handle = pool.starmap_async(hold_or_panic, calls);
+        assert_eq!(handle.wait().unwrap_err().item(), Some(2));
+        for receiver in receivers {
+            assert!(receiver.recv().unwrap_err().is_closed(), "a hang would be an end that is still open");
+        }
+        drop(handle);
     });
 }

@@ -54,7 +54,8 @@ impl OnCall {
     /// task started are printed as usual.
     pub fn run(&self, calls: &mut dyn Calls<'_>) {
         while let Err(payload) = catch_unwind(AssertUnwindSafe(|| (self.entry.invoke)(calls))) {
-            let report = REPORT.take();
+            // It may be that of another panic, which the task caught before it put a hook of its own in place of ours.
+            let report = REPORT.take().filter(|report| report.message == text_of(&*payload));
             let report = report.unwrap_or_else(|| silent(self.entry, &*payload, self.runner));
             calls.ended(Err(Failure::Panicked(report)));
         }

@@ -231,3 +231,27 @@ fn tasks_take_up_to_twelve_parameters_in_their_order() {
         assert_eq!(pool.starmap(p0, [(), ()]).unwrap(), ["none", "none"]);
     });
 }
+
+/// Catches a panic that our hook sees, and puts a hook of its own in the place of that.
+#[mp::task]
+fn catch_one_and_change_the_hook() {
+    assert!(std::panic::catch_unwind(|| panic!("this one was caught")).is_err());
+    std::panic::set_hook(Box::new(|_| {}));
+}
+
+#[mp::task]
+fn panic_with(message: String) {
+    panic!("{message}");
+}
+
+#[test]
+fn a_panic_under_the_hook_of_a_task_is_not_taken_for_an_earlier_one() {
+    scenario(|| {
+        let pool = Pool::new(1).unwrap();
+        pool.apply(catch_one_and_change_the_hook, ()).unwrap();
+        let error = pool.apply(panic_with, ("the second",)).unwrap_err();
+        let report = error.panic().unwrap();
+        assert_eq!((report.message.as_str(), &report.location), ("the second", &None), "{error}");
+        assert!(report.task.ends_with("panic_with"), "{error}");
+    });
+}

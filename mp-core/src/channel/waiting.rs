@@ -47,7 +47,7 @@ pub enum Armed<'a> {
 }
 
 /// Waits until one of `things` is ready, at most `timeout` (`None`: for ever), and returns the positions of all that are,
-/// in order; none when the time is over. Zero looks once.
+/// in order; none when the time is over. Zero looks once. With nothing to wait for and no time-out there are none at once.
 ///
 /// A receiver is ready when a message or the end is there, a queue when a get would not wait for a message, a task handle
 /// when its outcome is there, anything else when its descriptor is readable. Somebody else may be faster than what you do
@@ -78,6 +78,9 @@ pub enum Armed<'a> {
 /// What it waits for says when it ends: see there. The death of whoever puts into a queue is not seen, so name a time-out
 /// or wait for its sentinel too.
 pub fn wait_any(things: &[&dyn Waitable], timeout: Option<Duration>) -> Result<Vec<usize>, Error> {
+    if things.is_empty() && timeout.is_none() {
+        return Ok(Vec::new());
+    }
     let deadline = timeout.map(|timeout| Instant::now().checked_add(timeout));
     let ringer =
         Arc::new(Ringer(Bell::new().map_err(|error| Error::os("cannot make a bell to wait for", error))?));

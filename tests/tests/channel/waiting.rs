@@ -35,6 +35,7 @@ fn positions_of_everything_that_is_ready() {
         assert_eq!(now(), []);
         assert_eq!(wait_any(&things, Some(Duration::from_millis(2))).unwrap(), []);
         assert_eq!(wait_any(&[], Some(Duration::ZERO)).unwrap(), []);
+        assert_eq!(wait_any(&[], None).unwrap(), [], "nothing would ever end this wait");
         queue.put(1).unwrap();
         assert_eq!(now(), [1]);
         assert_eq!(now(), [1], "looking takes nothing");

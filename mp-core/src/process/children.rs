@@ -25,6 +25,8 @@ static CHILDREN: Own<Children> = Own::new();
 #[derive(Default)]
 struct Children {
     list: Mutex<Vec<Child>>,
+    /// How many names were given.
+    ordinal: AtomicU32,
     /// A thread reaps those that nobody holds a handle of.
     reaping: AtomicBool,
 }
@@ -40,8 +42,7 @@ fn children() -> MutexGuard<'static, Vec<Child>> {
 
 /// The number of the next child along the ancestry: `1`, or `2:1` for the first child of `process-2`.
 pub fn next_name(kind: &str) -> String {
-    static ORDINAL: AtomicU32 = AtomicU32::new(1);
-    let ordinal = ORDINAL.fetch_add(1, Ordering::Relaxed);
+    let ordinal = ours().ordinal.fetch_add(1, Ordering::Relaxed) + 1;
     let ours = &identity().name;
     match ours.rsplit_once('-') {
         Some((_, ancestry)) if identity().depth > 0 => format!("{kind}-{ancestry}:{ordinal}"),

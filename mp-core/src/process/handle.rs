@@ -348,7 +348,8 @@ impl<R> JoinHandle<R> {
             Error::new(
                 ErrorKind::Os,
                 format!(
-                    "the process \"{}\" ended, but somebody else reaped it, so its exit status is unknown",
+                    "the process \"{}\" ended, but somebody else reaped it, so its exit status is unknown (the system itself \
+                     does, where this program ignores SIGCHLD)",
                     self.name()
                 ),
             )

@@ -35,6 +35,21 @@ fn nested_sum() -> u64 {
         .sum()
 }
 
+#[mp::task]
+fn nested_names() -> [String; 2] {
+    [(); 2].map(|()| mp::spawn(state, ()).unwrap().name().to_owned())
+}
+
+#[test]
+fn children_of_a_copy_are_counted_from_one() {
+    about_copies(|| {
+        for how in [How::Spawn, How::Server, How::Fork] {
+            let copy = how.context().process(nested_names, ()).name("copy-7").start().unwrap();
+            assert_eq!(copy.join().unwrap(), ["process-7:1", "process-7:2"]);
+        }
+    });
+}
+
 #[test]
 fn a_copy_finds_the_state_of_its_original_and_changes_its_own() {
     about_copies(|| {

@@ -173,11 +173,11 @@ impl<T> Elements<T> {
         access: Access,
     ) -> Result<Self, E> {
         let handle = handles::take(place).map_err(E::custom)?;
-        Self::attach(handle, kind, len, access).map_err(|error| {
-            E::custom(handles::refuse(match error.kind() {
-                io::ErrorKind::InvalidData => "the shared memory is not what the type that reads it says",
-                _ => "the shared memory cannot be mapped",
-            }))
+        Self::attach(handle, kind, len, access).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => {
+                E::custom("the shared memory is not what the type that reads it says")
+            }
+            _ => E::custom(format_args!("the shared memory cannot be mapped: {error}")),
         })
     }
 }

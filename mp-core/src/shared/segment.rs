@@ -178,8 +178,8 @@ impl<'de> Deserialize<'de> for SharedMemory {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let place = u32::deserialize(deserializer)?;
         let handle = handles::take(place).map_err(serde::de::Error::custom)?;
-        let segment = Segment::from_handle(handle).map_err(|_| {
-            serde::de::Error::custom(handles::refuse("the descriptor is not one of shared memory"))
+        let segment = Segment::from_handle(handle).map_err(|error| {
+            serde::de::Error::custom(format_args!("the descriptor is not one of shared memory: {error}"))
         })?;
         Ok(Self(Arc::new(Owned { segment, name: None, owner: false })))
     }

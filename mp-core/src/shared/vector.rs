@@ -234,14 +234,13 @@ impl<T: Shareable + fmt::Debug> fmt::Debug for ChunkMut<'_, T> {
 
 impl<'de, T: Shareable> Deserialize<'de> for ChunkMut<'de, T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let refuse = |why| serde::de::Error::custom(handles::refuse(why));
         let (place, len, round, from, to) = <(u32, u64, u32, u64, u64)>::deserialize(deserializer)?;
         let elements = Elements::attach_at::<D::Error>(place, Kind::Vector, len, Access::ReadWrite)?;
         if from > to || to > len {
-            return Err(refuse("the piece of shared memory is out of bounds"));
+            return Err(serde::de::Error::custom("the piece of shared memory is out of bounds"));
         }
         if !elements.header().loans.enter(round) {
-            return Err(refuse("the loan of this piece of shared memory is over"));
+            return Err(serde::de::Error::custom("the loan of this piece of shared memory is over"));
         }
         Ok(Self { elements, round, range: from as usize..to as usize, call: PhantomData })
     }

@@ -218,7 +218,7 @@ fn same<V: Copy + 'static, T>(value: V) -> Option<T> {
 
 /// The id of a type with all lifetimes taken for `'static` (after dtolnay's `typeid`).
 #[inline]
-fn type_of<T: ?Sized>() -> TypeId {
+pub fn type_of<T: ?Sized>() -> TypeId {
     trait Named {
         fn id(&self) -> TypeId
         where

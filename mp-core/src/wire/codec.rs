@@ -1,9 +1,10 @@
-//! The wire format: [postcard](https://docs.rs/postcard), behind these functions only. It reads; we write (`writer`).
+//! The wire format, that of [postcard](https://postcard.jamesmunns.com/wire-format), behind these functions only.
 
 use super::bytes;
-use super::handles::{self, collecting_into};
+use super::handles::collecting_into;
 use super::lists;
 use super::outgoing::Outgoing;
+use super::reader;
 use super::spare;
 use super::varint::{self, Short};
 use super::writer;
@@ -30,6 +31,11 @@ impl CodecError {
     /// The code of the type says so.
     pub(super) fn of_type(reason: impl fmt::Display) -> Self {
         Self(reason.to_string())
+    }
+
+    /// It is about a part of the value.
+    pub(super) fn at(self, path: &str) -> Self {
+        Self(format!("at `{path}`: {}", self.0))
     }
 }
 
@@ -92,7 +98,7 @@ pub fn encode_out<'a, T: Serialize>(value: &'a T, out: &mut Outgoing<'_, 'a>) ->
 /// Reads a value from the front of `bytes` and says what is left.
 #[inline]
 pub fn decode_front<'de, T: Deserialize<'de>>(input: &'de [u8]) -> Result<(T, &'de [u8]), CodecError> {
-    if let Some(number) = decode_number(input) { Ok(number) } else { decode_in_parts(input) }
+    if let Some(number) = decode_number(input) { Ok(number) } else { reader::read(input) }
 }
 
 /// The same, if it is a number of few bytes.
@@ -103,20 +109,6 @@ pub fn decode_number<T>(input: &[u8]) -> Option<(T, &[u8])> {
     }
     let (number, rest) = varint::take(input)?;
     Some((bytes::from_varint(number)?, rest))
-}
-
-/// The same for anything.
-fn decode_in_parts<'de, T: Deserialize<'de>>(input: &'de [u8]) -> Result<(T, &'de [u8]), CodecError> {
-    if bytes::is_owned::<T>()
-        && let Ok((content, rest)) = postcard::take_from_bytes::<&[u8]>(input)
-        && let Ok(value) = bytes::into(copied(content))
-    {
-        return Ok((value, rest));
-    }
-    if let Some(list) = lists::take(input) {
-        return Ok(list);
-    }
-    postcard::take_from_bytes(input).map_err(|error| explain(&error))
 }
 
 /// Reads a vector of bytes from the front of `len` bytes while they are written, if `T` is one. `part(from, least)` waits until so
@@ -139,12 +131,6 @@ pub fn decode_arriving<'de, T>(len: usize, part: impl Fn(usize, usize) -> &'de [
         }
     }
     Some((bytes::into(copy).ok()?, end))
-}
-
-fn copied(content: &[u8]) -> Vec<u8> {
-    let mut copy = spare::with_room(content.len());
-    copy.extend_from_slice(content);
-    copy
 }
 
 /// What serde makes of a list of such numbers one by one, all at once: postcard's length and their memory.
@@ -224,7 +210,7 @@ pub fn encode_result<'a, T: Serialize>(value: &'a T, out: &mut Outgoing<'_, 'a>)
 #[inline]
 pub fn decode_result<T: DeserializeOwned>(input: &[u8]) -> Result<T, CodecError> {
     if bytes::is_owned::<T>() {
-        decode_result_vec(copied(input))
+        decode_result_vec(spare::copied(input))
     } else if bytes::is_text::<T>() {
         decode_result_vec(input.to_vec())
     } else {
@@ -253,19 +239,6 @@ pub fn refuse_rest(rest: &[u8]) -> Result<(), CodecError> {
 
 fn left_over(rest: &[u8]) -> CodecError {
     CodecError::of_format(format_args!("{} bytes were left over", rest.len()))
-}
-
-#[cold]
-fn explain(error: &postcard::Error) -> CodecError {
-    match error {
-        // Its words are lost.
-        postcard::Error::SerdeDeCustom => CodecError::of_type(handles::last_refusal().unwrap_or(
-            "its `Deserialize` refused what it read, which may not be what its `Serialize` wrote",
-        )),
-        postcard::Error::WontImplement => CodecError::of_format("the type asks for a self-describing format"),
-        postcard::Error::DeserializeUnexpectedEnd => CodecError::of_format("the bytes end too early"),
-        other => CodecError::of_format(other),
-    }
 }
 
 #[cfg(test)]

@@ -27,8 +27,6 @@ thread_local! {
     /// Those handles, behind those of the value that it is encoded within.
     static OUTGOING: RefCell<Vec<Handle>> = const { RefCell::new(Vec::new()) };
     static INCOMING: RefCell<Option<Vec<Option<Handle>>>> = const { RefCell::new(None) };
-    /// Why the last one was refused that a value asked for which is read on this thread.
-    static REFUSAL: Cell<Option<&'static str>> = const { Cell::new(None) };
 }
 
 /// Runs `encode`; the handles that are given meanwhile are appended to `given`, behind those of what was encoded before.
@@ -64,18 +62,6 @@ pub fn lending<T>(handles: &mut Vec<Option<Handle>>, decode: impl FnOnce() -> T)
     decode()
 }
 
-/// Why the last handle that was read on this thread was refused, if that was not asked before: the errors of whoever reads lose
-/// their text on the way through postcard.
-pub fn last_refusal() -> Option<&'static str> {
-    REFUSAL.take()
-}
-
-/// For `Deserialize`: a value that cannot be read here for a reason of its own.
-pub fn refuse(why: &'static str) -> NotHere {
-    REFUSAL.set(Some(why));
-    NotHere(why)
-}
-
 /// For `Serialize`: puts a copy of the handle aside and returns its place.
 ///
 /// # Errors
@@ -103,11 +89,11 @@ pub fn give(handle: BorrowedHandle<'_>) -> Result<u32, NotHere> {
 /// Outside of `mp`, or when there is none.
 pub fn take(place: u32) -> Result<Handle, NotHere> {
     INCOMING.with_borrow_mut(|incoming| {
-        let incoming = incoming.as_mut().ok_or_else(|| refuse(
+        let incoming = incoming.as_mut().ok_or(NotHere(
             "this value stands for something shared by processes: it can be read from messages of mp only",
         ))?;
         let handle = incoming.get_mut(place as usize).and_then(Option::take);
-        handle.ok_or_else(|| refuse("the descriptor of this value is missing"))
+        handle.ok_or(NotHere("the descriptor of this value is missing"))
     })
 }
 

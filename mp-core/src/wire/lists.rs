@@ -1,7 +1,12 @@
 //! Lists of floats and of bytes, which serde would go through one by one, and text. What is written is what postcard writes.
 
 use super::bytes::{self, Raw};
+use super::spare;
 use super::varint;
+use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
+use serde::{Deserialize, forward_to_deserialize_any};
+use std::any::TypeId;
+use std::fmt;
 
 /// A list whose numbers are written as they lie in memory, or text: how many there are, and that memory.
 #[inline]
@@ -17,36 +22,77 @@ pub fn memory_of<T: ?Sized>(list: &T) -> Option<(usize, &[u8])> {
     of::<u8, T>(list).or_else(|| of::<i8, T>(list)).or_else(text)
 }
 
-/// Such a list or text from the front of `input`, and what is behind it. None for any other type; serde says what is wrong with bytes
-/// that are none.
+/// Such a list from the front of `input`, for a visitor of serde's that would read one number by number, and what is behind it. None
+/// for any other visitor; serde says what is wrong with bytes that are none.
 #[inline]
-pub fn take<T>(input: &[u8]) -> Option<(T, &[u8])> {
+pub fn take_for<V, T>(input: &[u8]) -> Option<(T, &[u8])> {
+    if reads_list_of::<u8, V>() {
+        let (memory, behind) = memory_from::<u8>(input)?;
+        return Some((bytes::into(spare::copied(memory)).ok()?, behind));
+    }
     #[cfg(target_endian = "little")]
-    if let Some(floats) = take_raw::<f64, T>(input).or_else(|| take_raw::<f32, T>(input)) {
+    if let Some(floats) = take_raw::<f64, V, T>(input).or_else(|| take_raw::<f32, V, T>(input)) {
         return Some(floats);
     }
-    if bytes::is_text::<T>() {
-        return take_text(input);
-    }
-    take_raw::<i8, T>(input)
+    take_raw::<i8, V, T>(input)
 }
 
 #[inline]
-fn take_raw<E: Raw, T>(input: &[u8]) -> Option<(T, &[u8])> {
-    if !bytes::is_list_of::<E, T>() {
+fn take_raw<E: Raw + DeserializeOwned, V, T>(input: &[u8]) -> Option<(T, &[u8])> {
+    if !reads_list_of::<E, V>() {
         return None;
     }
-    let (count, rest) = varint::take(input)?;
-    let len = usize::try_from(count).ok()?.checked_mul(size_of::<E>())?;
-    let (memory, behind) = rest.split_at_checked(len)?;
+    let (memory, behind) = memory_from::<E>(input)?;
     Some((bytes::into(bytes::from_raw::<E>(memory)).ok()?, behind))
 }
 
+/// The memory of a list at the front of `input`, and what is behind it.
 #[inline]
-fn take_text<T>(input: &[u8]) -> Option<(T, &[u8])> {
-    let (len, rest) = varint::take(input)?;
-    let (text, behind) = rest.split_at_checked(usize::try_from(len).ok()?)?;
-    Some((bytes::into_text(str::from_utf8(text).ok()?.into()).ok()?, behind))
+fn memory_from<E>(input: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (count, rest) = varint::take(input)?;
+    let len = usize::try_from(count).ok()?.checked_mul(size_of::<E>())?;
+    rest.split_at_checked(len)
+}
+
+/// Whether `V` is what serde reads a `Vec<E>` with: every list of that type comes to a reader with it, whatever it is part of.
+#[inline]
+fn reads_list_of<E: DeserializeOwned, V>() -> bool {
+    matches!(Vec::<E>::deserialize(Probe), Err(Visited(id)) if id == bytes::type_of::<V>())
+}
+
+/// Reads nothing: it finds out who reads.
+struct Probe;
+
+/// The type of the visitor that came.
+#[derive(Debug)]
+struct Visited(TypeId);
+
+impl<'de> Deserializer<'de> for Probe {
+    type Error = Visited;
+
+    #[inline]
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Visited> {
+        Err(Visited(bytes::type_of::<V>()))
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct newtype_struct
+        seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+impl fmt::Display for Visited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nothing was read")
+    }
+}
+
+impl std::error::Error for Visited {}
+
+impl de::Error for Visited {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self(TypeId::of::<Probe>())
+    }
 }
 
 #[cfg(all(test, not(loom)))]
@@ -55,7 +101,6 @@ mod tests {
     use super::super::outgoing::{Outgoing, pieces};
     use super::*;
     use serde::Serialize;
-    use serde::de::DeserializeOwned;
     use std::fmt::Debug;
 
     /// What both ways of writing a list make of it.

@@ -5,6 +5,8 @@ pub mod codec;
 pub mod handles;
 mod lists;
 pub mod outgoing;
+mod reader;
+mod refusal;
 pub mod spare;
 pub mod varint;
 mod writer;

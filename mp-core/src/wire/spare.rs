@@ -46,6 +46,13 @@ pub fn with_room(len: usize) -> Vec<u8> {
     fresh
 }
 
+/// A copy of bytes.
+pub fn copied(content: &[u8]) -> Vec<u8> {
+    let mut copy = with_room(content.len());
+    copy.extend_from_slice(content);
+    copy
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;

@@ -1,41 +1,16 @@
-//! Writes values through serde: the bytes of [postcard](https://postcard.jamesmunns.com/wire-format), which reads them.
+//! Writes values through serde: the bytes of [postcard](https://postcard.jamesmunns.com/wire-format), which
+//! [`reader`](super::reader) reads.
 //!
 //! postcard's own writer says nothing when a type leaves a field out, so that the receiver takes the next one in its place, and it
 //! loses the words with which a type refuses to be written.
 
 use super::codec::CodecError;
 use super::lists;
+use super::refusal::Refusal;
 use super::varint;
 use serde::Serialize;
 use serde::ser::{self, Error as _};
 use std::fmt;
-use std::mem::needs_drop;
-
-/// Why a value cannot be written. As small as a pointer, as every result on the way has room for one.
-#[derive(Debug)]
-pub struct Refusal(Box<CodecError>);
-
-impl Refusal {
-    #[cold]
-    fn of_format(reason: &str) -> Self {
-        Self(Box::new(CodecError::of_format(reason)))
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl std::error::Error for Refusal {}
-
-impl ser::Error for Refusal {
-    #[cold]
-    fn custom<T: fmt::Display>(message: T) -> Self {
-        Self(Box::new(CodecError::of_type(message)))
-    }
-}
 
 type Outcome = Result<(), Refusal>;
 
@@ -43,25 +18,10 @@ type Outcome = Result<(), Refusal>;
 #[inline]
 pub fn write<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), CodecError> {
     let before = out.len();
-    write_part(value, out).map_err(|refusal| {
+    value.serialize(Writer(out)).map_err(|refusal| {
         out.truncate(before);
-        *refusal.0
+        refusal.into_error()
     })
-}
-
-/// A value, or a field of one: lists of bytes or floats at once, which serde would go through one by one. (The items of a list
-/// come as references and are not looked at: a debug build would pay for each.)
-#[inline]
-fn write_part<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Outcome {
-    // A list needs to be dropped; what does not is not looked at.
-    if needs_drop::<T>()
-        && let Some((count, memory)) = lists::memory_of(value)
-    {
-        varint::put(count as u64, out);
-        out.extend_from_slice(memory);
-        return Ok(());
-    }
-    value.serialize(Writer(out))
 }
 
 /// Where one value goes.
@@ -213,7 +173,7 @@ impl<'a> ser::Serializer for Writer<'a> {
     #[inline]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Outcome {
         self.0.push(1);
-        write_part(value, self.0)
+        value.serialize(Writer(self.0))
     }
 
     #[inline]
@@ -233,7 +193,7 @@ impl<'a> ser::Serializer for Writer<'a> {
 
     #[inline]
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Outcome {
-        write_part(value, self.0)
+        value.serialize(Writer(self.0))
     }
 
     #[inline]
@@ -245,13 +205,32 @@ impl<'a> ser::Serializer for Writer<'a> {
         value: &T,
     ) -> Outcome {
         varint::put(index.into(), self.0);
-        write_part(value, self.0)
+        value.serialize(Writer(self.0))
     }
 
     #[inline]
     fn serialize_seq(self, len: Option<usize>) -> Result<Counted<'a>, Refusal> {
         let unknown = || Refusal::of_format("the length of a sequence is not known when it is written");
         Ok(Counted::new(self.0, len.ok_or_else(unknown)?))
+    }
+
+    /// Lists of bytes or floats at once, which serde would go through one by one.
+    #[inline]
+    fn collect_seq<I>(self, items: I) -> Outcome
+    where
+        I: IntoIterator,
+        I::Item: Serialize,
+    {
+        if let Some((count, memory)) = lists::memory_of(&items) {
+            varint::put(count as u64, self.0);
+            self.0.extend_from_slice(memory);
+            return Ok(());
+        }
+        let mut items = items.into_iter();
+        let (least, most) = items.size_hint();
+        let mut list = self.serialize_seq(most.filter(|most| *most == least))?;
+        items.try_for_each(|item| list.item(&item))?;
+        list.finish()
     }
 
     #[inline]
@@ -321,7 +300,7 @@ macro_rules! parts {
 
             #[inline]
             fn $part<T: Serialize + ?Sized>(&mut self, value: &T) -> Outcome {
-                write_part(value, self.0)
+                value.serialize(Writer(self.0))
             }
 
             #[inline]
@@ -346,8 +325,8 @@ macro_rules! named_parts {
             type Error = Refusal;
 
             #[inline]
-            fn serialize_field<T: Serialize + ?Sized>(&mut self, _: &'static str, value: &T) -> Outcome {
-                write_part(value, self.0)
+            fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Outcome {
+                value.serialize(Writer(self.0)).map_err(|refusal| refusal.within_field(name))
             }
 
             #[inline]
@@ -389,8 +368,9 @@ impl<'a> Counted<'a> {
 
     #[inline]
     fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Outcome {
+        let index = self.written;
         self.written += 1;
-        value.serialize(Writer(self.out))
+        value.serialize(Writer(self.out)).map_err(|refusal| refusal.within_item(index))
     }
 
     #[inline]
@@ -432,7 +412,8 @@ impl ser::SerializeMap for Counted<'_> {
 
     #[inline]
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Outcome {
-        value.serialize(Writer(self.out))
+        let index = self.written.saturating_sub(1);
+        value.serialize(Writer(self.out)).map_err(|refusal| refusal.within_item(index))
     }
 
     #[inline]

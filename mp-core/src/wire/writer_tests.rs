@@ -282,7 +282,8 @@ fn a_field_that_is_skipped_is_refused_by_its_name() {
     let expected = "the field `weight` was skipped (`skip_serializing_if`), and the receiver could not tell: remove the \
                     attribute, or send a type without it";
     assert_eq!(refused(&skipping(None)), expected);
-    assert_eq!(refused(&vec![(1, skipping(Some(1))), (2, skipping(None))]), expected);
+    let second = refused(&vec![(1, skipping(Some(1))), (2, skipping(None))]);
+    assert_eq!(second, format!("at `[1]`: {expected}"));
     assert!(refused(&Some(SkippingVariant::Struct { names: vec![] })).contains("the field `names`"));
     let there = (skipping(Some(7)), SkippingVariant::Struct { names: vec!["a".into()] });
     let mut bytes = Vec::new();
@@ -292,12 +293,19 @@ fn a_field_that_is_skipped_is_refused_by_its_name() {
 
 #[test]
 fn a_type_that_refuses_is_quoted() {
-    struct Stubborn;
+    #[derive(Serialize)]
+    struct Deep<T> {
+        inner: T,
+    }
+    struct Stubborn(u8);
     impl Serialize for Stubborn {
         fn serialize<S: ser::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
-            Err(S::Error::custom(format_args!("I will not, {} times", 3)))
+            Err(S::Error::custom(format_args!("I will not, {} times", self.0)))
         }
     }
-    assert_eq!(refused(&(1, vec![Some(Newtype(Stubborn))])), "I will not, 3 times");
+    assert_eq!(refused(&Newtype(Stubborn(3))), "I will not, 3 times");
+    let deep = (1, Deep { inner: vec![None, Some(Deep { inner: Newtype(Stubborn(3)) })] });
+    assert_eq!(refused(&deep), "at `inner[1].inner`: I will not, 3 times");
+    assert_eq!(refused(&BTreeMap::from([(1, Stubborn(3))])), "at `[0]`: I will not, 3 times");
     assert_eq!(refused(&ByHand::Fails), "a `Display` in it returned an error");
 }

@@ -54,7 +54,50 @@ impl Serialize for Stubborn {
     }
 }
 
-#[mp::task(instances(Flattened, Untagged, InternallyTagged, AdjacentlyTagged, Skipping, Stubborn, PathBuf))]
+/// It reads less than it writes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "i32", into = "i32")]
+struct Positive(i32);
+
+impl TryFrom<i32> for Positive {
+    type Error = String;
+
+    fn try_from(number: i32) -> Result<Self, String> {
+        if number > 0 { Ok(Self(number)) } else { Err(format!("{number} is not positive")) }
+    }
+}
+
+impl From<Positive> for i32 {
+    fn from(positive: Positive) -> Self {
+        positive.0
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Order {
+    name: String,
+    amounts: Vec<Positive>,
+}
+
+fn order(amount: i32) -> Order {
+    Order { name: "x".into(), amounts: vec![Positive(1), Positive(amount)] }
+}
+
+#[mp::task]
+fn give_order(amount: i32) -> Order {
+    order(amount)
+}
+
+#[mp::task(instances(
+    Flattened,
+    Untagged,
+    InternallyTagged,
+    AdjacentlyTagged,
+    Skipping,
+    Stubborn,
+    PathBuf,
+    Order
+))]
 fn take<T>(value: T) -> u8 {
     drop(value);
     1
@@ -187,6 +230,25 @@ fn an_argument_that_cannot_be_decoded_fails_that_call_alone() {
             assert_eq!(error.item(), Some(item as u64));
         }
         assert_eq!(pool.apply(take::<PathBuf>, ("a",)).unwrap(), 1);
+    });
+}
+
+#[test]
+fn a_type_that_refuses_what_it_reads_is_quoted_and_the_place_is_named() {
+    scenario(|| {
+        const WORDS: &str = "at `amounts[1]`: -3 is not positive";
+        for backend in BACKENDS {
+            let pool = Pool::builder().workers(1).backend(backend).build().unwrap();
+            let error = pool.apply(take::<Order>, (order(-3),)).unwrap_err();
+            check_words(&error, ErrorKind::Decode, ["take", "an argument of type", "Order"], WORDS);
+            let error = pool.map(give_order, [1, -3]).unwrap_err();
+            check_words(&error, ErrorKind::Decode, ["give_order", "the result of type", "Order"], WORDS);
+            assert_eq!(pool.apply(give_order, (3,)).unwrap().name, "x");
+        }
+        let queue = mp::Queue::unbounded().unwrap();
+        queue.put(order(-3)).unwrap();
+        let error = queue.get().unwrap_err();
+        assert!(error.to_string().ends_with(WORDS), "{error}");
     });
 }
 

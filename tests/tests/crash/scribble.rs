@@ -1,6 +1,6 @@
 //! Workers that overwrite the memory that they share with their parent.
 
-use crate::hostile::{double, patient, serves};
+use crate::hostile::{double, serves};
 use crate::table::{builder, whole};
 use crate::{rounds, where_slow};
 use mp::{Error, ErrorKind, Restart};
@@ -75,7 +75,9 @@ fn a_worker_that_scribbles_over_its_shared_memory_and_goes_on_can_be_killed() {
     scenario(|| {
         let mut random = Random::new();
         for _ in 0..rounds(where_slow(60, 12)) {
-            let pool = patient();
+            // On a busy machine the loop below may kill many before one has begun.
+            let endless = Restart { at_most: u32::MAX, per: Duration::from_secs(1) };
+            let pool = builder(2).restart(endless).build().unwrap();
             whole(&pool, 2);
             let what = attack(&mut random, false);
             let handle = pool.apply_async(scribble, (what,));

@@ -231,7 +231,7 @@ fn a_message_that_cannot_travel_says_why_and_comes_back() {
                 0,
                 "the field `weight` was skipped (`skip_serializing_if`), and the receiver could not tell: ",
             ),
-            (Some(1), 3, "cannot be encoded: 3 is odd"),
+            (Some(1), 3, "cannot be encoded: at `number`: 3 is odd"),
         ] {
             let picky = Picky { weight, number };
             let one = |value| [Some(value)];

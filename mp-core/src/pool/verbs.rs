@@ -26,6 +26,10 @@ use std::time::Duration;
 /// Whatever kills a worker, exactly the call that it was running fails, with an error that says what happened; the
 /// worker is replaced, and everything else goes on.
 ///
+/// Calls are started in the order in which they were handed in, whoever did so: one that comes behind a long
+/// [`map`](Self::map) of another thread waits until all its items have been started. Give calls that must not wait a pool of their
+/// own.
+///
 /// A process that was forked from the one that made it (by [`StartMethod::Fork`](crate::StartMethod), by a fork server that made it
 /// while it preloaded, or by other means) cannot use it: every call there fails with an error that says so.
 ///

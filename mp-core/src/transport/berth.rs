@@ -73,6 +73,18 @@ impl Mail {
         inbox.receive(&self.socket)
     }
 
+    /// Reads the first message, and waits for it as long as there is somebody to send it.
+    pub fn receive_first(&self, inbox: &mut Inbox) -> io::Result<Option<(ToWorker, Vec<Handle>)>> {
+        let is_there = |patience| sys::poller::ready(self.handle(), Some(patience));
+        while !is_there(limits::LOOK_AGAIN)? {
+            // What was sent before its death counts.
+            if sys::entry::is_left_alone(&self.socket) && !is_there(Duration::ZERO)? {
+                return Err(io::Error::other("its parent is gone"));
+            }
+        }
+        self.receive(inbox)
+    }
+
     /// Reads one message, waiting for it, and files it. For the watch thread.
     pub fn file_next(&self, inbox: &mut Inbox) -> io::Result<Told> {
         let Some((message, handles)) = self.receive(inbox)? else { return Ok(Told::Nothing) };

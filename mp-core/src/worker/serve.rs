@@ -94,7 +94,7 @@ fn start(channel: Socket) -> Result<Started, Trouble> {
         Ok(()) | Err(_) => {}
     }
     let mut inbox = Inbox::default();
-    match mail.receive(&mut inbox).map_err(os("did not get its orders"))? {
+    match mail.receive_first(&mut inbox).map_err(os("did not get its orders"))? {
         Some((ToWorker::Init(init), _)) if init.fingerprint != registry().fingerprint() => {
             Err(Trouble("cannot serve", io::Error::other(ANOTHER_PROGRAM)))
         }

@@ -4,8 +4,9 @@ use crate::{How, about_copies, clean, rounds};
 use mp::sync::Event;
 use mp::{Context, Pool, StartMethod};
 use mp_tests::{Random, lives, living_children, until};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -344,6 +345,40 @@ fn the_thread_that_watches_over_a_process_is_not_kept_on_one_processor() {
     about_copies(|| {
         for &how in clean() {
             assert!(how.context().spawn(until_the_watch_roams, ()).unwrap().join().unwrap(), "{how:?}");
+        }
+    });
+}
+
+#[test]
+fn a_start_that_runs_out_of_descriptors_says_so_and_leaves_no_zombie() {
+    about_copies(|| {
+        /// Beyond what is open and what there is to be left.
+        const DESCRIPTORS: u64 = 128;
+        let before = getrlimit(Resource::Nofile);
+        for &how in crate::all() {
+            let context = how.context();
+            assert_eq!(context.spawn(double, (1,)).unwrap().join().unwrap(), 2);
+            let children = all_children();
+            // Each of them is the one too many once.
+            for left in 0..24 {
+                setrlimit(Resource::Nofile, Rlimit { current: Some(DESCRIPTORS), ..before }).unwrap();
+                let mut held: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+                held.truncate(held.len() - left);
+                let outcome = context.spawn(double, (21,));
+                drop(held);
+                setrlimit(Resource::Nofile, before).unwrap();
+                match outcome {
+                    // A copy of this process finds as few.
+                    Ok(process) if how == How::Fork => drop(process.join()),
+                    Ok(process) => assert_eq!(process.join().unwrap(), 42),
+                    Err(error) => {
+                        let text = error.to_string();
+                        assert!(text.contains("cannot start the process \""), "{how:?}, {left} left: {text}");
+                        assert!(text.contains("Too many open files"), "{how:?}, {left} left: {text}");
+                    }
+                }
+                until(|| all_children().is_subset(&children));
+            }
         }
     });
 }

@@ -84,3 +84,18 @@ fn a_stopped_server_does_not_outlive_its_program() {
         until(|| family(&mark).is_empty());
     });
 }
+
+#[test]
+fn a_server_that_starts_does_not_outlive_its_program_while_somebody_holds_its_channel() {
+    about_copies(|| {
+        let (mut program, mark) = start("held");
+        program.wait().unwrap();
+        // The copy that the program has left, which nobody ends, and no server.
+        until(|| family(&mark).len() == 1);
+        let holder = family(&mark).pop_first().unwrap();
+        let arguments = fs::read_to_string(format!("/proc/{holder}/cmdline")).unwrap();
+        assert!(!arguments.contains("--mp-worker"), "{arguments:?}");
+        crate::server::signal(holder, Signal::KILL);
+        until(|| family(&mark).is_empty());
+    });
+}

@@ -4,9 +4,11 @@
 
 use super::disposition;
 use super::platform::arguments;
+use super::platform::socket_flags::maker_of;
 use super::socket::Socket;
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketType, getsockname, sockopt};
+use rustix::process::getppid;
 use rustix::stdio::{dup2_stdin, stdin};
 use std::ffi::OsStr;
 use std::io;
@@ -49,6 +51,14 @@ pub fn take_channel() -> io::Result<Socket> {
     let null = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     dup2_stdin(&null)?;
     Ok(Socket::from_handle(channel))
+}
+
+/// Whether who made the channel is not our parent any more: it is gone. False where nobody tells who made it.
+///
+/// The end of a stream does not come while somebody else holds the other end, such as a copy of the parent.
+pub fn is_left_alone(channel: &Socket) -> bool {
+    let parent = getppid().map_or(0, |pid| pid.as_raw_nonzero().get().cast_unsigned());
+    maker_of(channel.handle()).is_some_and(|maker| maker != parent)
 }
 
 /// Makes Ctrl-C do nothing here: the parent decides what it means. By a handler that does nothing rather than by

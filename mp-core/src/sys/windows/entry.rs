@@ -117,6 +117,11 @@ pub fn die_with_parent() -> io::Result<()> {
     Ok(())
 }
 
+/// Never: the job object ends a child whose parent is gone.
+pub fn is_left_alone(_: &Socket) -> bool {
+    false
+}
+
 /// Nothing to do: the job object ends any child.
 #[allow(clippy::unnecessary_wraps)] // the signature is that of systems where there is
 pub fn end_with_parent(_: u32) -> io::Result<()> {

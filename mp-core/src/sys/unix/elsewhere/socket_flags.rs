@@ -78,6 +78,11 @@ pub fn close_on_exec_pair() -> io::Result<(Handle, Handle)> {
     Ok(pair)
 }
 
+/// The process that made the pair to which this socket belongs: there is no telling that all of them know.
+pub fn maker_of(_: BorrowedHandle<'_>) -> Option<u32> {
+    None
+}
+
 /// Packets are letters on a stream.
 pub const LETTERS: bool = true;
 

@@ -14,7 +14,10 @@ use super::super::socket::Socket;
 use super::super::{BorrowedHandle, Handle};
 use super::poller;
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, getpid, kill_process_group, pidfd_open, pidfd_send_signal};
+use rustix::process::{
+    Pid, PidfdFlags, WaitId, WaitIdOptions, WaitOptions, getpid, kill_process, kill_process_group,
+    pidfd_open, pidfd_send_signal, waitid, waitpid,
+};
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -115,13 +118,24 @@ pub fn spawn(spawn: Spawn) -> io::Result<Child> {
 /// A child that a copy of this program has made for us, or that is a copy itself.
 ///
 /// # Errors
-/// When `pid` is no child of this process.
+/// When `pid` is no child of this process, or has no descriptor left for it: then the child is gone.
 pub fn adopt(pid: u32) -> io::Result<Child> {
-    let (pid, handle) = open(pid)?;
+    let (pid, handle) = open(pid).inspect_err(|_| end_by_number(pid))?;
     wait_for(&handle, libc::WNOWAIT)?;
     // It does the same: until one of us has, it would end with the group that it was born into.
     let _ = rustix::process::setpgid(Some(pid), Some(pid));
     Ok(Child { pid, handle, parents_peak: 0, parent: getpid(), ended: Mutex::new(None) })
+}
+
+/// Ends a child that nothing but its number names, and reaps it. A process that is no child of ours is left alone.
+fn end_by_number(pid: u32) {
+    let Some(pid) = Pid::from_raw(pid.cast_signed()) else { return };
+    // The number is the child's until it is reaped, which nobody but us does.
+    let looking = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    if waitid(WaitId::Pid(pid), looking).is_ok() {
+        let _ = kill_process(pid, rustix::process::Signal::KILL);
+        while matches!(waitpid(Some(pid), WaitOptions::empty()), Err(Errno::INTR)) {}
+    }
 }
 
 fn open(pid: u32) -> io::Result<(Pid, Handle)> {

@@ -1,6 +1,6 @@
 //! Closed on exec from the first instant on: what makes concurrent spawns unable to leak a descriptor.
 
-#![allow(unsafe_code)] // rustix's dup3 wants to own the descriptor that it replaces
+#![allow(unsafe_code)] // rustix's dup3 wants to own the descriptor that it replaces, its `UCred` has no room for no process
 
 use super::super::{BorrowedHandle, Handle};
 use rustix::io::Errno;
@@ -45,6 +45,18 @@ pub(in super::super) fn close_on_exec_pair() -> io::Result<(Handle, Handle)> {
 /// A connected pair that keeps the borders of messages, both closed on exec.
 pub(in super::super) fn packet_pair() -> io::Result<(Handle, Handle)> {
     Ok(socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?)
+}
+
+/// The process that made the pair to which this socket belongs; `None` if it is one that we cannot see.
+pub(in super::super) fn maker_of(socket: BorrowedHandle<'_>) -> Option<u32> {
+    let mut made_by = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut len = size_of_val(&made_by) as libc::socklen_t;
+    let target = (&raw mut made_by).cast();
+    // SAFETY: duty: valid pointers: live locals, of the length that is named; all bits are valid.
+    let done = unsafe {
+        libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED, target, &raw mut len)
+    };
+    (done == 0 && made_by.pid != 0).then(|| made_by.pid.cast_unsigned())
 }
 
 /// Makes a descriptor stand for what `by` stands for, without a moment in which its number is free.

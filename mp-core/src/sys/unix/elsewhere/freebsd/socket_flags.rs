@@ -53,6 +53,11 @@ pub fn packet_pair() -> io::Result<(Handle, Handle)> {
     Ok(socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?)
 }
 
+/// The process that made the pair to which this socket belongs: there is no telling that all of them know.
+pub fn maker_of(_: BorrowedHandle<'_>) -> Option<u32> {
+    None
+}
+
 /// Makes a descriptor stand for what `by` stands for, without a moment in which its number is free.
 pub fn replace(handle: BorrowedHandle<'_>, by: &Handle) -> io::Result<()> {
     // SAFETY: duty: both numbers are open descriptors of ours: the borrows keep them; the number stays open throughout,

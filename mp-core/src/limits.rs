@@ -38,6 +38,9 @@ pub const PIECE_BYTES: usize = 1 << 20;
 /// Longer than a caller who sends the same again and again takes between two calls, and not so long that the memory is missed.
 pub const KEPT_FOR: Duration = Duration::from_millis(100);
 
+/// How long the buffer is at most that is kept for the next long result, in bytes: 64 MiB, and a page for lengths.
+pub const RECEIVED_BYTES_MAX: usize = (64 << 20) + 4096;
+
 /// The longest argument tuple or result, in bytes: what a lying length field may make us map.
 pub const PAYLOAD_BYTES_MAX: u64 = 1 << 40;
 

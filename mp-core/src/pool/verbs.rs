@@ -16,6 +16,7 @@ use crate::process::current::WorkerInfo;
 use crate::task::arguments::{Arg, Args, Task};
 use crate::task::registry;
 use crate::wire::outgoing::Outgoing;
+use crate::wire::spare;
 use serde::de::DeserializeOwned;
 use std::fmt;
 use std::sync::Arc;
@@ -453,6 +454,7 @@ impl Drop for Pool {
             self.stop(grace, Why::Terminated);
         }
         self.shared.dismiss_helper();
+        spare::forget_received();
     }
 }
 

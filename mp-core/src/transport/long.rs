@@ -66,7 +66,7 @@ impl LongResults {
         let mut bytes = match self.arriving.take() {
             Some(Arriving { bytes, .. }) => bytes,
             None if out.is_empty() && spare::suits(out, len) => mem::take(out),
-            None => Vec::new(),
+            None => spare::take_received(len).unwrap_or_default(),
         };
         let until = len.min(bytes.len().saturating_add(most));
         while bytes.len() < until {

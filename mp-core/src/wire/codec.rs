@@ -227,7 +227,11 @@ pub fn decode_result_vec<T: DeserializeOwned>(input: Vec<u8>) -> Result<T, Codec
     }
     match bytes::into(input) {
         Ok(value) => Ok(value),
-        Err(input) => decode(&input),
+        Err(input) => {
+            let decoded = decode(&input);
+            spare::leave_received(input);
+            decoded
+        }
     }
 }
 

@@ -2,12 +2,14 @@
 //! no page faults.
 //!
 //! A worker keeps that of what its last call returned for what the next one is given, a caller that of the arguments of a call for
-//! what that call returns.
+//! what that call returns, and that of the bytes of a result, whose value lies elsewhere, for the next result.
 
 use super::bytes;
 use crate::kept::Kept;
 use crate::limits;
 use crate::sys::memory::in_large_pages;
+use std::mem;
+use std::sync::{Mutex, MutexGuard};
 
 /// What the last long result left, in processes that keep it.
 pub static SPARE: Kept<Vec<u8>> = Kept::new();
@@ -46,6 +48,34 @@ pub fn with_room(len: usize) -> Vec<u8> {
     fresh
 }
 
+/// What a long result was received in. Nobody waits for it: who finds that another looks goes without.
+static RECEIVED: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+fn received() -> Option<MutexGuard<'static, Vec<u8>>> {
+    RECEIVED.try_lock().ok()
+}
+
+/// The bytes of a long result have been read: the next one may lie here.
+pub fn leave_received(mut buffer: Vec<u8>) {
+    if (limits::INLINE_BYTES_MAX..=limits::RECEIVED_BYTES_MAX).contains(&buffer.capacity())
+        && let Some(mut kept) = received()
+    {
+        buffer.clear();
+        mem::swap(&mut *kept, &mut buffer);
+    }
+}
+
+/// An empty buffer for a long result, if one is kept that suits.
+pub fn take_received(len: usize) -> Option<Vec<u8>> {
+    let mut kept = received()?;
+    suits(&kept, len).then(|| mem::take(&mut *kept))
+}
+
+/// A pool has ended: what results were received in may be as long as those were.
+pub fn forget_received() {
+    drop(received().map(|mut kept| mem::take(&mut *kept)));
+}
+
 /// A copy of bytes.
 pub fn copied(content: &[u8]) -> Vec<u8> {
     let mut copy = with_room(content.len());
@@ -58,6 +88,25 @@ mod tests {
     use super::*;
 
     /// One test: what is kept belongs to the process.
+    #[test]
+    fn what_a_result_was_received_in_is_there_for_the_next_one() {
+        const LONG: usize = limits::INLINE_BYTES_MAX;
+        leave_received(Vec::with_capacity(LONG - 1));
+        leave_received(Vec::with_capacity(limits::RECEIVED_BYTES_MAX + 1));
+        assert_eq!(take_received(LONG - 1), None, "too short, and too long");
+        let buffer = vec![1; LONG];
+        let here = buffer.as_ptr();
+        leave_received(buffer);
+        assert_eq!(take_received(LONG + 1), None);
+        let next = take_received(LONG).expect("it is there");
+        assert_eq!((next.as_ptr(), next.len()), (here, 0));
+        assert_eq!(take_received(LONG), None, "it is there once");
+        leave_received(next);
+        forget_received();
+        assert_eq!(take_received(LONG), None);
+    }
+
+    /// The same.
     #[test]
     fn a_long_result_leaves_its_memory_to_an_argument_that_fills_it() {
         const LONG: usize = limits::INLINE_BYTES_MAX;

@@ -8,6 +8,7 @@ use super::codec::CodecError;
 use super::lists;
 use super::refusal::Refusal;
 use super::varint;
+use crate::sys::memory::in_large_pages;
 use serde::Serialize;
 use serde::ser::{self, Error as _};
 use std::fmt;
@@ -56,8 +57,17 @@ impl Writer<'_> {
 
     #[inline]
     fn bytes(self, bytes: &[u8]) -> Outcome {
-        varint::put(bytes.len() as u64, self.0);
-        self.0.extend_from_slice(bytes);
+        self.run(bytes.len(), bytes)
+    }
+
+    /// A count, and memory as it is.
+    #[inline]
+    fn run(self, count: usize, memory: &[u8]) -> Outcome {
+        varint::put(count as u64, self.0);
+        if memory.len() > self.0.capacity() - self.0.len() {
+            make_room(self.0, memory.len());
+        }
+        self.0.extend_from_slice(memory);
         Ok(())
     }
 }
@@ -222,9 +232,7 @@ impl<'a> ser::Serializer for Writer<'a> {
         I::Item: Serialize,
     {
         if let Some((count, memory)) = lists::memory_of(&items) {
-            varint::put(count as u64, self.0);
-            self.0.extend_from_slice(memory);
-            return Ok(());
+            return self.run(count, memory);
         }
         let mut items = items.into_iter();
         let (least, most) = items.size_hint();
@@ -286,6 +294,13 @@ impl<'a> ser::Serializer for Writer<'a> {
             .map_err(|_| Refusal::custom("a `Display` in it returned an error"))?;
         self.serialize_str(&text)
     }
+}
+
+/// Room for a run, and for a little that comes behind it: to grow once more would copy it.
+#[cold]
+fn make_room(out: &mut Vec<u8>, len: usize) {
+    out.reserve(len.saturating_add(4096));
+    in_large_pages(out.spare_capacity_mut());
 }
 
 /// More room than this is found when it is needed: who writes a tuple may say any length.

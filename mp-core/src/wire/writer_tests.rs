@@ -182,6 +182,17 @@ fn lists_within_values_are_written_as_postcard_writes_them() {
     check(&([1_u8; 3], [2_u8; 4], [3_u8; 31], [4_u8; 32]));
 }
 
+#[test]
+fn what_comes_behind_a_long_list_finds_room() {
+    let long = (vec![1_u8; 1 << 20], 7_u32, vec![1.5_f64; 1 << 17], "x");
+    let mut bytes = Vec::new();
+    write(&long, &mut bytes).expect("bytes and numbers");
+    assert_eq!(bytes, postcard::to_allocvec(&long).expect("bytes and numbers"));
+    let mut bytes = Vec::new();
+    write(&(&long.0, long.1, long.3), &mut bytes).expect("bytes and numbers");
+    assert!(bytes.capacity() < 3 << 19, "it was copied once more: {}", bytes.capacity());
+}
+
 /// Serde code by hand.
 enum ByHand {
     Bytes(&'static [u8]),

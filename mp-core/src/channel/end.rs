@@ -4,16 +4,19 @@
 //!
 //! | `moved` | by | goes to | when |
 //! |---|---|---|---|
-//! | false here | who encodes it | true | its descriptor was put into a message; this end holds a dead one from then on |
+//! | false here | who encodes it | true | a copy of its descriptor was put into a value |
+//! | true | who sends that value | true | it is on its way: this end holds a dead descriptor from then on |
+//! | true | the same | false | it goes nowhere |
 
 use super::parcel::{Content, Parcel};
 use crate::error::{Error, ErrorKind};
 use crate::limits;
 use crate::sys::packet::{Packets, Patient};
 use crate::sys::{self, BorrowedHandle, Handle, poller};
-use crate::wire::handles;
+use crate::wire::handles::{self, Leaves, Leaving};
 use std::cell::Cell;
 use std::io::{self, IoSlice};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -31,10 +34,28 @@ thread_local! {
 /// An end. One process has it; sending it moves it.
 #[derive(Debug)]
 pub struct End {
-    packets: Packets,
-    moved: AtomicBool,
+    line: Arc<Line>,
     /// Longer messages are refused.
     max_len: u64,
+}
+
+/// The connection of an end.
+#[derive(Debug)]
+struct Line {
+    packets: Packets,
+    moved: AtomicBool,
+}
+
+impl Leaves for Line {
+    fn go(&self) {
+        // Without a descriptor for a dead one the end keeps its own, and that closes when it is dropped.
+        let _ = self.packets.let_go();
+    }
+
+    fn stay(&self) {
+        // PAIR: `is_here`.
+        self.moved.store(false, Relaxed);
+    }
 }
 
 /// How long to wait for a message.
@@ -57,7 +78,7 @@ impl End {
     }
 
     fn new(packets: Packets, max_len: u64) -> Self {
-        Self { packets, moved: AtomicBool::new(false), max_len }
+        Self { line: Arc::new(Line { packets, moved: AtomicBool::new(false) }), max_len }
     }
 
     /// Refuses longer messages from now on.
@@ -67,11 +88,11 @@ impl End {
 
     /// The descriptor. It stays open while this end lives.
     pub fn handle(&self) -> BorrowedHandle<'_> {
-        self.packets.handle()
+        self.line.packets.handle()
     }
 
     /// Sends a message.
-    pub fn send(&self, parcel: &Parcel, patient: Patient) -> Result<(), Error> {
+    pub fn send(&self, parcel: Parcel, patient: Patient) -> Result<(), Error> {
         self.is_here()?;
         let mut head = [0; HEAD_BYTES];
         head[0] = match parcel.content {
@@ -84,7 +105,8 @@ impl End {
         head[1..].copy_from_slice(&parcel.len().to_le_bytes());
         let handles: Vec<_> = parcel.handles.iter().map(sys::borrow).collect();
         let parts = [IoSlice::new(&head), IoSlice::new(&parcel.bytes)];
-        self.packets.send(&parts, &handles, patient).map_err(|error| match error.kind() {
+        let sent = self.line.packets.send(&parts, &handles, patient);
+        sent.map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => self.is_here().err().unwrap_or_else(|| {
                 Error::new(ErrorKind::Closed, "the message cannot be sent: its receiver is gone")
             }),
@@ -92,7 +114,9 @@ impl End {
                 Error::new(ErrorKind::Full, "the message cannot be sent now: the pipe is full")
             }
             _ => Error::os("cannot send a message", error),
-        })
+        })?;
+        parcel.leaving.go();
+        Ok(())
     }
 
     /// The next message.
@@ -101,7 +125,8 @@ impl End {
         let mut room = ROOM.take();
         room.resize(HEAD_BYTES + limits::PACKET_BYTES_MAX, 0);
         let mut handles = Vec::new();
-        let received = self.waiting(wait, |patient| self.packets.receive(&mut room, &mut handles, patient));
+        let received =
+            self.waiting(wait, |patient| self.line.packets.receive(&mut room, &mut handles, patient));
         let parcel = received.and_then(|len| self.open(&room[..len], handles));
         ROOM.set(room);
         parcel
@@ -111,7 +136,7 @@ impl End {
     pub fn next_len(&self) -> Result<u64, Error> {
         self.is_here()?;
         let mut head = [0; HEAD_BYTES];
-        let len = self.waiting(Wait::Forever, |patient| self.packets.peek(&mut head, patient))?;
+        let len = self.waiting(Wait::Forever, |patient| self.line.packets.peek(&mut head, patient))?;
         Ok(read_head(&head[..len])?.1)
     }
 
@@ -131,12 +156,17 @@ impl End {
 
     /// For `Serialize`: moves the end into the value that is being encoded.
     pub fn depart(&self) -> Result<(u32, u64), String> {
-        self.is_here().map_err(|error| error.to_string())?;
-        let place = handles::give(self.handle()).map_err(|error| error.to_string())?;
-        self.packets.let_go().map_err(|error| error.to_string())?;
         // PAIR: `is_here`; who comes between meets the dead descriptor, and asks again when that fails.
-        self.moved.store(true, Relaxed);
-        Ok((place, self.max_len))
+        if self.line.moved.swap(true, Relaxed) {
+            return Err(Error::sent_away().to_string());
+        }
+        match handles::give_away(self.handle(), self.line.clone()) {
+            Ok(place) => Ok((place, self.max_len)),
+            Err(error) => {
+                self.line.stay();
+                Err(error.to_string())
+            }
+        }
     }
 
     /// For `Deserialize`: the end that arrived with a value.
@@ -146,8 +176,8 @@ impl End {
     }
 
     fn is_here(&self) -> Result<(), Error> {
-        // PAIR: the store in `depart`.
-        if self.moved.load(Relaxed) {
+        // PAIR: the swap in `depart`, and `stay`.
+        if self.line.moved.load(Relaxed) {
             return Err(Error::sent_away());
         }
         Ok(())
@@ -197,7 +227,7 @@ impl End {
         }
         let content = if kind & 1 == 0 { Content::Value } else { Content::Bytes };
         let spilled = (kind & SPILLED != 0).then_some(len);
-        let mut parcel = Parcel { content, bytes: Vec::new(), handles, spilled };
+        let mut parcel = Parcel { content, bytes: Vec::new(), handles, spilled, leaving: Leaving::default() };
         parcel.bytes.extend_from_slice(&packet[HEAD_BYTES..]);
         parcel.unspill()?;
         Ok(parcel)

@@ -5,7 +5,7 @@ use crate::limits;
 use crate::sys::Handle;
 use crate::sys::memory::Memory;
 use crate::wire::codec::{self, CodecError};
-use crate::wire::handles;
+use crate::wire::handles::{self, Leaving};
 use crate::wire::outgoing::{Apart, Outgoing, pieces};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -31,6 +31,8 @@ pub struct Parcel {
     pub handles: Vec<Handle>,
     /// How many bytes lie in memory of their own.
     pub spilled: Option<u64>,
+    /// What leaves this process if it is sent.
+    pub leaving: Leaving,
 }
 
 impl Parcel {
@@ -40,7 +42,8 @@ impl Parcel {
         let mut out = Outgoing::with_runs_from(inline_max + 1, &mut bytes, &mut handles);
         codec::encode_result(value, &mut out).map_err(|reason| unencodable::<T>(&reason))?;
         let apart = out.into_apart();
-        let mut parcel = Self { content: Content::Value, bytes: Vec::new(), handles, spilled: None };
+        let leaving = leaving_with(&handles);
+        let mut parcel = Self { content: Content::Value, bytes: Vec::new(), handles, spilled: None, leaving };
         if apart.is_empty() && bytes.len() <= inline_max {
             parcel.bytes = bytes;
         } else {
@@ -51,8 +54,8 @@ impl Parcel {
 
     /// Takes bytes as they are. More than `inline_max` are spilled.
     pub fn of_bytes(bytes: &[u8], inline_max: usize) -> Result<Self, Error> {
-        let mut parcel =
-            Self { content: Content::Bytes, bytes: Vec::new(), handles: Vec::new(), spilled: None };
+        let (handles, leaving) = (Vec::new(), Leaving::default());
+        let mut parcel = Self { content: Content::Bytes, bytes: Vec::new(), handles, spilled: None, leaving };
         if bytes.len() <= inline_max {
             parcel.bytes.extend_from_slice(bytes);
         } else {
@@ -63,7 +66,8 @@ impl Parcel {
 
     /// A value that was encoded: takes its bytes, and puts others in their place.
     pub fn of_encoded(bytes: &mut Vec<u8>, handles: Vec<Handle>, inline_max: usize) -> Result<Self, Error> {
-        let mut parcel = Self { content: Content::Value, bytes: Vec::new(), handles, spilled: None };
+        let leaving = leaving_with(&handles);
+        let mut parcel = Self { content: Content::Value, bytes: Vec::new(), handles, spilled: None, leaving };
         if bytes.len() <= inline_max {
             std::mem::swap(&mut parcel.bytes, bytes);
         } else {
@@ -138,8 +142,14 @@ pub fn encode<T: Serialize>(value: &T, bytes: &mut Vec<u8>) -> Result<Vec<Handle
     }
 }
 
+/// What leaves with the value that was just encoded: what has no handles has nothing of the kind.
+fn leaving_with(handles: &[Handle]) -> Leaving {
+    if handles.is_empty() { Leaving::default() } else { handles::leaving() }
+}
+
 #[cold]
 fn unencodable<T>(reason: &CodecError) -> Error {
+    handles::settle(false);
     Error::message_unencodable(std::any::type_name::<T>(), &reason.to_string())
 }
 

@@ -59,9 +59,8 @@ pub fn duplex<A, B>() -> Result<(Duplex<A, B>, Duplex<B, A>), Error> {
 /// The end of a [`pipe`] that messages go into.
 ///
 /// It is a serde value: as an argument, in a result or in another message it moves to another process, and is of no use
-/// here afterwards ([`ErrorKind::AlreadyTaken`]). It moves when it is encoded, so it is gone also if the call or message that it
-/// was a part of fails after that, by another argument that cannot be encoded for instance. Several threads may send; messages
-/// are never mixed.
+/// here afterwards ([`ErrorKind::AlreadyTaken`]). It stays if that message was not sent, or not all of the arguments could be
+/// encoded. Several threads may send; messages are never mixed.
 ///
 /// One argument tuple, result or message carries at most 64 descriptors: one for each end of a pipe, lock, event or piece of
 /// shared memory in it, and four for a queue.
@@ -104,7 +103,7 @@ macro_rules! sends {
             /// # Blocking and death
             /// As [`send`](Self::send).
             pub fn send_bytes(&self, bytes: &[u8]) -> Result<(), Error> {
-                self.end.send(&Parcel::of_bytes(bytes, limits::PACKET_BYTES_MAX)?, Patient::Yes)
+                self.end.send(Parcel::of_bytes(bytes, limits::PACKET_BYTES_MAX)?, Patient::Yes)
             }
         }
 
@@ -136,7 +135,7 @@ macro_rules! sends {
 
             fn send_how(&self, value: $message, patient: Patient) -> Result<(), SendError<$message>> {
                 let parcel = Parcel::of_value(&value, limits::PACKET_BYTES_MAX);
-                let sent = parcel.and_then(|parcel| self.end.send(&parcel, patient));
+                let sent = parcel.and_then(|parcel| self.end.send(parcel, patient));
                 sent.map_err(|error| SendError::new(value, error))
             }
         }

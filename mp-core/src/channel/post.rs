@@ -16,7 +16,7 @@ use crate::shm::backlog::{Backlog, Popped, Pushed, Shape};
 use crate::sys::bell::Bell;
 use crate::sys::packet::{Packets, Patient};
 use crate::sys::{self, Handle};
-use crate::wire::handles;
+use crate::wire::handles::{self, Leaving};
 use std::cell::LazyCell;
 use std::io::{self, IoSlice};
 use std::time::{Duration, Instant};
@@ -93,12 +93,14 @@ impl Post {
         if handles.is_empty() && bytes.len() <= self.backlog.inline_max() {
             return self.push(bytes, None, wait);
         }
-        self.put_parcel(&Parcel::of_encoded(bytes, handles, self.backlog.inline_max())?, wait)
+        self.put_parcel(Parcel::of_encoded(bytes, handles, self.backlog.inline_max())?, wait)
     }
 
     /// Puts a message in.
-    pub fn put_parcel(&self, parcel: &Parcel, wait: Wait) -> Result<(), Error> {
-        self.push(&parcel.bytes, Some(parcel).filter(|parcel| !parcel.handles.is_empty()), wait)
+    pub fn put_parcel(&self, parcel: Parcel, wait: Wait) -> Result<(), Error> {
+        self.push(&parcel.bytes, Some(&parcel).filter(|parcel| !parcel.handles.is_empty()), wait)?;
+        parcel.leaving.go();
+        Ok(())
     }
 
     fn push(&self, bytes: &[u8], bundle: Option<&Parcel>, wait: Wait) -> Result<(), Error> {
@@ -198,7 +200,8 @@ impl Beside {
     /// The message that it belongs to.
     pub fn join(self, bytes: Vec<u8>) -> Result<Parcel, Error> {
         let Self { handles, spilled } = self;
-        let mut parcel = Parcel { content: Content::Value, bytes, handles, spilled };
+        let mut parcel =
+            Parcel { content: Content::Value, bytes, handles, spilled, leaving: Leaving::default() };
         parcel.unspill()?;
         Ok(parcel)
     }

@@ -165,7 +165,7 @@ impl<T: Serialize> Queue<T> {
     fn put_how(&self, value: T, wait: Wait) -> Result<(), SendError<T>> {
         let inline_max = self.post.backlog().inline_max();
         let put = if codec::has_run_over(inline_max, &value) {
-            Parcel::of_value(&value, inline_max).and_then(|parcel| self.post.put_parcel(&parcel, wait))
+            Parcel::of_value(&value, inline_max).and_then(|parcel| self.post.put_parcel(parcel, wait))
         } else {
             scratch::with(|bytes| {
                 let handles = parcel::encode(&value, bytes)?;

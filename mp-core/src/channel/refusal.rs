@@ -6,7 +6,7 @@ use std::fmt;
 /// A message that was not sent, with the reason: what [`Sender::send`](crate::Sender::send) and
 /// [`Queue::put`](crate::Queue::put) fail with.
 ///
-/// The value comes back whole, but for ends of pipes inside of it: they may have moved out already.
+/// The value comes back whole: ends of pipes inside of it have stayed, too.
 ///
 /// ```
 /// let (sender, receiver) = mp::pipe::<String>()?;

@@ -15,6 +15,7 @@ use crate::shm::slab::Slab;
 use crate::sys::Handle;
 use crate::task::entry::Entry;
 use crate::task::registry::Slot;
+use crate::wire::handles;
 use crate::wire::outgoing::{Apart, Outgoing, pieces};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
@@ -327,6 +328,7 @@ impl<'a> Portions<'a> {
     /// Takes the item that was pushed last back out.
     #[cold]
     fn set_apart(&mut self, pushed: Result<(usize, Option<Apart<'_>>), Error>) -> Result<Encoded, Error> {
+        handles::settle(pushed.is_ok());
         let handles = std::mem::take(&mut self.handles);
         let apart = pushed?.1.unwrap_or_default();
         let bytes = self.gathered.pop().unwrap_or_default();

@@ -405,6 +405,7 @@ impl Pool {
         let (mut bytes, mut handles) = (Vec::new(), Vec::new());
         let mut outgoing = Outgoing::new(&mut bytes, &mut handles);
         let written = args.write(&mut outgoing);
+        outgoing.settle(written.is_ok());
         let apart = outgoing.into_apart();
         let portion = written.and_then(|()| portion_of(&self.shared, bytes, apart, handles));
         let portion = portion.map_err(|error| error.for_task(entry.name))?;

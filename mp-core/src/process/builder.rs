@@ -98,7 +98,9 @@ impl<R> Process<R> {
     {
         let call = registry::of(task).and_then(|(slot, task)| {
             let (mut arguments, mut handles) = (Vec::new(), Vec::new());
-            let written = args.write(&mut Outgoing::whole(&mut arguments, &mut handles));
+            let mut outgoing = Outgoing::whole(&mut arguments, &mut handles);
+            let written = args.write(&mut outgoing);
+            outgoing.settle(written.is_ok());
             written.map_err(|error| error.for_task(task.name))?;
             Ok(Call { slot, task, arguments, handles })
         });

@@ -38,7 +38,9 @@ impl StartCall {
     {
         let (slot, entry) = registry::of(task)?;
         let (mut bytes, mut handles) = (Vec::new(), Vec::new());
-        let written = args.write(&mut Outgoing::whole(&mut bytes, &mut handles));
+        let mut outgoing = Outgoing::whole(&mut bytes, &mut handles);
+        let written = args.write(&mut outgoing);
+        outgoing.settle(written.is_ok());
         written.map_err(|error| error.for_task(entry.name))?;
         let failed = |error| Error::os(format!("cannot store the arguments of `{}`", entry.name), error);
         let (arguments, slab) = if bytes.len() <= FIRST_ARGUMENTS_INLINE {

@@ -134,6 +134,7 @@ fn give<T: Serialize>(sink: &mut dyn Sink, value: T) -> Result<(), Failure> {
     if let Err(error) = codec::encode_result(&value, &mut out) {
         return Err(unencodable::<T>(&error));
     }
+    out.settle(true);
     // Moving an empty list costs more than all the rest.
     if !out.is_whole() {
         let apart = out.into_apart();
@@ -145,6 +146,7 @@ fn give<T: Serialize>(sink: &mut dyn Sink, value: T) -> Result<(), Failure> {
 
 #[cold]
 fn unencodable<T>(error: &codec::CodecError) -> Failure {
+    handles::settle(false);
     Failure::ResultUnencodable { type_name: type_name::<T>().into(), reason: error.to_string() }
 }
 

@@ -4,11 +4,49 @@
 //! put aside and its place among those put aside is written; the descriptors travel beside the bytes. Decoding goes the
 //! other way. Both sides are set up around one value on one thread, as ipc-channel does it; outside, such a value cannot
 //! be encoded at all.
+//!
+//! What only one process can have leaves this one with the value, and not before it is certain that the value goes: whoever encodes
+//! says so to [`settle`], or takes what is [`leaving`] along until then.
 
 use crate::limits;
 use crate::sys::{self, BorrowedHandle, Handle};
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::sync::Arc;
+
+/// Something of which only one process can have a handle.
+pub trait Leaves: fmt::Debug {
+    /// The value with its handle is on its way: there is no use for it here any more.
+    fn go(&self);
+    /// That value goes nowhere.
+    fn stay(&self);
+}
+
+/// What leaves this process with a value; it stays if this is dropped.
+#[derive(Debug, Default)]
+pub struct Leaving(Vec<Arc<dyn Leaves>>);
+
+impl Leaving {
+    /// The value is on its way.
+    pub fn go(mut self) {
+        for thing in std::mem::take(&mut self.0) {
+            thing.go();
+        }
+    }
+}
+
+impl Drop for Leaving {
+    #[inline]
+    fn drop(&mut self) {
+        for thing in &self.0 {
+            thing.stay();
+        }
+    }
+}
+
+/// A handle that was given, and what leaves with it.
+#[derive(Debug)]
+struct Given(Handle, Option<Arc<dyn Leaves>>);
 
 /// Why a handle cannot be encoded or decoded here.
 #[derive(Debug)]
@@ -25,7 +63,9 @@ thread_local! {
     /// is.
     static GIVEN: Cell<usize> = const { Cell::new(0) };
     /// Those handles, behind those of the value that it is encoded within.
-    static OUTGOING: RefCell<Vec<Handle>> = const { RefCell::new(Vec::new()) };
+    static OUTGOING: RefCell<Vec<Given>> = const { RefCell::new(Vec::new()) };
+    /// What leaves with values that were encoded on this thread just now.
+    static LEAVING: RefCell<Leaving> = const { RefCell::new(Leaving(Vec::new())) };
     static INCOMING: RefCell<Option<Vec<Option<Handle>>>> = const { RefCell::new(None) };
 }
 
@@ -39,9 +79,33 @@ pub fn collecting_into<T>(given: &mut Vec<Handle>, encode: impl FnOnce() -> T) -
     let count = GIVEN.get() - 1 - before;
     if count > 0 {
         GIVEN.set(before + 1);
-        OUTGOING.with_borrow_mut(|outgoing| given.extend(outgoing.drain(outgoing.len() - count..)));
+        collect(count, given);
     }
     result
+}
+
+#[cold]
+fn collect(count: usize, given: &mut Vec<Handle>) {
+    let all = OUTGOING.with_borrow_mut(|outgoing| outgoing.split_off(outgoing.len() - count));
+    for Given(handle, leaves) in all {
+        given.push(handle);
+        LEAVING.with_borrow_mut(|leaving| leaving.0.extend(leaves));
+    }
+}
+
+/// What leaves with the values that were encoded on this thread since this was asked last.
+#[cold]
+pub fn leaving() -> Leaving {
+    LEAVING.take()
+}
+
+/// After values with handles were encoded, or were not to the end: what was to leave with them goes, or stays.
+#[cold]
+pub fn settle(goes: bool) {
+    let leaving = leaving();
+    if goes {
+        leaving.go();
+    }
 }
 
 /// Runs `decode`, which may take these handles. What it does not take is closed.
@@ -67,6 +131,18 @@ pub fn lending<T>(handles: &mut Vec<Option<Handle>>, decode: impl FnOnce() -> T)
 /// # Errors
 /// Outside of `mp`, or when there are too many.
 pub fn give(handle: BorrowedHandle<'_>) -> Result<u32, NotHere> {
+    give_with(handle, None)
+}
+
+/// The same for the handle of something that leaves with the value.
+///
+/// # Errors
+/// As [`give`].
+pub fn give_away(handle: BorrowedHandle<'_>, leaves: Arc<dyn Leaves>) -> Result<u32, NotHere> {
+    give_with(handle, Some(leaves))
+}
+
+fn give_with(handle: BorrowedHandle<'_>, leaves: Option<Arc<dyn Leaves>>) -> Result<u32, NotHere> {
     const OUTSIDE: NotHere = NotHere(
         "this value stands for something shared by processes: it can travel in arguments, results and messages of mp only",
     );
@@ -78,7 +154,7 @@ pub fn give(handle: BorrowedHandle<'_>) -> Result<u32, NotHere> {
         ));
     }
     let copy = sys::duplicate(handle).map_err(|_| NotHere("this process has no descriptors left"))?;
-    OUTGOING.with_borrow_mut(|outgoing| outgoing.push(copy));
+    OUTGOING.with_borrow_mut(|outgoing| outgoing.push(Given(copy, leaves)));
     GIVEN.set(given + 2);
     Ok(given as u32)
 }
@@ -108,7 +184,9 @@ impl Drop for Restore {
     fn drop(&mut self) {
         let left = GIVEN.replace(self.outer) - 1 - self.before;
         if left > 0 {
-            OUTGOING.with_borrow_mut(|outgoing| outgoing.truncate(outgoing.len() - left));
+            let all = OUTGOING.with_borrow_mut(|outgoing| outgoing.split_off(outgoing.len() - left));
+            // They stay.
+            drop(Leaving(all.into_iter().filter_map(|Given(_, leaves)| leaves).collect()));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Encoded arguments on their way out. Long runs of bytes stay with the caller until they are copied to where the worker reads
 //! them: a copy in between costs more than all the rest, for the pages it touches first.
 
+use super::handles;
 use crate::limits;
 use crate::sys::Handle;
 
@@ -45,6 +46,14 @@ impl<'o, 'a> Outgoing<'o, 'a> {
     #[inline]
     pub fn parts(&mut self) -> (&mut Vec<u8>, &mut Vec<Handle>) {
         (self.bytes, self.handles)
+    }
+
+    /// All is written, or will not be: what was to leave this process with it [goes or stays](handles::settle).
+    #[inline]
+    pub fn settle(&self, goes: bool) {
+        if !goes || !self.handles.is_empty() {
+            handles::settle(goes);
+        }
     }
 
     /// Appends a run.

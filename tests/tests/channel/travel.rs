@@ -5,6 +5,7 @@ use mp::{Duplex, ErrorKind, Pool, Queue, Receiver, Sender, Shutdown};
 use mp_tests::scenario;
 use serde::ser::Error as _;
 use serde::{Deserialize, Serialize, Serializer};
+use std::time::Duration;
 
 #[derive(Serialize, Deserialize)]
 struct Office {
@@ -278,6 +279,85 @@ fn what_cannot_be_sent_because_of_its_ends_says_so() {
     });
 }
 
+/// An end, and a value that may be unencodable.
+type Passenger = (Sender<u8>, Option<Picky>);
+
+#[test]
+fn an_end_in_a_message_that_was_not_sent_stays() {
+    scenario(|| {
+        let odd = || Some(Picky { weight: Some(1), number: 3 });
+        let (end, receiver) = mp::pipe::<u8>().unwrap();
+        // It works after each of them, and nobody else has it.
+        let check = |refused: mp::SendError<Passenger>, kind| {
+            assert_eq!(refused.error().kind(), kind);
+            let (end, _) = refused.into_inner();
+            end.send(7).unwrap();
+            assert_eq!(receiver.recv().unwrap(), 7);
+            end
+        };
+        let queue = Queue::<Passenger>::bounded(1).unwrap();
+        let end = check(queue.put((end, odd())).unwrap_err(), ErrorKind::Encode);
+        queue.put((mp::pipe().unwrap().0, None)).unwrap();
+        let end = check(queue.try_put((end, None)).unwrap_err(), ErrorKind::Full);
+        let end = check(queue.put_timeout((end, None), Duration::ZERO).unwrap_err(), ErrorKind::TimedOut);
+        let end = check(queue.put((end, odd())).unwrap_err(), ErrorKind::Encode);
+        queue.shutdown(Shutdown::Drain).unwrap();
+        let end = check(queue.put((end, None)).unwrap_err(), ErrorKind::Closed);
+        let (carrier, carried) = mp::pipe::<Passenger>().unwrap();
+        let mut end = check(carrier.send((end, odd())).unwrap_err(), ErrorKind::Encode);
+        let mut sent = Vec::new();
+        loop {
+            let (filler, receiver) = mp::pipe().unwrap();
+            sent.push(receiver);
+            if let Err(full) = carrier.try_send((filler, None)) {
+                assert_eq!(full.error().kind(), ErrorKind::Full);
+                break;
+            }
+        }
+        end = check(carrier.try_send((end, None)).unwrap_err(), ErrorKind::Full);
+        drop(carried);
+        end = check(carrier.send((end, None)).unwrap_err(), ErrorKind::Closed);
+        // An end can be in a message once.
+        let (other, _others) = mp::pipe::<u8>().unwrap();
+        let (pairs, pair) = mp::pipe().unwrap();
+        assert_eq!(pairs.send((&end, &end)).unwrap_err().error().kind(), ErrorKind::AlreadyTaken);
+        pairs.send((&end, &other)).unwrap();
+        assert_eq!(end.send(1).unwrap_err().error().kind(), ErrorKind::AlreadyTaken);
+        drop(pair);
+        assert!(receiver.recv().unwrap_err().is_closed(), "it left with the message, which nobody received");
+        drop(end);
+    });
+}
+
+#[mp::task]
+fn take_both(end: Sender<u8>, _picky: Option<Picky>) {
+    end.send(8).expect("somebody listens");
+}
+
+#[test]
+fn an_end_in_a_call_that_cannot_be_made_stays() {
+    scenario(|| {
+        let odd = || Some(Picky { weight: Some(1), number: 3 });
+        let (end, receiver) = mp::pipe::<u8>().unwrap();
+        let pool = Pool::new(1).unwrap();
+        let refused = [
+            pool.apply(take_both, (&end, odd())).unwrap_err(),
+            pool.apply_async(take_both, (&end, odd())).wait().unwrap_err(),
+            pool.starmap(take_both, [(&end, odd())]).unwrap_err(),
+            pool.try_starmap(take_both, [(&end, odd())]).remove(0).unwrap_err(),
+            mp::spawn(take_both, (&end, odd())).unwrap_err(),
+        ];
+        for refused in refused {
+            assert_eq!(refused.kind(), ErrorKind::Encode, "{refused}");
+        }
+        end.send(7).unwrap();
+        pool.apply(take_both, (&end, None::<Picky>)).unwrap();
+        assert_eq!((receiver.recv().unwrap(), receiver.recv().unwrap()), (7, 8));
+        assert!(receiver.recv().unwrap_err().is_closed(), "it left with the call");
+        drop(end);
+    });
+}
+
 /// Says `number`, unless it is one of those that kill their process.
 #[mp::task]
 fn say(number: u32, sender: Sender<u32>) {
@@ -290,7 +370,7 @@ fn say(number: u32, sender: Sender<u32>) {
 #[test]
 fn each_call_gets_the_end_that_it_was_given_whatever_others_die_of() {
     scenario(|| {
-        let restart = mp::Restart { at_most: 100, per: std::time::Duration::from_secs(1) };
+        let restart = mp::Restart { at_most: 100, per: Duration::from_secs(1) };
         let pool = Pool::builder().workers(2).restart(restart).build().unwrap();
         let calls: Vec<_> = (0..40)
             .map(|number| {

@@ -95,7 +95,7 @@ impl<T> Queue<T> {
         QueueBuilder { items: None, bytes: limits::QUEUE_BYTES.into(), types: PhantomData }
     }
 
-    /// How many messages there are: exact at an instant during the call.
+    /// How many messages there are: exact at an instant during the call. None after an immediate [`shutdown`](Self::shutdown).
     pub fn len(&self) -> usize {
         self.post.backlog().len() as usize
     }

@@ -300,7 +300,8 @@ impl<R> JoinHandle<R> {
         if self.running.wait(Some(timeout)) { self.status() } else { Err(self.timed_out(timeout)) }
     }
 
-    /// Asks the process to end (`SIGTERM`). Without a handler of its own it dies at once.
+    /// Asks the process to end (`SIGTERM`). Without a handler of its own it dies at once, unless this program had the signal
+    /// blocked or ignored when it started the process, which inherits that.
     ///
     /// # Errors
     /// When the signal cannot be sent. A process that has ended is no error.

@@ -371,8 +371,11 @@ impl Backlog {
         self.header().state.load(Relaxed) != OPEN || self.len() > 0
     }
 
-    /// How many messages there were at an instant during this call.
+    /// How many messages there were at an instant during this call: none if nobody can get them any more.
     pub fn len(&self) -> u32 {
+        if self.is_closed() {
+            return 0;
+        }
         let (head, tail) = self.header().ends.snapshot();
         tail.since(head).items
     }
@@ -380,7 +383,7 @@ impl Backlog {
     /// Whether there was no room for even an empty message at an instant during this call.
     pub fn is_full(&self) -> bool {
         let (head, tail) = self.header().ends.snapshot();
-        !self.has_room(tail, head, 1)
+        !self.has_room(tail, head, 1) && !self.is_closed()
     }
 
     /// Asks for a ring of the bell at the next put. Who asks looks once more before it sleeps.

@@ -163,7 +163,7 @@ fn an_immediate_end_wakes_everybody(parties: &Parties) {
     join_all(getters);
     join_all(putters);
     assert!(full.get().unwrap_err().is_closed(), "what was in it is gone");
-    assert!(full.len() == 0 && full.is_empty() && !full.is_full(), "and nobody counts it: {full:?}");
+    assert!(full.is_empty() && !full.is_full(), "and nobody counts it: {full:?}");
     assert_eq!(parties.start(consume, (full.clone(),)).join(), []);
     full.shutdown(Shutdown::Drain).unwrap();
     assert!(full.try_get().unwrap_err().is_closed(), "immediate stays immediate");

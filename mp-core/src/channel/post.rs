@@ -49,7 +49,14 @@ impl Post {
             let (outgoing, incoming) = Packets::pair()?;
             Ok(Self { backlog: Backlog::create(shape)?, outgoing, incoming, bell: Bell::new()? })
         };
-        made().map_err(|error| Error::os("cannot make a queue", error))
+        let bytes = shape.ring_bytes;
+        made().map_err(|error: io::Error| match error.kind() {
+            io::ErrorKind::OutOfMemory => Error::os(
+                format!("cannot make a queue: no room for {bytes} bytes of addresses, `QueueBuilder::bytes` asks for less"),
+                error,
+            ),
+            _ => Error::os("cannot make a queue", error),
+        })
     }
 
     /// For `Serialize`.

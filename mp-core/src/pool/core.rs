@@ -453,7 +453,13 @@ impl Core {
         else {
             return;
         };
-        let recorded = station.launched.lane.running();
+        let recorded = match front {
+            // What it has answered in a way that we could not take is not run again.
+            Some((_, _, seq)) if station.is_broken() && station.launched.lane.last_begun() >= seq => {
+                Some(seq)
+            }
+            Some(_) | None => station.launched.lane.running(),
+        };
         let running = task.filter(|(front, _)| recorded.is_some_and(|recorded| recorded >= *front));
         let _ = self.poller.remove(station.launched.child.handle());
         let _ = self.poller.remove(station.launched.lane.handle());

@@ -160,7 +160,9 @@ fn check_name(name: &str) -> Result<(), Error> {
     if fits {
         return Ok(());
     }
-    let text = format!("{name:?} cannot name shared memory: 1 to 255 bytes without `/`");
+    let text = format!(
+        "{name:?} cannot name shared memory: 1 to 255 bytes without `/` and NUL, and not `.` or `..`"
+    );
     Err(Error::new(ErrorKind::InvalidInput, text))
 }
 

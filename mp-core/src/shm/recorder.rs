@@ -128,6 +128,11 @@ impl ParentRecorder {
         self.0.progress.running()
     }
 
+    /// The last call that was begun.
+    pub fn last_begun(&self) -> u64 {
+        self.0.progress.last_begun()
+    }
+
     /// What the worker said with [`WorkerRecorder::note_start`] about the last call that has such a time.
     pub fn started_ns(&self) -> u64 {
         // PAIR: `note_start`. A hint: read it twice with `running` around it to know whose it is.

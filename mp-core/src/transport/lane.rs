@@ -74,7 +74,7 @@ pub enum ResponseKind {
     Skipped,
 }
 
-/// Something that no worker of ours would do: why it is killed.
+/// Something that no worker of ours would do, or that leaves nothing to be done with it: why it is killed.
 #[derive(Debug)]
 pub struct Violation(pub String);
 
@@ -188,6 +188,10 @@ impl Lane {
                 self.hung_up = true;
                 Ok(None)
             }
+            // Ours, and not its fault: what it has said is lost all the same.
+            Err(error) if error.kind() == io::ErrorKind::QuotaExceeded => Err(Violation(
+                "its parent killed it because it had no descriptors left for what it was sent".into(),
+            )),
             Err(error) => Err(Violation::new(error.to_string())),
         }
     }
@@ -337,6 +341,11 @@ impl Lane {
         self.end.recorder.running().map(CallSeq)
     }
 
+    /// The last call that the worker has started, or the one before its first.
+    pub fn last_begun(&self) -> CallSeq {
+        CallSeq(self.end.recorder.last_begun())
+    }
+
     /// From now on the worker starts no call in `from..to`. Returns the first call that it will surely not run;
     /// those before, from `from` on, may be declined too.
     pub fn revoke(&self, from: CallSeq, to: CallSeq) -> CallSeq {
@@ -405,10 +414,14 @@ impl Lane {
         let wait = |more: &dyn Fn() -> bool| {
             shared.parent_sleep.word().spin(&shared.worker_sleep, &mut Patience::default(), more);
         };
-        let whole = self
-            .long
-            .read(len, most, &shared.result, wait, out)
-            .map_err(|error| Violation::new(format!("its result of {len} bytes cannot be read: {error}")))?;
+        let whole = self.long.read(len, most, &shared.result, wait, out).map_err(|error| {
+            let what = format!("its result of {len} bytes cannot be read: {error}");
+            match error.kind() {
+                io::ErrorKind::InvalidData | io::ErrorKind::NotFound => Violation::new(what),
+                // We lack what it takes.
+                _ => Violation(format!("its parent killed it because {what}")),
+            }
+        })?;
         if whole {
             self.tell(&ToWorker::Free);
         }

@@ -138,3 +138,36 @@ fn a_list_keeps_items_of_all_types() {
         assert!(ShareableList::new(Vec::<Item>::new()).unwrap().is_empty().unwrap());
     });
 }
+
+/// Everything that lies in shared memory, with a limit for files that none of it respects.
+#[cfg(unix)]
+#[mp::task]
+fn make_with_small_files() -> Vec<String> {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    const BYTES: usize = 1 << 20;
+    let attached = SharedMemory::create_named(&name("small"), BYTES).unwrap();
+    setrlimit(Resource::Fsize, Rlimit { current: Some(64 << 10), maximum: None }).unwrap();
+    let of = |error: mp::Error| error.to_string();
+    vec![
+        of(SharedMemory::new(BYTES).unwrap_err()),
+        of(SharedMemory::create_named(&name("large"), BYTES).unwrap_err()),
+        // Where it is mapped there is no file to be written.
+        #[cfg(all(target_os = "linux", not(mp_portable_unix)))]
+        of(attached.write(BYTES - 1, b"x").unwrap_err()),
+        of(mp::shm::SharedVec::<u8>::zeroed(BYTES).unwrap_err()),
+        of(mp::Queue::<u8>::unbounded().unwrap_err()),
+        of(mp::Pool::new(1).unwrap_err()),
+        of(mp::spawn(reverse, (&attached,)).unwrap_err()),
+    ]
+}
+
+// A process that asks for more than it may have is ended by SIGXFSZ.
+#[cfg(unix)]
+#[test]
+fn a_limit_for_the_size_of_files_is_an_error_and_not_the_end_of_the_program() {
+    scenario(|| {
+        for text in mp::spawn(make_with_small_files, ()).unwrap().join().unwrap() {
+            assert!(text.contains("`ulimit -f`"), "{text}");
+        }
+    });
+}

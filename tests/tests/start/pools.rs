@@ -3,10 +3,14 @@
 use crate::scratch::Scratch;
 use crate::server::double;
 use crate::{How, about_copies, clean};
+use mp::shm::Atomic;
 use mp::sync::Event;
-use mp::{Pool, PoolBuilder};
-use mp_tests::{lives, living_children, until};
+use mp::{ErrorKind, Pool, PoolBuilder};
+use mp_tests::{lives, living_children, scenario, until};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::fs::File;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 fn builder(workers: usize) -> PoolBuilder {
@@ -136,5 +140,49 @@ fn what_a_copy_has_started_ends_with_it() {
         pool.terminate();
         assert!(handle.wait().is_err());
         until(|| !below.iter().any(|pid| lives(*pid)));
+    });
+}
+
+#[mp::task]
+fn long(byte: u8, runs: Atomic<AtomicU32>) -> Vec<u8> {
+    runs.fetch_add(1, Ordering::SeqCst);
+    vec![byte; 1 << 20]
+}
+
+#[test]
+fn a_pool_without_descriptors_fails_a_long_result_for_that_reason_and_runs_it_once() {
+    scenario(|| {
+        /// Beyond what is open and what there is to be left.
+        const DESCRIPTORS: u64 = 128;
+        let before = getrlimit(Resource::Nofile);
+        let (mut refused, runs) = (0, Atomic::new(AtomicU32::new(0)).unwrap());
+        // Each of them is the one too many once.
+        for left in 0..8 {
+            let pool = Pool::new(1).unwrap();
+            assert_eq!(pool.apply(double, (1,)).unwrap(), 2);
+            runs.store(0, Ordering::SeqCst);
+            setrlimit(Resource::Nofile, Rlimit { current: Some(DESCRIPTORS), ..before }).unwrap();
+            let mut held: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+            held.truncate(held.len() - left);
+            let outcome = pool.apply(long, (7, &runs));
+            drop(held);
+            setrlimit(Resource::Nofile, before).unwrap();
+            match outcome {
+                Ok(bytes) => assert_eq!(bytes, [7; 1 << 20]),
+                // The argument needs one as well.
+                Err(error) if error.kind() == ErrorKind::Encode => {}
+                Err(error) => {
+                    let text = error.to_string();
+                    assert!(error.is_worker_lost(), "{left} left: {text}");
+                    assert!(!text.contains("broke the protocol"), "{left} left: {text}");
+                    let reasons = ["no descriptors left for what it was sent", "Too many open files"];
+                    assert!(reasons.iter().any(|reason| text.contains(reason)), "{left} left: {text}");
+                    refused += 1;
+                }
+            }
+            assert!(runs.load(Ordering::SeqCst) <= 1, "{left} left: it ran more than once");
+            assert_eq!(pool.apply(long, (8, &runs)).unwrap(), [8; 1 << 20]);
+        }
+        assert_ne!(refused, 0);
     });
 }

@@ -5,7 +5,9 @@
 use super::BorrowedHandle;
 use super::access::Access;
 use super::platform::memory::{Memory, in_large_pages};
+use rustix::fs::ftruncate;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use rustix::process::{Resource, getrlimit};
 use std::io;
 use std::ptr::NonNull;
 
@@ -130,6 +132,30 @@ impl Drop for Mapping {
         // SAFETY: duty: the range is one mapping of ours that nobody uses any more: made by `map`, and everything that
         // reaches into it borrows `self` or keeps it alive.
         let _ = unsafe { munmap(self.start.as_ptr().cast(), self.len) };
+    }
+}
+
+/// Gives a file its length.
+///
+/// # Errors
+/// [`io::ErrorKind::FileTooLarge`] beyond the limit that this process has for files: asked all the same, the kernel would end it
+/// by a signal.
+pub(super) fn set_len(file: BorrowedHandle<'_>, len: u64) -> io::Result<()> {
+    check_file_limit(len)?;
+    Ok(ftruncate(file, len)?)
+}
+
+/// Refuses to write where a file may not reach.
+pub(super) fn check_file_limit(end: u64) -> io::Result<()> {
+    match getrlimit(Resource::Fsize).current {
+        Some(most) if most < end => Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!(
+                "it would have {end} bytes, and a file of this process {most} at most (`ulimit -f`), which is meant for shared \
+                 memory, too"
+            ),
+        )),
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -96,7 +96,7 @@ impl Socket {
     /// is gone and everything it sent was read.
     ///
     /// # Errors
-    /// [`io::ErrorKind::InvalidData`] when handles were lost on the way (this process has too many open): the bytes
+    /// [`io::ErrorKind::QuotaExceeded`] when handles were lost on the way (this process has too many open): the bytes
     /// that named them are worthless then.
     ///
     /// # Blocking and death
@@ -110,7 +110,10 @@ impl Socket {
             }
         };
         if flags.contains(ReturnFlags::CTRUNC) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "handles were lost on the way"));
+            return Err(io::Error::new(
+                io::ErrorKind::QuotaExceeded,
+                "this process has no descriptors left for what it was sent",
+            ));
         }
         Ok(count)
     }

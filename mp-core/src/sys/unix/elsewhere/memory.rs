@@ -5,13 +5,14 @@
 
 #![allow(unsafe_code)] // a copy from one mapping to another
 
-use super::mapping::{corrupt, invalid};
+use super::mapping::{corrupt, invalid, set_len};
 use super::name::fresh;
 use super::socket_flags::replace;
 use super::{BorrowedHandle, Handle, borrow, shm};
-use rustix::fs::{OFlags, fcntl_getfl, fstat, ftruncate};
+use rustix::fs::{OFlags, fcntl_getfl, fstat};
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
@@ -64,7 +65,7 @@ impl Memory {
             shm::unlink(&path)?;
             Ok((handle, reader?))
         })?;
-        ftruncate(&handle, len as u64)?;
+        set_len(handle.as_fd(), len as u64)?;
         Ok(Self { handle, reader: Mutex::new(reader), lent: AtomicBool::new(false), len })
     }
 

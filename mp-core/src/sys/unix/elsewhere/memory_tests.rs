@@ -1,4 +1,5 @@
 use super::*;
+use rustix::fs::ftruncate;
 
 fn sent(memory: &Memory) -> Handle {
     memory.handle().try_clone_to_owned().expect("a copy")

@@ -2,10 +2,10 @@
 //!
 //! Where what has a name can be made shorter by whoever may open it, it is never mapped: a mapping would fault.
 
-use super::mapping::{Mapping, corrupt};
+use super::mapping::{Mapping, check_file_limit, corrupt, set_len};
 use super::memory::{Access, Memory};
 use super::{BorrowedHandle, Handle, shm};
-use rustix::fs::{fstat, ftruncate};
+use rustix::fs::fstat;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
@@ -31,7 +31,7 @@ impl Segment {
     pub fn create_named(name: &str, len: usize) -> io::Result<Self> {
         let path = shm::path(name)?;
         let handle = shm::open(&path, libc::O_RDWR | libc::O_CREAT | libc::O_EXCL)?;
-        let made = ftruncate(&handle, len as u64).map_err(io::Error::from);
+        let made = set_len(handle.as_fd(), len as u64);
         made.and_then(|()| Self::from_handle(handle)).inspect_err(|_| {
             let _ = shm::unlink(&path);
         })
@@ -72,7 +72,10 @@ impl Segment {
 
     /// Copies bytes in.
     pub fn write(&self, offset: u64, source: &[u8]) -> io::Result<()> {
-        let Some(mapping) = &self.mapping else { return self.file.write_all_at(source, offset) };
+        let Some(mapping) = &self.mapping else {
+            check_file_limit(offset.saturating_add(source.len() as u64))?;
+            return self.file.write_all_at(source, offset);
+        };
         mapping.copy_in(usize::try_from(offset).map_err(io::Error::other)?, source)
     }
 

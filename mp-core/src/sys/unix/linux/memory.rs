@@ -5,12 +5,12 @@
 
 #![allow(unsafe_code)] // madvise: rustix leaves the range to the caller
 
-use super::super::mapping::{corrupt, invalid};
+use super::super::mapping::{corrupt, invalid, set_len};
 use super::super::{BorrowedHandle, Handle};
 use rustix::buffer::spare_capacity;
 use rustix::fs::{
     FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, fcntl_get_seals, fstat, fstatfs,
-    ftruncate, memfd_create,
+    memfd_create,
 };
 use rustix::io::{Errno, pread, pwrite};
 use rustix::mm::{Advice, madvise};
@@ -68,7 +68,7 @@ impl Memory {
             return Err(invalid("shared memory of no bytes cannot be mapped"));
         }
         let handle = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
-        ftruncate(&handle, len as u64)?;
+        set_len(handle.as_fd(), len as u64)?;
         fcntl_add_seals(&handle, SealFlags::SHRINK)?;
         Ok(Self { handle, len })
     }
@@ -169,7 +169,7 @@ impl Memory {
     /// Makes it at least `len` bytes. Mappings made before stay as they are.
     pub fn grow(&mut self, len: usize) -> io::Result<()> {
         if len > self.len {
-            ftruncate(&self.handle, len as u64)?;
+            set_len(self.handle.as_fd(), len as u64)?;
             self.len = len;
         }
         Ok(())

@@ -1,4 +1,5 @@
 use super::*;
+use rustix::fs::ftruncate;
 
 #[test]
 fn two_mappings_show_the_same_bytes() {

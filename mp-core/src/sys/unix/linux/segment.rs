@@ -2,9 +2,10 @@
 //!
 //! What has a name can be made shorter by whoever may open it, and a mapping of it would then fault. So it is never mapped.
 
+use super::super::mapping::{check_file_limit, set_len};
 use super::super::{BorrowedHandle, Handle};
 use super::memory::Memory;
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, fstat, ftruncate, linkat, open, stat, unlink};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, fstat, linkat, open, stat, unlink};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -30,7 +31,7 @@ impl Segment {
     /// Zeroed bytes with a name that nothing has, for this user only. It has its full length before it has its name.
     pub fn create_named(name: &str, len: usize) -> io::Result<Self> {
         let file = open(FOLDER, OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR)?;
-        ftruncate(&file, len as u64)?;
+        set_len(file.as_fd(), len as u64)?;
         let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
         linkat(CWD, unnamed, CWD, path(name), AtFlags::SYMLINK_FOLLOW)?;
         Ok(Self { file: file.into(), len: len as u64 })
@@ -63,6 +64,7 @@ impl Segment {
 
     /// Copies bytes in.
     pub fn write(&self, offset: u64, source: &[u8]) -> io::Result<()> {
+        check_file_limit(offset.saturating_add(source.len() as u64))?;
         self.file.write_all_at(source, offset)
     }
 

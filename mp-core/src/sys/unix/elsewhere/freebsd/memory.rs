@@ -1,10 +1,11 @@
 //! Shared memory: a memfd that can never shrink, as on Linux.
 
-use super::mapping::{corrupt, invalid};
+use super::mapping::{corrupt, invalid, set_len};
 use super::{BorrowedHandle, Handle, borrow};
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate, memfd_create};
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, memfd_create};
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
 
 pub use super::access::Access;
 pub use super::mapping::Mapping;
@@ -38,7 +39,7 @@ impl Memory {
             return Err(invalid("shared memory of no bytes cannot be mapped"));
         }
         let handle = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
-        ftruncate(&handle, len as u64)?;
+        set_len(handle.as_fd(), len as u64)?;
         fcntl_add_seals(&handle, SealFlags::SHRINK)?;
         Ok(Self { handle, len })
     }
@@ -110,7 +111,7 @@ impl Memory {
     /// Makes it at least `len` bytes. Mappings made before stay as they are.
     pub fn grow(&mut self, len: usize) -> io::Result<()> {
         if len > self.len {
-            ftruncate(&self.handle, len as u64)?;
+            set_len(self.handle.as_fd(), len as u64)?;
             self.len = len;
         }
         Ok(())

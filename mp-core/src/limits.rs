@@ -67,6 +67,9 @@ pub const BACKLOG_BYTES: usize = 1 << 20;
 /// The same in items.
 pub const BACKLOG_ITEMS: u64 = 1 << 16;
 
+/// As how many bytes of it a descriptor counts: 128 of them may wait, of the 1024 that a process often may have open.
+pub const BACKLOG_BYTES_PER_HANDLE: usize = BACKLOG_BYTES / 128;
+
 /// How many items of an `imap` are out per worker, at most, unless the caller says otherwise. Measured work per item
 /// decides how many of them a worker holds.
 pub const READ_AHEAD_PER_WORKER: usize = 64;

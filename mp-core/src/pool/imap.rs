@@ -147,6 +147,8 @@ struct Stream<'p, I: Iterator, R> {
     window: u64,
     /// How long the input took for its last item, if that was long.
     slow: Option<Duration>,
+    /// Items carry descriptors, of which a process has few.
+    heavy: bool,
     numbers: Numbers,
     /// How many outcomes were handed on.
     yielded: u64,
@@ -170,6 +172,7 @@ impl<'p, I: Iterator, R: DeserializeOwned> Stream<'p, I, R> {
             open: true,
             window: (limits::READ_AHEAD_PER_WORKER * workers) as u64,
             slow: None,
+            heavy: false,
             numbers: Numbers::default(),
             yielded: 0,
             ready: VecDeque::new(),
@@ -280,11 +283,17 @@ impl<'p, I: Iterator, R: DeserializeOwned> Stream<'p, I, R> {
         Ok(found.is_some())
     }
 
+    /// How much of the input waits, or is out at workers.
+    fn waiting(&self, ticket: &Ticket) -> usize {
+        let Some(id) = ticket.id() else { return 0 };
+        self.shared.with(|core| core.jobs.get(id).map_or(0, |job| job.backlog_bytes))
+    }
+
     /// Pulls and offers items while there is room between `oldest` and the last. False if it stops earlier, as the input is slow.
     fn refill(&mut self, ticket: &Ticket, oldest: u64, task: &'static Entry) -> bool {
         let mut portions = Portions::new(self.shared);
-        // How many bytes have been offered.
-        let mut bytes = 0;
+        // How many bytes have been offered; with descriptors among them, how much waits in all.
+        let mut bytes = if self.heavy { self.waiting(ticket) } else { 0 };
         let mut began = Time::now();
         while self.open
             && self.input.pulled() < oldest + self.window
@@ -303,7 +312,8 @@ impl<'p, I: Iterator, R: DeserializeOwned> Stream<'p, I, R> {
                     }
                 }
                 Some(Ok(Encoded::Apart(long))) => {
-                    bytes += portions.bytes() + long.bytes();
+                    bytes += portions.bytes() + long.weight();
+                    self.heavy |= long.weight() > long.bytes();
                     offer(ticket, portions.take());
                     ticket.offer(*long);
                 }

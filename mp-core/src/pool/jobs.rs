@@ -195,7 +195,7 @@ impl Job {
         portion.live = count;
         self.offered += count;
         self.live += count;
-        self.backlog_bytes += portion.bytes();
+        self.backlog_bytes += portion.weight();
         if count > 0 {
             self.portions.push_back(portion);
         }
@@ -253,7 +253,8 @@ impl Job {
             self.live = self.live.saturating_sub(until - next);
             next = until;
             if portion.live == 0 {
-                self.backlog_bytes = self.backlog_bytes.saturating_sub(portion.bytes());
+                self.backlog_bytes = self.backlog_bytes.saturating_sub(portion.weight());
+                portion.handles.clear();
                 if let Payload::Slab { slab, .. } =
                     std::mem::replace(&mut portion.payload, Payload::Single(Vec::new()))
                 {
@@ -431,5 +432,10 @@ impl Portion {
             Payload::Packed(bytes) | Payload::Single(bytes) => bytes.len(),
             Payload::Slab { len, .. } => *len as usize,
         }
+    }
+
+    /// How much it counts of the input that waits.
+    pub fn weight(&self) -> usize {
+        self.bytes() + self.handles.len() * limits::BACKLOG_BYTES_PER_HANDLE
     }
 }

@@ -173,3 +173,35 @@ fn a_joinable_queue_is_joined_when_everything_is_done() {
         });
     });
 }
+
+#[cfg(unix)]
+#[mp::task]
+fn put_square((number, squares): (u64, Queue<u64>)) {
+    squares.put(number * number).expect("room");
+}
+
+/// Gives a queue to each of many calls, in a process that may not have as many descriptors as that takes.
+#[cfg(unix)]
+#[mp::task]
+fn give_a_queue_to_each(count: u64) -> [u64; 3] {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = Rlimit { current: Some(300), ..getrlimit(Resource::Nofile) };
+    setrlimit(Resource::Nofile, limit).expect("less than before");
+    let pool = mp::Pool::new(2).expect("a pool");
+    let squares = Queue::unbounded().expect("a queue");
+    let items = || (0..count).map(|number| (number, squares.clone()));
+    pool.map(put_square, items()).expect("descriptors for all");
+    let each = pool.try_map(put_square, items());
+    let lazy = pool.imap(put_square, items()).filter(Result::is_ok).count();
+    [squares.len() as u64, each.iter().filter(|outcome| outcome.is_ok()).count() as u64, lazy as u64]
+}
+
+#[test]
+#[cfg(unix)]
+fn a_queue_can_be_given_to_each_of_many_calls() {
+    scenario(|| {
+        let count = 400;
+        let process = mp::spawn(give_a_queue_to_each, (count,)).unwrap();
+        assert_eq!(process.join().unwrap(), [3 * count, count, count]);
+    });
+}

@@ -249,4 +249,51 @@ mod tests {
         });
         assert_eq!((inner, outer.len()), (1, 1));
     }
+
+    #[derive(Debug, Default)]
+    struct Probe(Cell<i32>, Cell<i32>);
+
+    impl Leaves for Probe {
+        fn go(&self) {
+            self.0.set(self.0.get() + 1);
+        }
+
+        fn stay(&self) {
+            self.1.set(self.1.get() + 1);
+        }
+    }
+
+    #[test]
+    fn what_leaves_with_a_value_goes_or_stays_once() {
+        let (read, _write) = pipe().unwrap();
+        #[allow(clippy::arc_with_non_send_sync, reason = "one thread looks at it")]
+        let probe = Arc::new(Probe::default());
+        let counts = || (probe.0.get(), probe.1.get());
+        let give = || give_away(sys::borrow(&read), probe.clone()).unwrap();
+        collecting(give);
+        assert_eq!(counts(), (0, 0), "nobody knows yet");
+        settle(true);
+        assert_eq!(counts(), (1, 0));
+        collecting(give);
+        settle(false);
+        assert_eq!(counts(), (1, 1));
+        // An inner value that is sent while the outer one is encoded.
+        collecting(|| {
+            give();
+            collecting(give);
+            leaving().go();
+            assert_eq!(counts(), (2, 1));
+        });
+        drop(leaving());
+        assert_eq!(counts(), (2, 2));
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            collecting(|| {
+                give();
+                panic!("this panic is part of the test");
+            })
+        }));
+        assert!(panicked.is_err() && counts() == (2, 3));
+        settle(true);
+        assert_eq!(counts(), (2, 3), "nothing is left over");
+    }
 }

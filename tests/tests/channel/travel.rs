@@ -395,3 +395,26 @@ fn each_call_gets_the_end_that_it_was_given_whatever_others_die_of() {
         }
     });
 }
+
+#[cfg(all(target_os = "linux", not(mp_portable_unix)))]
+#[test]
+fn who_has_no_descriptors_left_for_what_comes_with_a_message_hears_so() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    scenario(|| {
+        let queue = mp::Queue::unbounded().unwrap();
+        let (through, out) = mp::pipe::<mp::Sender<u32>>().unwrap();
+        let ends = || mp::pipe::<u32>().unwrap().0;
+        queue.put(ends()).unwrap();
+        through.send(ends()).unwrap();
+        let before = getrlimit(Resource::Nofile);
+        setrlimit(Resource::Nofile, Rlimit { current: Some(128), ..before }).unwrap();
+        let held: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+        let errors = [queue.get().err(), out.recv().err()];
+        drop(held);
+        setrlimit(Resource::Nofile, before).unwrap();
+        for error in errors {
+            let text = error.expect("no room for it").to_string();
+            assert!(text.contains("this process has no descriptors left"), "{text}");
+        }
+    });
+}

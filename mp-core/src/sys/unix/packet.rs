@@ -130,10 +130,12 @@ impl Packets {
         };
         if flags.intersects(ReturnFlags::CTRUNC | ReturnFlags::TRUNC) {
             handles.truncate(before);
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "a part of the packet was lost on the way",
-            ));
+            let why = if flags.contains(ReturnFlags::CTRUNC) {
+                "this process has no descriptors left for what came with it"
+            } else {
+                "a part of the packet was lost on the way"
+            };
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
         }
         Ok(len)
     }

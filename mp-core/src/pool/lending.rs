@@ -97,7 +97,8 @@ fn has_ended(error: &Error) -> bool {
 #[diagnostic::do_not_recommend] // nobody can name it
 impl<T: Shareable> Arg<ChunkMut<'_, T>> for Lent<'_, T> {
     fn write<'a>(&'a self, out: &mut Outgoing<'_, 'a>) -> Result<(), Error> {
-        codec::encode_into(self, out)
-            .map_err(|error| Error::argument_unencodable(std::any::type_name::<T>(), &error.to_string()))
+        codec::encode_into(self, out).map_err(|error| {
+            Error::argument_unencodable(std::any::type_name::<ChunkMut<'_, T>>(), &error.to_string())
+        })
     }
 }

@@ -289,3 +289,24 @@ fn nobody_writes_after_the_pool_was_terminated() {
         }
     });
 }
+
+#[cfg(all(target_os = "linux", not(mp_portable_unix)))]
+#[test]
+fn a_chunk_for_which_there_is_no_descriptor_is_named_and_the_rest_of_the_vector_stays() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    scenario(|| {
+        let pool = Pool::new(1).unwrap();
+        let mut numbers = SharedVec::from_slice(&[7_u64; 10]).unwrap();
+        assert_eq!(pool.chunks_mut(add_position, &mut numbers, 10).unwrap(), [10]);
+        let lent = numbers.to_vec();
+        let before = getrlimit(Resource::Nofile);
+        setrlimit(Resource::Nofile, Rlimit { current: Some(128), ..before }).unwrap();
+        let held: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+        let error = pool.chunks_mut(add_position, &mut numbers, 5).unwrap_err();
+        drop(held);
+        setrlimit(Resource::Nofile, before).unwrap();
+        let text = error.to_string();
+        assert!(text.contains("ChunkMut<") && text.contains("no descriptors left"), "{text}");
+        assert_eq!(*numbers, lent);
+    });
+}

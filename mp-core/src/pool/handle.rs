@@ -6,9 +6,12 @@ use super::results::{decode, decode_vec};
 use super::ticket::{Ticket, when_finished};
 use crate::channel::waiting::{Arm, Armed};
 use crate::error::{Error, ErrorKind};
+use crate::task::run::text_of;
 use serde::de::DeserializeOwned;
+use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -100,7 +103,11 @@ macro_rules! handle {
             /// one if it is there already. The callback should be short; a panic in it goes no further.
             pub fn on_done(self, callback: impl FnOnce(Result<$output, Error>) + Send + 'static) {
                 let (shared, id) = (self.ticket.shared().clone(), self.ticket.id());
-                when_finished(&shared, id, Box::new(move || callback(self.$take())));
+                let task = self.ticket.task();
+                let outcome = move || catch_unwind(AssertUnwindSafe(|| self.$take()));
+                let told =
+                    move || callback(outcome().unwrap_or_else(|panic| Err(unreadable::<R>(&*panic, task))));
+                when_finished(&shared, id, Box::new(told));
             }
         }
 
@@ -197,6 +204,12 @@ impl<R: DeserializeOwned> MapHandle<R> {
         }
         values.whole().filter(|values| values.len() == self.len).ok_or_else(|| already_taken(task))
     }
+}
+
+/// The code that reads a result panicked where nobody else would hear of it.
+fn unreadable<R>(panic: &(dyn Any + Send), task: &'static str) -> Error {
+    let why = format!("its `Deserialize` panicked: {}", text_of(panic));
+    Error::result_undecodable(std::any::type_name::<R>(), &why).for_task(task)
 }
 
 fn already_taken(task: &'static str) -> Error {

@@ -134,7 +134,8 @@ fn silent(entry: &Entry, payload: &(dyn Any + Send), runner: Runner) -> PanicRep
     }
 }
 
-fn text_of(payload: &(dyn Any + Send)) -> String {
+/// What a panic says.
+pub fn text_of(payload: &(dyn Any + Send)) -> String {
     payload
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())

@@ -209,6 +209,39 @@ fn a_callback_that_panics_harms_nobody() {
     });
 }
 
+/// It panics whenever it is read.
+#[derive(Debug, serde::Serialize)]
+struct Unreadable;
+
+impl<'de> serde::Deserialize<'de> for Unreadable {
+    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        panic!("this panic is part of the test");
+    }
+}
+
+#[mp::task]
+fn unreadable(_number: u8) -> Unreadable {
+    Unreadable
+}
+
+#[test]
+fn a_callback_hears_of_a_result_whose_reading_panics() {
+    scenario(|| {
+        let pool = Pool::new(1).unwrap();
+        let (sender, told) = channel();
+        let all = sender.clone();
+        pool.apply_async(unreadable, (1,)).on_done(move |one| sender.send(one.map(|one| vec![one])).unwrap());
+        pool.map_async(unreadable, 0..2).on_done(move |many| all.send(many).unwrap());
+        for _ in 0..2 {
+            let error = told.recv().unwrap().unwrap_err();
+            let text = error.to_string();
+            assert_eq!(error.kind(), mp::ErrorKind::Decode, "{text}");
+            assert!(error.task_name().unwrap().contains("unreadable"), "{text}");
+            assert!(text.ends_with("its `Deserialize` panicked: this panic is part of the test"), "{text}");
+        }
+    });
+}
+
 #[test]
 fn a_callback_may_end_the_pool() {
     scenario(|| {

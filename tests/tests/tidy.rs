@@ -45,6 +45,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("names", layout::names_that_fit_anything),
     ("top level", layout::uninvited_entries),
     ("links", layout::dead_links),
+    ("modules", layout::files_that_no_module_names),
     ("blocking docs", blocking::blocks_without_saying_how),
     ("dependencies", manifests::dependencies_without_reason),
 ];
@@ -328,6 +329,21 @@ fn the_top_level_holds_the_agreed_entries() {
 fn an_uninvited_entry_is_seen() {
     finds("top level", &[("README.md", ""), ("notes.txt", "")], &["notes.txt"]);
     finds("top level", &[(".gitignore", "/scratch\n"), ("scratch/a", "")], &[]);
+}
+
+#[test]
+fn every_file_belongs_to_a_module() {
+    clean("modules");
+}
+
+#[test]
+fn a_file_that_no_module_names_is_seen() {
+    let root = ("a/src/lib.rs", "mod b;\n#[path = \"b/far.rs\"]\nmod near;\n// mod c;");
+    let rest = [("a/src/b/mod.rs", "pub mod d;"), ("a/src/b/d.rs", ""), ("a/src/b/far.rs", "")];
+    finds("modules", &[root, rest[0], rest[1], rest[2], ("a/src/bin/e.rs", ""), ("a/tests/f.rs", "")], &[]);
+    let dead = "no module names this file";
+    finds("modules", &[root, ("a/src/c.rs", "")], &[&format!("a/src/c.rs:1: {dead}")]);
+    finds("modules", &[root, rest[0], ("a/src/b/g.rs", "")], &[&format!("a/src/b/g.rs:1: {dead}")]);
 }
 
 #[test]

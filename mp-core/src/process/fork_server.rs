@@ -102,7 +102,7 @@ impl ForkServer {
                     *running = None;
                     // It takes one after the other: what it was at may have killed it.
                     if let Some(request) = requests.iter_mut().find(|request| request.is_open()) {
-                        request.lost(why);
+                        request.lost(&why);
                     }
                 }
             }
@@ -199,10 +199,12 @@ impl<'a> Request<'a> {
     }
 
     /// A server died over it.
-    fn lost(&mut self, why: Error) {
+    fn lost(&mut self, why: &Error) {
         self.lost += 1;
         if self.lost == ATTEMPTS {
-            self.outcome = Some(Err(why));
+            let (name, kind) = (self.orders.name, why.kind());
+            let what = format!("cannot start the process \"{name}\", {ATTEMPTS} times in a row: {why}");
+            self.outcome = Some(Err(Error::new(kind, what)));
         }
     }
 
@@ -411,18 +413,19 @@ impl Silence {
         }
         let ended = server.reap(Some(limits::HANDSHAKE)).ok().flatten().map(|ended| ExitStatus(ended.status));
         let how = ended.map_or_else(|| "nobody knows how".into(), |status| status.to_string());
+        let by_itself = ended.is_some_and(|status| status.code().is_some());
+        let cause = if by_itself {
+            "a program must come to `mp::main!()` first of all"
+        } else {
+            "somebody may have killed it, the system for want of memory, too"
+        };
         let why = Error::new(
             ErrorKind::Os,
             format!(
-                "the fork server died ({how}): its preloaded tasks may have ended it, and have said why on stderr; they must \
-                 return, and a program must come to `mp::main!()` first of all"
+                "the fork server died ({how}): {cause}; preloaded tasks must return, and may have said on stderr why they do not"
             ),
         );
-        if ended.is_some_and(|status| status.code().is_some()) {
-            Trouble::Refused(why)
-        } else {
-            Trouble::Lost(why)
-        }
+        if by_itself { Trouble::Refused(why) } else { Trouble::Lost(why) }
     }
 }
 

@@ -166,8 +166,8 @@ fn what_is_wrong_with_a_preloaded_task_is_told_by_each_start() {
             ErrorKind::InitializerFailed,
             &["refuses", "returned an error: no key"],
         );
-        check(context().preload(exits, (3,)), ErrorKind::Os, &["code 3", "must return"]);
-        check(context().preload(aborts, ()), ErrorKind::Os, &["SIGABRT", "must return"]);
+        check(context().preload(exits, (3,)), ErrorKind::Os, &["code 3", "must return", "mp::main!()"]);
+        check(context().preload(aborts, ()), ErrorKind::Os, &["SIGABRT", "must return", "3 times in a row"]);
         check(context().preload(leaves_a_thread, ()), ErrorKind::InvalidInput, &["1 thread"]);
         check(
             context().preload(takes, (Unreadable(1),)),

@@ -1,6 +1,6 @@
-//! Names of files and folders, and the links between pages.
+//! Names of files and folders, what names them, and the links between pages.
 
-use crate::tree::{Finding, Tree};
+use crate::tree::{Finding, Source, Tree};
 
 /// What the top level may hold.
 const TOP_LEVEL: &[&str] = &[
@@ -74,6 +74,31 @@ pub fn dead_links(tree: &Tree) -> Vec<Finding> {
                     findings.push(Finding { path: file.path.clone(), line: number + 1, what });
                 }
             }
+        }
+    }
+    findings
+}
+
+/// Rust files of a crate that no module names: nobody compiles them.
+pub fn files_that_no_module_names(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for source in tree.sources.iter().filter(|source| source.path.contains("/src/")) {
+        let Some((folder, file)) = source.path.rsplit_once('/') else { continue };
+        let is_root = matches!(file, "lib.rs" | "main.rs") || folder.ends_with("/src/bin");
+        let (above, name) = match file.strip_suffix(".rs") {
+            Some("mod") | None => folder.rsplit_once('/').unwrap_or(("", folder)),
+            Some(stem) => (folder, stem),
+        };
+        let declaration = format!("mod {name};");
+        let parents = ["/mod.rs", "/lib.rs", "/main.rs", ".rs"].map(|end| format!("{above}{end}"));
+        let declares = |other: &Source| parents.contains(&other.path) && other.code.contains(&declaration);
+        let named_by_path = |other: &Source| {
+            let paths = other.text.split("path = \"").skip(1).filter_map(|rest| rest.split('"').next());
+            paths.map(|path| path.rsplit('/').next()).any(|last| last == Some(file))
+        };
+        if !is_root && !tree.sources.iter().any(|other| declares(other) || named_by_path(other)) {
+            let what = "no module names this file".to_owned();
+            findings.push(Finding { path: source.path.clone(), line: 1, what });
         }
     }
     findings

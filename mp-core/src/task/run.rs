@@ -54,11 +54,17 @@ impl OnCall {
     /// task started are printed as usual.
     pub fn run(&self, calls: &mut dyn Calls<'_>) {
         while let Err(payload) = catch_unwind(AssertUnwindSafe(|| (self.entry.invoke)(calls))) {
-            // It may be that of another panic, which the task caught before it put a hook of its own in place of ours.
-            let report = REPORT.take().filter(|report| report.message == text_of(&*payload));
-            let report = report.unwrap_or_else(|| silent(self.entry, &*payload, self.runner));
-            calls.ended(Err(Failure::Panicked(report)));
+            calls.ended(Err(Failure::Panicked(self.report_of(&*payload))));
         }
+    }
+
+    /// What is known of a panic.
+    #[cold]
+    #[inline(never)]
+    fn report_of(&self, payload: &(dyn Any + Send)) -> PanicReport {
+        // The report may be that of another panic, which the task caught before it put a hook of its own in place of ours.
+        let report = REPORT.take().filter(|report| report.message == text_of(payload));
+        report.unwrap_or_else(|| silent(self.entry, payload, self.runner))
     }
 
     /// Runs this one.

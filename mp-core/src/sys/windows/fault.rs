@@ -86,13 +86,14 @@ pub fn install(report: &'static FaultWords) -> io::Result<()> {
         // PAIR: `on_fault` acquires it.
         BEFORE.store(before, Release);
         // SAFETY: duty: a handler of the right form that lives for ever: a function.
-        unsafe { AddVectoredExceptionHandler(LAST, Some(on_overflow)) };
+        unsafe { AddVectoredExceptionHandler(FIRST, Some(on_overflow)) };
     }
     Ok(())
 }
 
-/// A handler that is asked after those that are there, std's among them, which says "has overflowed its stack".
-const LAST: u32 = 0;
+/// A handler that is asked before those that are there: std's prints a message, which takes more than what may be left of the stack.
+/// Where that runs out once more, Wine stands still. The parent says what has happened.
+const FIRST: u32 = 1;
 
 /// A search for somebody who handles it would go through all of the stack, on what is left of it.
 extern "system" fn on_overflow(pointers: *mut EXCEPTION_POINTERS) -> i32 {

@@ -28,7 +28,7 @@ impl Core {
             Action::Finished { job } => self.finished(job),
             Action::Lost { job, item, worker: _ } => self.lost(job, item),
             Action::Dropped { job, items, why } => self.dropped(job, items, why),
-            Action::Spawn { worker } => self.spawn(&mut vec![worker]),
+            Action::Spawn { worker } => self.starting.push(worker),
             Action::Revoke { worker, from } => self.revoke(worker, from),
             Action::Quit { worker } => {
                 if let Some(station) = self.station(worker) {
@@ -164,18 +164,19 @@ impl Core {
         }
     }
 
-    /// Starts workers, if there are any to be started.
-    pub(super) fn spawn(&mut self, workers: &mut Vec<WorkerId>) {
-        if workers.is_empty() {
+    /// Starts the workers that are to be started.
+    pub(super) fn start_workers(&mut self) {
+        if self.starting.is_empty() {
             return;
         }
+        let workers = std::mem::take(&mut self.starting);
         let started = match self.config.backend {
-            Backend::Process => self.start_processes(workers),
+            Backend::Process => self.start_processes(&workers),
             Backend::Thread | Backend::Inline => {
                 workers.iter().map(|worker| self.start_hands(*worker)).collect()
             }
         };
-        for (worker, started) in workers.drain(..).zip(started) {
+        for (worker, started) in workers.into_iter().zip(started) {
             match started {
                 Ok(station) => {
                     self.settling += 1;

@@ -56,6 +56,8 @@ pub struct Core {
     pub(super) bell: Arc<Bell>,
     pub(super) events: VecDeque<Event>,
     actions: Vec<Action>,
+    /// Workers that are to be started.
+    pub(super) starting: Vec<WorkerId>,
     pub(super) buffer: Vec<u8>,
     pub(super) initializer_error: Option<Error>,
     pub(super) last_death: Option<WorkerLost>,
@@ -120,6 +122,7 @@ impl Core {
             bell,
             events: VecDeque::new(),
             actions: Vec::new(),
+            starting: Vec::new(),
             buffer: Vec::new(),
             initializer_error: None,
             last_death: None,
@@ -132,17 +135,14 @@ impl Core {
         let mut next = Some(event);
         while let Some(event) = next {
             self.scheduler.step(event, self.now, &mut actions);
-            let mut starting = Vec::new();
             for action in actions.drain(..) {
-                // Workers are started together.
-                if let Action::Spawn { worker } = action {
-                    starting.push(worker);
-                    continue;
+                // Workers are started together, before anything else becomes of them.
+                if !matches!(action, Action::Spawn { .. }) {
+                    self.start_workers();
                 }
-                self.spawn(&mut starting);
                 self.carry_out(action);
             }
-            self.spawn(&mut starting);
+            self.start_workers();
             next = self.events.pop_front();
         }
         self.actions = actions;

@@ -56,6 +56,11 @@ fn is_fresh(pid: u32) -> bool {
     stat(pid).is_some_and(|stat| stat[6].parse::<u32>().unwrap() & 0x40 == 0)
 }
 
+fn kill_servers() {
+    let children = living_children(std::process::id()).into_iter();
+    children.filter(|child| is_fresh(*child)).for_each(|server| signal(server, Signal::KILL));
+}
+
 #[test]
 fn workers_do_not_notice_the_death_of_their_server_and_the_next_start_has_a_new_one() {
     about_copies(|| {
@@ -107,8 +112,7 @@ fn a_server_that_is_killed_at_any_moment_costs_no_start() {
                 let begun = Instant::now();
                 let wait = Duration::from_micros(random.below(8000));
                 until(|| begun.elapsed() > wait);
-                let children = living_children(std::process::id()).into_iter();
-                children.filter(|child| is_fresh(*child)).for_each(|server| signal(server, Signal::KILL));
+                kill_servers();
             });
         }
         drop(context);
@@ -129,8 +133,7 @@ fn a_server_that_is_killed_while_it_makes_several_costs_no_worker() {
                 let pool = scope.spawn(|| context.pool(9).unwrap());
                 let begun = Instant::now();
                 until(|| begun.elapsed() > wait);
-                let children = living_children(std::process::id()).into_iter();
-                children.filter(|child| is_fresh(*child)).for_each(|server| signal(server, Signal::KILL));
+                kill_servers();
                 let pool = pool.join().unwrap();
                 let pids: BTreeSet<_> = pool.workers().iter().map(|worker| worker.pid).collect();
                 assert_eq!(pids.len(), 9);

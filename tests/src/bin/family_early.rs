@@ -1,4 +1,5 @@
-//! Workers that die before they reach `mp::main!()`: `family_early once|always KIND`. Exits with 0 if the pool did what it should.
+//! Workers that die before they reach `mp::main!()`: `family_early once|always KIND`, and stacks that run out in a program
+//! whose handlers are std's, too: `family_early anywhere StackOverflow`. Exits with 0 if the pool did what it should.
 
 #![allow(clippy::unwrap_used)] // a test stops at the first thing that is not as it should be
 
@@ -13,6 +14,7 @@ mod verbs;
 use kinds::{Kind, Order};
 use mp::{ErrorKind, Pool};
 use std::fs::File;
+use std::time::Duration;
 use verbs::{Outcome, verbs};
 
 /// In the environment of workers: how to die, and a file that is made by the first (empty: everybody dies).
@@ -32,12 +34,34 @@ fn main() {
     match how.as_str() {
         "once" => once(&name),
         "always" => always(&name),
+        "anywhere" => anywhere(kind(&name)),
         other => panic!("{other}?"),
     }
 }
 
 fn kind(name: &str) -> Kind {
     Kind::DEADLY.into_iter().find(|kind| format!("{kind:?}") == name).unwrap()
+}
+
+/// Goes a few steps before it dies, so that the stack ends at another place of a frame.
+#[mp::task]
+#[inline(never)]
+fn strike_after(steps: u64, kind: Kind) -> u64 {
+    if steps == 0 {
+        kind.strike(false);
+    }
+    let frame = [steps; 3];
+    strike_after(std::hint::black_box(&frame)[0] - 1, kind) + frame[2]
+}
+
+/// How much of the last page of a stack is left depends on where the calls began: who says what has struck must not need more.
+fn anywhere(kind: Kind) {
+    let pool = Pool::builder().workers(1).restart(mp::Restart { at_most: 100, per: Duration::from_secs(1) });
+    let pool = pool.build().unwrap();
+    for steps in 0..24 {
+        let error = pool.apply(strike_after, (steps, kind)).unwrap_err();
+        kind.check_status(error.worker_lost().unwrap());
+    }
 }
 
 fn orders() -> Vec<Order> {

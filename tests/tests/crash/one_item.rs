@@ -101,31 +101,6 @@ fn a_map_reports_the_first_deadly_item_whichever_dies_first() {
     });
 }
 
-/// Goes a few steps before it goes on without end, so that the stack ends at another place of a frame.
-#[mp::task]
-#[inline(never)]
-fn overflow_after(steps: u32) -> u64 {
-    if steps == 0 {
-        Kind::StackOverflow.strike(false);
-    }
-    let frame = [u64::from(steps); 3];
-    overflow_after(std::hint::black_box(&frame)[0] as u32 - 1) + frame[2]
-}
-
-/// How much of the last page is left depends on where the calls began; whoever says what has struck must not need more.
-#[test]
-fn a_stack_that_runs_out_anywhere_in_a_page_ends_its_worker() {
-    scenario(|| {
-        let pool = builder(1).build().unwrap();
-        for steps in 0..24 {
-            let error = pool.apply(overflow_after, (steps,)).unwrap_err();
-            let report = error.worker_lost().unwrap_or_else(|| panic!("{steps}: {error:?}"));
-            assert!(report.stack_overflow, "{steps}: {report:?}");
-            whole(&pool, 1);
-        }
-    });
-}
-
 #[test]
 fn a_task_that_always_dies_ends_the_pool_and_every_handle_resolves() {
     scenario(|| {

@@ -16,6 +16,7 @@ use crate::sys::Handle;
 use crate::sys::bell::Bell;
 use crate::sys::poller::Poller;
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
@@ -82,6 +83,16 @@ pub enum Errand {
     Wake(std::task::Waker),
     /// Run a callback.
     Call(Box<dyn FnOnce() + Send>),
+}
+
+impl Errand {
+    /// A panic in it is printed by the hook and ends here: it is nobody's result.
+    pub fn run(self) {
+        let _ = catch_unwind(AssertUnwindSafe(|| match self {
+            Self::Wake(waker) => waker.wake(),
+            Self::Call(callback) => callback(),
+        }));
+    }
 }
 
 /// The poller's keys: the bell, then two for each place.

@@ -10,7 +10,7 @@
 //! A helper thread leads for handles that nobody waits for; it starts with the first of them.
 
 use super::config::{Backend, Config};
-use super::core::{Core, Errand, Helper};
+use super::core::{Core, Helper};
 use super::hands;
 use super::jobs::Waiter;
 use super::scheduler::{Event, Why};
@@ -25,7 +25,6 @@ use crate::sys;
 use crate::sys::bell::Bell;
 use crate::sys::interrupt::{self, WatchGuard};
 use crate::sys::poller::Poller;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
@@ -288,11 +287,7 @@ impl Shared {
             self.lead_is_free.notify_one();
         }
         for errand in errands {
-            // A panic of a callback is printed by the hook and ends there: it is nobody's result.
-            let _ = catch_unwind(AssertUnwindSafe(|| match errand {
-                Errand::Wake(waker) => waker.wake(),
-                Errand::Call(callback) => callback(),
-            }));
+            errand.run();
         }
     }
 

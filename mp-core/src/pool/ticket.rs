@@ -1,7 +1,7 @@
 //! One job, as its owner holds it.
 
 use super::config::Backend;
-use super::core::Core;
+use super::core::{Core, Errand};
 use super::jobs::{Job, Portion, Waiter};
 use super::packing::is_long;
 use super::results::Results;
@@ -256,7 +256,7 @@ fn hand_in(core: &mut Core, task: TaskRef, kind: Kind, portion: Option<Portion>)
 
 /// Runs `callback` when every item of a job is accounted for: at once, if that is so now.
 pub fn when_finished(shared: &Arc<Shared>, id: Option<JobId>, callback: Box<dyn FnOnce() + Send>) {
-    let Some(id) = id else { return callback() };
+    let Some(id) = id else { return Errand::Call(callback).run() };
     let now = shared.with(|core| {
         core.collect_if_free();
         match core.jobs.get(id) {
@@ -269,7 +269,7 @@ pub fn when_finished(shared: &Arc<Shared>, id: Option<JobId>, callback: Box<dyn 
         }
     });
     match now {
-        Some(callback) => callback(),
+        Some(callback) => Errand::Call(callback).run(),
         None => shared.help(),
     }
 }

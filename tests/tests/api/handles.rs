@@ -198,12 +198,26 @@ fn a_callback_may_use_the_pool() {
 #[test]
 fn a_callback_that_panics_harms_nobody() {
     scenario(|| {
+        let gate = Gate::new();
         let pool = Pool::new(1).unwrap();
         let (sender, called) = channel();
-        pool.apply_async(square, (3,)).on_done(move |_| {
-            sender.send(()).unwrap();
-            panic!("this panic is part of the test");
-        });
+        let panics = |handle: mp::TaskHandle<i64>| {
+            let sender = sender.clone();
+            handle.on_done(move |_| {
+                sender.send(thread::current().id()).unwrap();
+                panic!("this panic is part of the test");
+            });
+        };
+        let ready = pool.apply_async(square, (3,));
+        until(|| ready.is_ready());
+        panics(ready);
+        assert_eq!(called.try_recv().unwrap(), thread::current().id(), "the outcome was there");
+        panics(pool.apply_async(|x: i64| x, (1,)));
+        assert_eq!(called.try_recv().unwrap(), thread::current().id(), "the call was refused");
+        panics(pool.apply_async(wait_at, (gate.name(), 4)));
+        let guest = gate.guest();
+        assert!(called.try_recv().is_err());
+        drop(guest);
         called.recv().unwrap();
         assert_eq!(pool.map(square, 0..3).unwrap(), [0, 1, 4]);
     });

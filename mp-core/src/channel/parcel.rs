@@ -193,7 +193,9 @@ mod tests {
         assert!(!sent(&vec![1_u8; INLINE]) && sent(&vec![1_u8; INLINE + 1]));
         assert!(!sent(&"x".repeat(INLINE)) && sent(&"x".repeat(INLINE + 1)));
         assert!(!sent(&vec![1.5_f64; INLINE / 8 - 1]) && sent(&vec![1.5_f64; INLINE]));
-        assert!(!sent(&vec![3_i64; INLINE - 2]) && sent(&vec![-3_i64; INLINE]));
+        // A byte each, and eight.
+        assert!(!sent(&vec![3_i64; INLINE - 5]) && sent(&vec![-3_i64; INLINE]));
+        assert!(!sent(&vec![i64::MIN; INLINE / 8 - 1]) && sent(&vec![i64::MIN; INLINE / 8]));
         assert!(sent(&(1, vec![1_u8; INLINE], "a tuple".to_owned())));
     }
 

@@ -108,15 +108,14 @@ pub fn into<E: 'static, T>(vec: Vec<E>) -> Result<T, Vec<E>> {
     }
 }
 
-/// Numbers that postcard writes as they lie in memory, and of which any bits are one.
+/// Numbers: they have no padding, and any bits are one.
 pub trait Raw: Copy + 'static {}
 
-impl Raw for u8 {}
-impl Raw for i8 {}
-#[cfg(target_endian = "little")]
-impl Raw for f32 {}
-#[cfg(target_endian = "little")]
-impl Raw for f64 {}
+macro_rules! raw {
+    ($($number:ident)+) => { $(impl Raw for $number {})+ };
+}
+
+raw!(u8 u16 u32 u64 usize i8 i16 i32 i64 isize f32 f64);
 
 /// The memory of numbers.
 #[inline]

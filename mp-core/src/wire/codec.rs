@@ -1,4 +1,5 @@
-//! The wire format, that of [postcard](https://postcard.jamesmunns.com/wire-format), behind these functions only.
+//! The wire format, that of [postcard](https://postcard.jamesmunns.com/wire-format) but for [long lists of integers](super::packed), behind
+//! these functions only.
 
 use super::bytes;
 use super::handles::collecting_into;
@@ -68,8 +69,8 @@ pub fn encode_with<T: Serialize>(
 /// Appends `value` if its type is one of those that need no serde; whether it is.
 #[inline]
 fn encode_plain<T>(value: &T, out: &mut Vec<u8>) -> bool {
-    if let Some((count, memory)) = lists::memory_of(value) {
-        encode_memory(count, memory, out);
+    if let Some(run) = lists::run_of(value) {
+        run.append_to(out);
         return true;
     }
     if let Some(number) = bytes::varint_of(value) {
@@ -89,9 +90,14 @@ pub fn encode_into<T: Serialize>(value: &T, out: &mut Outgoing<'_, '_>) -> Resul
 /// As [`encode_with`]; long runs of bytes may stay where they are.
 #[inline]
 pub fn encode_out<'a, T: Serialize>(value: &'a T, out: &mut Outgoing<'_, 'a>) -> Result<(), CodecError> {
-    let Some((count, memory)) = lists::memory_of(value) else { return encode_into(value, out) };
-    varint::put(count as u64, out.bytes());
-    out.run(memory);
+    let Some(run) = lists::run_of(value) else { return encode_into(value, out) };
+    match run.as_it_lies() {
+        Some(memory) => {
+            run.put_head(out.bytes());
+            out.run(memory);
+        }
+        None => run.append_to(out.bytes()),
+    }
     Ok(())
 }
 
@@ -133,13 +139,6 @@ pub fn decode_arriving<'de, T>(len: usize, part: impl Fn(usize, usize) -> &'de [
     Some((bytes::into(copy).ok()?, end))
 }
 
-/// What serde makes of a list of such numbers one by one, all at once: postcard's length and their memory.
-fn encode_memory(count: usize, memory: &[u8], out: &mut Vec<u8>) {
-    out.reserve(memory.len() + varint::BYTES_MAX);
-    varint::put(count as u64, out);
-    out.extend_from_slice(memory);
-}
-
 /// Reads a value that fills `bytes` to the last byte.
 #[inline]
 pub fn decode<'de, T: Deserialize<'de>>(input: &'de [u8]) -> Result<T, CodecError> {
@@ -163,7 +162,7 @@ pub fn decode_short<T>(short: Short) -> Option<T> {
 /// Whether there is a run in `value` that [`encode_result`] sets apart where it is longer than `max`.
 #[inline]
 pub fn has_run_over<T>(max: usize, value: &T) -> bool {
-    lists::memory_of(value).is_some_and(|(_, memory)| memory.len() > max)
+    lists::run_of(value).and_then(|run| run.as_it_lies()).is_some_and(|memory| memory.len() > max)
 }
 
 /// What [`encode_result`] writes, all of it into `out`; the handles of the value are appended to `handles`.

@@ -1,25 +1,87 @@
-//! Lists of floats and of bytes, which serde would go through one by one, and text. What is written is what postcard writes.
+//! Lists of numbers, which serde would go through one by one, and text. All but [long lists of integers](super::packed) are as postcard
+//! has them.
 
 use super::bytes::{self, Raw};
+use super::packed::{self, Kind};
 use super::spare;
 use super::varint;
+use crate::sys::memory::in_large_pages;
 use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
 use serde::{Deserialize, forward_to_deserialize_any};
 use std::any::TypeId;
 use std::fmt;
 
-/// A list whose numbers are written as they lie in memory, or text: how many there are, and that memory.
+/// A list that is written at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'a> {
+    count: usize,
+    /// How, if its numbers are integers of more than a byte.
+    kind: Option<Kind>,
+    memory: &'a [u8],
+}
+
+impl<'a> Run<'a> {
+    /// Bytes, or text.
+    #[inline]
+    pub fn of_bytes(bytes: &'a [u8]) -> Self {
+        Self { count: bytes.len(), kind: None, memory: bytes }
+    }
+
+    /// Writes what stands before the list.
+    #[inline]
+    pub fn put_head(&self, out: &mut Vec<u8>) {
+        match self.kind {
+            None => varint::put(self.count as u64, out),
+            Some(kind) => kind.put_head(self.count, out),
+        }
+    }
+
+    /// What is behind the head, if it is what the list has in memory.
+    #[inline]
+    pub fn as_it_lies(&self) -> Option<&'a [u8]> {
+        self.kind.is_none_or(|kind| kind.is_whole(self.count, self.memory)).then_some(self.memory)
+    }
+
+    /// Writes the list.
+    #[inline]
+    pub fn append_to(&self, out: &mut Vec<u8>) {
+        let len = self.memory.len() + HEAD_MAX;
+        if len > out.capacity() - out.len() {
+            make_room(out, len);
+        }
+        self.put_head(out);
+        match (self.kind, self.as_it_lies()) {
+            (Some(kind), None) => kind.put_numbers(self.count, self.memory, out),
+            _ => out.extend_from_slice(self.memory),
+        }
+    }
+}
+
+/// As long as a head gets.
+const HEAD_MAX: usize = 16;
+
+/// Room for a run, and for a little that comes behind it: to grow once more would copy it.
+#[cold]
+fn make_room(out: &mut Vec<u8>, len: usize) {
+    out.reserve(len.saturating_add(len.min(4096)));
+    in_large_pages(out.spare_capacity_mut());
+}
+
+/// A list of numbers, or text, that is written at once.
 #[inline]
-pub fn memory_of<T: ?Sized>(list: &T) -> Option<(usize, &[u8])> {
-    fn of<E: Raw, T: ?Sized>(list: &T) -> Option<(usize, &[u8])> {
-        bytes::items::<E, T>(list).map(|numbers| (numbers.len(), bytes::raw(numbers)))
+pub fn run_of<T: ?Sized>(list: &T) -> Option<Run<'_>> {
+    #[inline]
+    fn of<E: Raw, T: ?Sized>(list: &T) -> Option<Run<'_>> {
+        let numbers = bytes::items::<E, T>(list)?;
+        Some(Run { count: numbers.len(), kind: None, memory: bytes::raw(numbers) })
     }
     #[cfg(target_endian = "little")]
     if let Some(floats) = of::<f64, T>(list).or_else(|| of::<f32, T>(list)) {
         return Some(floats);
     }
-    let text = || bytes::text(list).map(|text| (text.len(), text.as_bytes()));
-    of::<u8, T>(list).or_else(|| of::<i8, T>(list)).or_else(text)
+    let text = || bytes::text(list).map(|text| Run::of_bytes(text.as_bytes()));
+    let integers = || packed::of(list).map(|(kind, count, memory)| Run { count, kind: Some(kind), memory });
+    of::<u8, T>(list).or_else(|| of::<i8, T>(list)).or_else(text).or_else(integers)
 }
 
 /// Such a list from the front of `input`, for a visitor of serde's that would read one number by number, and what is behind it. None
@@ -56,7 +118,7 @@ fn memory_from<E>(input: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// Whether `V` is what serde reads a `Vec<E>` with: every list of that type comes to a reader with it, whatever it is part of.
 #[inline]
-fn reads_list_of<E: DeserializeOwned, V>() -> bool {
+pub fn reads_list_of<E: DeserializeOwned, V>() -> bool {
     matches!(Vec::<E>::deserialize(Probe), Err(Visited(id)) if id == bytes::type_of::<V>())
 }
 
@@ -141,7 +203,6 @@ mod tests {
             check(&numbers().map(|number| f64::from(number as u32) / 3.0).collect::<Vec<f64>>());
             check(&numbers().map(|number| f32::from(number as u16) / 3.0).collect::<Vec<f32>>());
             // By serde.
-            check(&numbers().collect::<Vec<u64>>());
             check(&numbers().map(|number| number % 2 == 0).collect::<Vec<bool>>());
         }
         check(&[f64::INFINITY, -0.0, f64::MIN_POSITIVE]);

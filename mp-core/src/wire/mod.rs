@@ -5,6 +5,7 @@ pub mod codec;
 pub mod handles;
 mod lists;
 pub mod outgoing;
+mod packed;
 mod reader;
 mod refusal;
 pub mod spare;

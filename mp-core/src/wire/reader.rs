@@ -1,10 +1,12 @@
-//! Reads through serde what [`writer`](super::writer) has written: the bytes of [postcard](https://postcard.jamesmunns.com/wire-format).
+//! Reads through serde what [`writer`](super::writer) has written: the bytes of [postcard](https://postcard.jamesmunns.com/wire-format), or
+//! of any list of integers [in its own form](super::packed).
 //!
 //! They may come from a process that has gone mad: nothing is believed that they say, neither lengths nor text, and nothing is
 //! allocated for what is not there.
 
 use super::codec::CodecError;
 use super::lists;
+use super::packed;
 use super::refusal::Refusal;
 use serde::Deserialize;
 use serde::de::value::U32Deserializer;
@@ -25,12 +27,12 @@ pub fn read<'de, T: Deserialize<'de>>(input: &'de [u8]) -> Result<(T, &'de [u8])
 struct Reader<'a, 'de>(&'a mut Iter<'de, u8>);
 
 #[cold]
-fn ended() -> Refusal {
+pub fn ended() -> Refusal {
     Refusal::of_format("the bytes end too early")
 }
 
 #[cold]
-fn too_large() -> Refusal {
+pub fn too_large() -> Refusal {
     Refusal::of_format("a number is too large for its type")
 }
 
@@ -225,9 +227,12 @@ impl<'de> de::Deserializer<'de> for Reader<'_, 'de> {
         visitor.visit_newtype_struct(self)
     }
 
-    /// Lists of bytes or floats at once, which serde would go through one by one.
+    /// Lists of numbers at once, which serde would go through one by one.
     #[inline]
     fn deserialize_seq<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refusal> {
+        if packed::is_next(self.0.as_slice()) {
+            return packed::read(self.0, visitor);
+        }
         if let Some((list, rest)) = lists::take_for::<V, V::Value>(self.0.as_slice()) {
             *self.0 = rest.iter();
             return Ok(list);

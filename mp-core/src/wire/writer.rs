@@ -1,14 +1,13 @@
-//! Writes values through serde: the bytes of [postcard](https://postcard.jamesmunns.com/wire-format), which
-//! [`reader`](super::reader) reads.
+//! Writes values through serde: the bytes of [postcard](https://postcard.jamesmunns.com/wire-format), but for
+//! [long lists of integers](super::packed). [`reader`](super::reader) reads them.
 //!
 //! postcard's own writer says nothing when a type leaves a field out, so that the receiver takes the next one in its place, and it
 //! loses the words with which a type refuses to be written.
 
 use super::codec::CodecError;
-use super::lists;
+use super::lists::{self, Run};
 use super::refusal::Refusal;
 use super::varint;
-use crate::sys::memory::in_large_pages;
 use serde::Serialize;
 use serde::ser::{self, Error as _};
 use std::fmt;
@@ -57,17 +56,7 @@ impl Writer<'_> {
 
     #[inline]
     fn bytes(self, bytes: &[u8]) -> Outcome {
-        self.run(bytes.len(), bytes)
-    }
-
-    /// A count, and memory as it is.
-    #[inline]
-    fn run(self, count: usize, memory: &[u8]) -> Outcome {
-        varint::put(count as u64, self.0);
-        if memory.len() > self.0.capacity() - self.0.len() {
-            make_room(self.0, memory.len());
-        }
-        self.0.extend_from_slice(memory);
+        Run::of_bytes(bytes).append_to(self.0);
         Ok(())
     }
 }
@@ -224,15 +213,16 @@ impl<'a> ser::Serializer for Writer<'a> {
         Ok(Counted::new(self.0, len.ok_or_else(unknown)?))
     }
 
-    /// Lists of bytes or floats at once, which serde would go through one by one.
+    /// Lists of numbers at once, which serde would go through one by one.
     #[inline]
     fn collect_seq<I>(self, items: I) -> Outcome
     where
         I: IntoIterator,
         I::Item: Serialize,
     {
-        if let Some((count, memory)) = lists::memory_of(&items) {
-            return self.run(count, memory);
+        if let Some(run) = lists::run_of(&items) {
+            run.append_to(self.0);
+            return Ok(());
         }
         let mut items = items.into_iter();
         let (least, most) = items.size_hint();
@@ -294,13 +284,6 @@ impl<'a> ser::Serializer for Writer<'a> {
             .map_err(|_| Refusal::custom("a `Display` in it returned an error"))?;
         self.serialize_str(&text)
     }
-}
-
-/// Room for a run, and for a little that comes behind it: to grow once more would copy it.
-#[cold]
-fn make_room(out: &mut Vec<u8>, len: usize) {
-    out.reserve(len.saturating_add(4096));
-    in_large_pages(out.spare_capacity_mut());
 }
 
 /// More room than this is found when it is needed: who writes a tuple may say any length.

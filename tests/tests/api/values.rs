@@ -13,6 +13,7 @@ use std::num::NonZeroU8;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU32;
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -135,6 +136,57 @@ fn collections_and_library_types_come_back_as_they_were() {
         check(&pool, echo::<IpAddr>, ["127.0.0.1", "::1"].map(|text| text.parse().unwrap()));
         check(&pool, echo::<NonZeroU8>, [NonZeroU8::MIN, NonZeroU8::MAX]);
         check(&pool, echo::<Range<i64>>, [-3..9, 0..0]);
+    });
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Series {
+    times: Vec<u64>,
+    steps: Box<[i32]>,
+    counts: Option<Vec<usize>>,
+}
+
+#[mp::task]
+fn reversed(series: &Series, more: &[i64]) -> (Vec<i64>, Series) {
+    let mut series = series.clone();
+    series.times.reverse();
+    series.steps.reverse();
+    (more.iter().rev().copied().collect(), series)
+}
+
+#[test]
+fn lists_of_integers_of_any_length_and_width_come_back_as_they_were() {
+    scenario(|| {
+        let pool = Pool::new(1).unwrap();
+        let (sender, receiver) = mp::pipe().unwrap();
+        let queue = mp::Queue::bounded(2).unwrap();
+        for len in [0, 1, 31, 32, 33, 1000, 100_000] {
+            for shift in [0, 24, 48, 57] {
+                let times: Vec<u64> = (0..len).map(|n| (n % 128) << shift).collect();
+                let steps = times.iter().map(|time| (*time as i32).wrapping_neg()).collect();
+                let more: Vec<i64> = times.iter().map(|time| time.cast_signed().wrapping_neg()).collect();
+                let counts = (len > 1).then(|| vec![usize::MAX >> (shift % 32); len as usize]);
+                let series = Series { times, steps, counts };
+                let back = |mut series: Series| {
+                    series.times.reverse();
+                    series.steps.reverse();
+                    series
+                };
+                let turned: Vec<i64> = more.iter().rev().copied().collect();
+                let expected = (turned, back(series.clone()));
+                assert_eq!(pool.apply(reversed, (&series, &more)).unwrap(), expected, "lent");
+                let handle = pool.apply_async(reversed, (series.clone(), more.clone()));
+                assert_eq!(handle.wait().unwrap(), expected, "given away");
+                let both = pool.starmap(reversed, [(&series, &more), (&series, &more)]).unwrap();
+                assert_eq!(both, [expected.clone(), expected]);
+                queue.put(series.clone()).unwrap();
+                assert_eq!(queue.get().unwrap(), series);
+                thread::scope(|scope| {
+                    scope.spawn(|| sender.send(more.clone()).unwrap());
+                    assert_eq!(receiver.recv().unwrap(), more);
+                });
+            }
+        }
     });
 }
 

@@ -59,7 +59,12 @@ impl Segment {
 
     /// Copies bytes out.
     pub fn read(&self, offset: u64, target: &mut [u8]) -> io::Result<()> {
-        self.file.read_exact_at(target, offset)
+        self.file.read_exact_at(target, offset).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                io::Error::new(error.kind(), format!("it had {} bytes, and somebody has shortened it", self.len))
+            }
+            _ => error,
+        })
     }
 
     /// Copies bytes in.
@@ -87,4 +92,20 @@ pub fn unlink_named(name: &str) -> io::Result<()> {
 
 fn path(name: &str) -> String {
     format!("{FOLDER}{name}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_reads_what_was_cut_off_is_told_so() {
+        let name = format!("mp-cut-off-{}", std::process::id());
+        let segment = Segment::create_named(&name, 100).expect("memory");
+        unlink_named(&name).expect("it is ours");
+        rustix::fs::ftruncate(segment.handle(), 60).expect("it is ours");
+        segment.read(0, &mut [0; 60]).expect("they are there");
+        let refused = segment.read(50, &mut [0; 20]).expect_err("ten are missing").to_string();
+        assert_eq!(refused, "it had 100 bytes, and somebody has shortened it");
+    }
 }

@@ -12,6 +12,7 @@
 macro_rules! __mp_constructor {
     (registering: $run:expr) => {
         $crate::__mp_constructor!(
+            #[allow(unsafe_code)]
             ".init_array.00700",
             ".CRT$XCT",
             "__DATA,__mp_register,regular,no_dead_strip",
@@ -21,8 +22,9 @@ macro_rules! __mp_constructor {
     (serving: $run:expr) => {
         $crate::__mp_constructor!(".init_array", ".CRT$XCU", "__DATA,__mod_init_func,mod_init_funcs", $run);
     };
-    ($elf:literal, $pe:literal, $mach:literal, $run:expr) => {
-        #[allow(unsafe_code)]
+    // Without an attribute in other crates: no lint sees what a macro of this one wrote, but a `forbid` sees an `allow`.
+    ($(#[$attribute:meta])? $elf:literal, $pe:literal, $mach:literal, $run:expr) => {
+        $(#[$attribute])?
         const _: () = {
             extern "C" fn run() {
                 $run

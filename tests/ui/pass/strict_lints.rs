@@ -6,6 +6,8 @@
 
 use std::path::Path;
 
+mp::test_main!();
+
 /// Squares.
 #[mp::task]
 #[must_use]

@@ -7,6 +7,7 @@ use crate::wire::spare;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 /// A function with the parameters `P` (a tuple): what [`apply`](crate::Pool::apply) and its like take.
@@ -78,7 +79,8 @@ pub trait TaskInput {}
 #[diagnostic::on_unimplemented(
     message = "a task cannot return a `{Self}`: it cannot travel back from another process",
     label = "does not implement `serde::Serialize` and `serde::Deserialize`",
-    note = "add `#[derive(serde::Serialize, serde::Deserialize)]` to the type, or return plain owned data instead"
+    note = "add `#[derive(serde::Serialize, serde::Deserialize)]` to the type, or return plain owned data instead",
+    note = "an error that is not yours can go back as its text: `.map_err(|error| error.to_string())`"
 )]
 pub trait TaskOutput {}
 
@@ -137,6 +139,18 @@ same_on_the_wire! {
     ['p] String => &'p Path;
     ['p, 'a] &'a String => &'p Path;
     ['p, 'a] &'a str => &'p Path;
+    ['p] OsString => &'p OsStr;
+    ['p, 'a] &'a OsString => &'p OsStr;
+    ['p] CString => &'p CStr;
+    ['p, 'a] &'a CString => &'p CStr;
+    ['p, 'a, T: Serialize + Clone] Cow<'a, [T]> => &'p [T];
+    // The function takes either.
+    ['p] String => Cow<'p, str>;
+    ['p, 'a] &'a String => Cow<'p, str>;
+    ['p, 'a] &'a str => Cow<'p, str>;
+    ['p, T: Serialize + Clone] Vec<T> => Cow<'p, [T]>;
+    ['p, 'a, T: Serialize + Clone] &'a Vec<T> => Cow<'p, [T]>;
+    ['p, 'a, T: Serialize + Clone] &'a [T] => Cow<'p, [T]>;
     // The function owns, the caller lends.
     ['a, T: Serialize] &'a T => T;
     ['a] &'a str => String;
@@ -144,6 +158,15 @@ same_on_the_wire! {
     ['a] &'a Path => PathBuf;
     ['a] &'a str => PathBuf;
     [] String => PathBuf;
+    ['a] Cow<'a, str> => String;
+    ['a, T: Serialize + Clone] Cow<'a, [T]> => Vec<T>;
+    ['a] &'a OsStr => OsString;
+    ['a] &'a CStr => CString;
+    // The function owns no more than it needs.
+    ['a] &'a str => Box<str>;
+    [] String => Box<str>;
+    ['a, T: Serialize] &'a [T] => Box<[T]>;
+    [T: Serialize] Vec<T> => Box<[T]>;
 }
 
 /// Arrays are tuples for serde, slices are not: they go as slices.

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::ffi::OsString;
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fmt::Debug;
 use std::net::IpAddr;
 use std::num::NonZeroU8;
@@ -258,6 +258,26 @@ fn owned(text: String, list: Vec<String>, path: PathBuf, bytes: Vec<u8>) -> usiz
     text.len() + list.len() + path.as_os_str().len() + bytes.len()
 }
 
+#[mp::task]
+fn platform_length(os: &OsStr, c: &CStr) -> (usize, usize) {
+    (os.len(), c.to_bytes().len())
+}
+
+#[mp::task]
+fn either_length(text: Cow<'_, str>, list: Cow<'_, [u16]>) -> (usize, usize) {
+    (text.len(), list.len())
+}
+
+#[mp::task]
+fn owned_platform(os: OsString, c: CString) -> (usize, usize) {
+    (os.len(), c.as_bytes().len())
+}
+
+#[mp::task]
+fn boxed_length(text: Box<str>, list: Box<[u16]>) -> (usize, usize) {
+    (text.into_string().len(), list.into_vec().len())
+}
+
 #[test]
 fn borrowing_parameters_take_owned_and_borrowed_values() {
     scenario(|| {
@@ -290,6 +310,26 @@ fn borrowing_parameters_take_owned_and_borrowed_values() {
         assert_eq!(pool.map(point_x, &[Point { x: 2.0, y: 0.0 }]).unwrap(), [2.0]);
         let mixed = (Cow::Borrowed("x"), ["a", "b"], Some("abc"));
         assert_eq!(pool.apply(is_borrowed, mixed).unwrap().1, 2);
+        let (os, c) = (OsString::from("four"), c"two".to_owned());
+        assert_eq!(pool.apply(platform_length, (os.as_os_str(), c.as_c_str())).unwrap(), (4, 3));
+        assert_eq!(pool.apply(platform_length, (&os, &c)).unwrap(), (4, 3));
+        assert_eq!(pool.apply(platform_length, (os, c)).unwrap(), (4, 3));
+        assert_eq!(pool.apply(total, (Cow::Borrowed(&[4, 5][..]),)).unwrap(), 9);
+    });
+}
+
+#[test]
+fn parameters_that_are_either_take_owned_and_borrowed_values() {
+    scenario(|| {
+        let pool = Pool::new(1).unwrap();
+        let (text, list) = ("four".to_owned(), vec![1_u16, 2]);
+        assert_eq!(pool.apply(either_length, ("four", list.as_slice())).unwrap(), (4, 2));
+        assert_eq!(
+            pool.apply(either_length, (Cow::Borrowed("x"), Cow::Borrowed(&list[1..]))).unwrap(),
+            (1, 1)
+        );
+        assert_eq!(pool.apply(either_length, (&text, &list)).unwrap(), (4, 2));
+        assert_eq!(pool.apply(either_length, (text, list)).unwrap(), (4, 2));
     });
 }
 
@@ -300,6 +340,11 @@ fn owning_parameters_take_borrowed_values() {
         let list = vec!["x".to_owned(), "y".to_owned()];
         assert_eq!(pool.apply(owned, ("ab", &list, Path::new("/p"), &[1, 2, 3])).unwrap(), 9);
         assert_eq!(pool.apply(owned, ("ab".to_owned(), list, "/p", vec![1])).unwrap(), 7);
+        let bytes = Cow::Borrowed(&[1_u8, 2][..]);
+        assert_eq!(pool.apply(owned, (Cow::Borrowed("ab"), &[String::new()][..], "/p", bytes)).unwrap(), 7);
+        assert_eq!(pool.apply(owned_platform, (OsStr::new("ab"), c"c")).unwrap(), (2, 1));
+        assert_eq!(pool.apply(boxed_length, ("ab", &[1, 2, 3][..])).unwrap(), (2, 3));
+        assert_eq!(pool.apply(boxed_length, ("ab".to_owned(), vec![1])).unwrap(), (2, 1));
     });
 }
 

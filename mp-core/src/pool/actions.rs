@@ -305,7 +305,8 @@ impl Core {
         let restart = self.config.policy.restart;
         let name = &self.config.name;
         let deaths = format!(
-            "the pool \"{name}\" gave up: more than {} workers died within {:?} and no call ended in between",
+            "the pool \"{name}\" gave up: more than {} workers died within {:?} and no call ended in between (how many \
+             may, says `PoolBuilder::restart`)",
             restart.at_most, restart.per
         );
         match (&self.last_death, &self.spawn_error) {

@@ -49,6 +49,11 @@ unsafe impl<A: AtomicType> Words for AtomicWord<A> {
 }
 
 /// The atomics of std that mean the same in every process: integers and `bool`, but no pointers.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an atomic of std that means the same in every process",
+    label = "expected `AtomicU64` or another atomic integer, or `AtomicBool`",
+    note = "`Atomic::new` takes the atomic: `Atomic::new(AtomicU64::new(0))`"
+)]
 pub trait AtomicType: sealed::Sealed + Send + Sync + 'static {}
 
 mod sealed {

@@ -25,8 +25,8 @@
 #[diagnostic::on_unimplemented(
     message = "a `{Self}` cannot live in shared memory",
     label = "is not plain data that means the same in every process",
-    note = "integers, floats, arrays of them, and structs with `#[derive(mp::Shareable)]` can; for `bool` use `u8`, for text \
-            an array of bytes, for other things send them as messages"
+    note = "integers, floats, arrays of them, and structs with `#[derive(mp::Shareable)]` can; for `bool` use `u8`, for a \
+            tuple such a struct, for text an array of bytes, for other things send them as messages"
 )]
 pub unsafe trait Shareable: Copy + Send + Sync + 'static {}
 

@@ -324,7 +324,7 @@ fn workers_that_die_in_the_initializer_do_not_come_back_for_ever() {
         let error = pool.apply(square, (1,)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::CrashLoop, "{error}");
         assert_eq!(error.worker_lost().unwrap().status.unwrap().code(), Some(3));
-        for part in ["gave up", "in the pool's initializer", "exit_with"] {
+        for part in ["gave up", "`PoolBuilder::restart`", "in the pool's initializer", "exit_with"] {
             assert!(error.to_string().contains(part), "{part:?} is not in {error}");
         }
         assert!(!error.to_string().contains("main!"), "{error}");

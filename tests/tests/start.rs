@@ -5,6 +5,9 @@
 
 #![allow(clippy::unwrap_used)] // a test stops at the first thing that is not as it should be
 
+#[cfg(all(target_os = "linux", not(mp_portable_unix)))]
+#[path = "start/bare.rs"]
+mod bare;
 #[path = "start/ends.rs"]
 mod ends;
 #[path = "start/executable.rs"]

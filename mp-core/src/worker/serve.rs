@@ -40,6 +40,9 @@ const BROKEN: i32 = 71;
 pub fn serve() -> ! {
     let channel = match sys::entry::take_channel() {
         Ok(channel) => channel,
+        Err(error) if error.kind() != io::ErrorKind::InvalidInput => {
+            complain(&format!("a worker process cannot take over its control channel: {error}"), BROKEN)
+        }
         Err(error) => complain(
             &format!(
                 "this program was started with {}, which it uses to start workers of itself ({error}); leave the \

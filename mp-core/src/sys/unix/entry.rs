@@ -3,10 +3,10 @@
 #![allow(unsafe_code)] // signal handlers and descriptor 0: both belong to the whole process
 
 use super::disposition;
+use super::pipe;
 use super::platform::arguments;
 use super::platform::socket_flags::maker_of;
 use super::socket::Socket;
-use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketType, getsockname, sockopt};
 use rustix::process::getppid;
 use rustix::stdio::{dup2_stdin, stdin};
@@ -35,7 +35,7 @@ pub fn hide_marker(marker: &str) -> io::Result<bool> {
     arguments::remove_last(OsStr::new(marker))
 }
 
-/// Moves the control channel away from descriptor 0, where the null device takes its place.
+/// Moves the control channel away from descriptor 0, where from then on nothing is to be read.
 ///
 /// # Errors
 /// [`io::ErrorKind::InvalidInput`] when descriptor 0 is no such socket: somebody started the worker by hand.
@@ -48,8 +48,7 @@ pub fn take_channel() -> io::Result<Socket> {
     }
     // 3: never a standard stream, even if one of them is closed.
     let channel = rustix::io::fcntl_dupfd_cloexec(handle, 3)?;
-    let null = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    dup2_stdin(&null)?;
+    dup2_stdin(pipe::nothing()?)?;
     Ok(Socket::from_handle(channel))
 }
 

@@ -70,6 +70,11 @@ pub fn null() -> io::Result<Handle> {
     Ok(std::fs::File::options().read(true).write(true).open("/dev/null")?.into())
 }
 
+/// Where nothing is to be read. In a bare root there is no null device: there it is a pipe that nobody writes to.
+pub fn nothing() -> io::Result<Handle> {
+    null().or_else(|_| Ok(pipe()?.0))
+}
+
 /// Writes to `handle` until all is written, waiting where need be; what cannot be written is lost.
 pub fn write_all(handle: BorrowedHandle<'_>, mut bytes: &[u8]) {
     while !bytes.is_empty() {

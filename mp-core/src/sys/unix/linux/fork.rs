@@ -102,7 +102,7 @@ fn flush() {
 }
 
 /// Makes the surroundings of this process, which has one thread, those that somebody has chosen for it. A stream that is
-/// `None` is closed for the one who chose: it becomes the null device, as stdin is.
+/// `None` is closed for the one who chose: it becomes the null device.
 pub fn take_place(
     stdout: Option<Handle>,
     stderr: Option<Handle>,
@@ -110,7 +110,7 @@ pub fn take_place(
     current_dir: Option<&Path>,
 ) -> io::Result<()> {
     let stream = |given: Option<Handle>| given.map_or_else(pipe::null, Ok);
-    rustix::stdio::dup2_stdin(pipe::null()?)?;
+    rustix::stdio::dup2_stdin(pipe::nothing()?)?;
     rustix::stdio::dup2_stdout(stream(stdout)?)?;
     rustix::stdio::dup2_stderr(stream(stderr)?)?;
     for (name, value) in env {

@@ -11,6 +11,7 @@
 use super::parcel::{Content, Parcel};
 use crate::error::{Error, ErrorKind};
 use crate::limits;
+use crate::raw::linger::Linger;
 use crate::sys::packet::{Packets, Patient};
 use crate::sys::{self, BorrowedHandle, Handle, poller};
 use crate::wire::handles::{self, Leaves, Leaving};
@@ -44,6 +45,8 @@ pub struct End {
 struct Line {
     packets: Packets,
     moved: AtomicBool,
+    /// Whether who waits for a message looks for it before it sleeps.
+    linger: Linger,
 }
 
 impl Leaves for Line {
@@ -78,7 +81,10 @@ impl End {
     }
 
     fn new(packets: Packets, max_len: u64) -> Self {
-        Self { line: Arc::new(Line { packets, moved: AtomicBool::new(false) }), max_len }
+        Self {
+            line: Arc::new(Line { packets, moved: AtomicBool::new(false), linger: Linger::default() }),
+            max_len,
+        }
     }
 
     /// Refuses longer messages from now on.
@@ -190,15 +196,22 @@ impl End {
         mut read: impl FnMut(Patient) -> io::Result<usize>,
     ) -> Result<usize, Error> {
         let began = Instant::now();
+        let patient = if matches!(wait, Wait::Forever) { Patient::Yes } else { Patient::No };
+        let mut soon = None;
+        if !matches!(wait, Wait::No | Wait::AtMost(Duration::ZERO)) {
+            self.line.linger.until_called(|| {
+                soon = Some(read(Patient::No)).filter(|read| !would_block(read));
+                soon.is_some()
+            });
+        }
         loop {
-            let patient = if matches!(wait, Wait::Forever) { Patient::Yes } else { Patient::No };
-            match read(patient) {
+            match soon.take().unwrap_or_else(|| read(patient)) {
                 Ok(0) => {
                     self.is_here()?;
                     return Err(Error::new(ErrorKind::Closed, "no more messages: the sender is gone"));
                 }
                 Ok(len) => return Ok(len),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                blocked if would_block(&blocked) => {}
                 Err(error) => return Err(Error::os("cannot receive a message", error)),
             }
             match wait {
@@ -232,6 +245,10 @@ impl End {
         parcel.unspill()?;
         Ok(parcel)
     }
+}
+
+fn would_block(read: &io::Result<usize>) -> bool {
+    read.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
 }
 
 fn read_head(packet: &[u8]) -> Result<(u8, u64), Error> {

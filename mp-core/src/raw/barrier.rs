@@ -22,6 +22,7 @@ use super::atomic::{
     AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
+use super::linger::Linger;
 use super::word::{Deadline, FutexWord};
 
 /// The most parties of a barrier.
@@ -41,6 +42,7 @@ const ROUND_SHIFT: u32 = 32;
 pub struct BarrierWords {
     state: AtomicU64,
     turn: FutexWord,
+    linger: Linger,
 }
 
 /// The round ended, and not because everybody came.
@@ -166,6 +168,9 @@ impl BarrierWords {
         deadline: Deadline,
         somebody_died: impl Fn() -> bool,
     ) -> Result<(), Broken> {
+        if !deadline.has_passed() {
+            self.linger.until(|| self.look().end_of(round).is_some());
+        }
         loop {
             // PAIR: `wake`; read before the state, so that a change after our look changes it.
             let turn = self.turn.load(Acquire);

@@ -3,7 +3,7 @@
 //! `atomic` is where atomics come from: std's or, in a model, loom's. `sleep` is the word one side sleeps on and the
 //! other one tests before it pays for a wake-up; `crowd` is one that many sleep on. `ends` says how far a queue is written
 //! and read, and `brief` is the lock of those who put. `word` is a word for any number of
-//! sleepers, and below it is what the types of `sync` are made of. `loan` counts who is inside a memory that is lent, and
+//! sleepers, and below it is what the types of `sync` are made of; `linger` is whether they look for a moment before they sleep. `loan` counts who is inside a memory that is lent, and
 //! `turn` says which of two copies counts.
 
 pub mod atomic;
@@ -13,6 +13,7 @@ pub mod brief;
 pub mod crowd;
 pub mod ends;
 pub mod event;
+pub mod linger;
 #[allow(unsafe_code)] // the cell of a model
 pub mod loan;
 pub mod semaphore;

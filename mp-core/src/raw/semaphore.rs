@@ -1,7 +1,7 @@
 //! The words of a semaphore: how many permits are free, and how many may be asleep.
 //!
 //! ```text
-//!  acquire  take one? ─► sleepers + 1 ─► fence ─► sleep while free = 0 ─► sleepers - 1 ─► again
+//!  acquire  take one? ─► look a while? ─► sleepers + 1 ─► fence ─► sleep while free = 0 ─► sleepers - 1 ─► again
 //!  release  free + n ──────────────────► fence ─► sleepers? wake n
 //! ```
 //! As in `sleep`, the fences see to it that a sleeper and a release do not miss each other. `sleepers` is at least the
@@ -13,6 +13,7 @@ use super::atomic::{
     Ordering::{Acquire, Relaxed, Release, SeqCst},
     fence,
 };
+use super::linger::Linger;
 use super::word::{Deadline, FutexWord};
 
 /// The most permits, as POSIX has it.
@@ -24,6 +25,7 @@ pub const PERMITS_MAX: u32 = i32::MAX as u32;
 pub struct SemaphoreWords {
     free: FutexWord,
     sleepers: AtomicU32,
+    linger: Linger,
 }
 
 impl SemaphoreWords {
@@ -41,6 +43,14 @@ impl SemaphoreWords {
 
     /// Takes a permit; false if the deadline passed first.
     pub fn acquire(&self, deadline: Deadline) -> bool {
+        if self.try_acquire() {
+            return true;
+        }
+        if deadline.has_passed() {
+            return false;
+        }
+        // PAIR: none, a hint.
+        self.linger.until(|| self.free.load(Relaxed) != 0);
         loop {
             if self.try_acquire() {
                 return true;

@@ -18,8 +18,9 @@
 
 use super::atomic::{
     AtomicU64,
-    Ordering::{AcqRel, Acquire, Release},
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
+use super::linger::Linger;
 use super::word::{Deadline, FutexWord};
 
 /// A condition variable.
@@ -29,6 +30,7 @@ pub struct SequenceWords {
     state: AtomicU64,
     /// What is slept on: another number whenever somebody has been told.
     times: FutexWord,
+    linger: Linger,
 }
 
 /// Somebody who waits.
@@ -98,6 +100,10 @@ impl SequenceWords {
 
     /// Waits for a notification after [`enter`](Self::enter); false if the deadline passed first.
     pub fn wait(&self, waiter: Waiter, deadline: Deadline) -> bool {
+        if !deadline.has_passed() {
+            // PAIR: none, a hint.
+            self.linger.until(|| State::of(self.state.load(Relaxed)).tells(waiter));
+        }
         loop {
             // PAIR: `notify`: with the new number we see who has been told.
             let times = self.times.load(Acquire);

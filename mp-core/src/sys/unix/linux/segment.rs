@@ -60,9 +60,10 @@ impl Segment {
     /// Copies bytes out.
     pub fn read(&self, offset: u64, target: &mut [u8]) -> io::Result<()> {
         self.file.read_exact_at(target, offset).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => {
-                io::Error::new(error.kind(), format!("it had {} bytes, and somebody has shortened it", self.len))
-            }
+            io::ErrorKind::UnexpectedEof => io::Error::new(
+                error.kind(),
+                format!("it had {} bytes, and somebody has shortened it", self.len),
+            ),
             _ => error,
         })
     }

@@ -61,9 +61,8 @@ pub fn serve() -> ! {
 pub fn serve_on(mut channel: Socket) -> ! {
     loop {
         match start(channel) {
-            Ok(Started::Worker(worker)) => worker.live(),
-            Ok(Started::Host(host)) => channel = host.live(),
-            Err(Trouble(what, error)) => complain(&format!("a worker process {what}: {error}"), BROKEN),
+            Started::Worker(worker) => worker.live(),
+            Started::Host(host) => channel = host.live(),
         }
     }
 }
@@ -77,12 +76,22 @@ enum Started {
 /// What went wrong before anybody could be told.
 pub struct Trouble(pub &'static str, pub io::Error);
 
+/// Becomes what the parent says, or says why it cannot.
+fn start(channel: Socket) -> Started {
+    let mail = Mail::new(channel);
+    // The channel is open as long as `mail` is there: a parent that sees it close kills, and would do so in the middle of the
+    // complaint.
+    match greet(mail.clone()) {
+        Ok(started) => started,
+        Err(Trouble(what, error)) => complain(&format!("a worker process {what}: {error}"), BROKEN),
+    }
+}
+
 /// Greets the parent, and becomes what it says.
-fn start(channel: Socket) -> Result<Started, Trouble> {
+fn greet(mail: Arc<Mail>) -> Result<Started, Trouble> {
     let os = |what| move |error| Trouble(what, error);
     sys::entry::ignore_sigpipe().map_err(os("cannot ignore SIGPIPE"))?;
     sys::entry::die_with_parent().map_err(os("cannot ask for its parent's death"))?;
-    let mail = Mail::new(channel);
     let hello = ToParent::Hello {
         magic: MAGIC,
         version: VERSION,

@@ -5,11 +5,13 @@ use std::process::Command;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_start_program");
 
+const ODD: &str = env!("CARGO_BIN_EXE_start_odd");
+
 /// What the program prints in a system of its own, after `change` was made to that; `None` where nobody may have one.
-fn run_in(change: &str, words: &[&str]) -> Option<String> {
+fn run_in(change: &str, program: &str, words: &[&str]) -> Option<String> {
     let inside = |script: &str| {
         let mut command = Command::new("unshare");
-        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script, PROGRAM]).args(words);
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script, program]).args(words);
         command.output()
     };
     let is_able = inside(&format!("{change}; echo made")).is_ok_and(|output| output.stdout == b"made\n");
@@ -26,8 +28,63 @@ fn run_in(change: &str, words: &[&str]) -> Option<String> {
 fn processes_start_where_there_is_no_null_device() {
     scenario(|| {
         for case in ["spawned", "forked"] {
-            let said = run_in("mount -t tmpfs none /dev", &[case, PROGRAM]);
+            let said = run_in("mount -t tmpfs none /dev", PROGRAM, &[case, PROGRAM]);
             assert!(said.is_none_or(|said| said == "42\n"), "{case}");
+        }
+    });
+}
+
+#[test]
+fn where_proc_is_not_mounted_the_error_says_what_is_missing_and_what_to_do() {
+    scenario(|| {
+        let Some(said) = run_in("mount -t tmpfs none /proc", ODD, &["first calls"]) else { return };
+        let lines: Vec<&str> = said.lines().collect();
+        assert_eq!(lines.len(), 2, "{said}");
+        for part in ["cannot start the process", "no /proc/self/exe", "mount /proc", "`mp::set_executable`"] {
+            assert!(lines[0].contains(part), "{part:?} is not in {said}");
+        }
+        for part in ["cannot start the fork server", "/proc/self/task"] {
+            assert!(lines[1].contains(part), "{part:?} is not in {said}");
+        }
+    });
+}
+
+/// What the program prints when the kernel has no such call.
+fn without(call: libc::c_long) -> String {
+    let output = Command::new(ODD).args(["without", &call.to_string()]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_system_call_that_is_missing_or_forbidden_is_named() {
+    if mp_tests::is_emulated() {
+        return; // qemu-user has no filters for system calls
+    }
+    scenario(|| {
+        let calls = [
+            (libc::SYS_memfd_create, "`memfd_create`"),
+            (libc::SYS_pidfd_open, "`pidfd_open`"),
+            (libc::SYS_eventfd2, "`eventfd2`"),
+            (libc::SYS_epoll_create1, "`epoll_create1`"),
+        ];
+        for (number, name) in calls {
+            let said = without(number);
+            assert_eq!(said.lines().filter(|line| line.contains(name)).count(), 2, "{name}: {said}");
+        }
+    });
+}
+
+/// Its parent, which sees the channel close, kills it.
+#[test]
+fn a_worker_that_cannot_begin_says_why_before_it_is_killed() {
+    if mp_tests::is_emulated() {
+        return; // qemu-user has no filters for system calls
+    }
+    scenario(|| {
+        for _ in 0..10 {
+            let said = without(libc::SYS_sigaltstack);
+            assert_eq!(said.matches("died with exit code 71").count(), 2, "{said}");
+            assert_eq!(said.matches("cannot install its crash handler").count(), 2, "{said}");
         }
     });
 }

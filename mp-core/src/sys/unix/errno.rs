@@ -1,6 +1,18 @@
-//! What the last system call of a thread has said, kept while a signal handler makes others.
+//! What system calls say: what to do about it; and the last of it, kept while a signal handler makes others.
 
 #![allow(unsafe_code)] // the place where the C library keeps it
+
+use std::io;
+
+/// The same error, with what to look at if it says that there is no room for another process or thread.
+pub(super) fn no_room_for_processes(error: io::Error) -> io::Error {
+    if error.raw_os_error() != Some(libc::EAGAIN) {
+        return error;
+    }
+    let limits =
+        "this user or control group may have no more processes and threads (`ulimit -u`, `pids.max`)";
+    io::Error::new(error.kind(), format!("{limits}: {error}"))
+}
 
 /// Puts back at its end what was there at its beginning. Async-signal-safe.
 #[derive(Debug)]
@@ -28,5 +40,17 @@ fn place() -> *mut libc::c_int {
         return libc::__errno_location();
         #[cfg(not(target_os = "linux"))]
         return libc::__error();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_finds_no_room_for_another_process_hears_where_to_look() {
+        let said = |number| no_room_for_processes(io::Error::from_raw_os_error(number)).to_string();
+        assert!(said(libc::EAGAIN).contains("`ulimit -u`"), "{}", said(libc::EAGAIN));
+        assert_eq!(said(libc::ENOMEM), io::Error::from_raw_os_error(libc::ENOMEM).to_string());
     }
 }

@@ -1,6 +1,7 @@
 //! A handle that becomes readable when rung.
 
 use super::super::{BorrowedHandle, Handle};
+use super::refused::refused;
 use rustix::event::{EventfdFlags, eventfd};
 use std::io;
 use std::os::fd::AsFd;
@@ -13,7 +14,7 @@ pub struct Bell(Handle);
 impl Bell {
     /// A silent bell.
     pub fn new() -> io::Result<Self> {
-        Ok(Self(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
+        Ok(Self(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(refused("eventfd2"))?))
     }
 
     /// Takes a descriptor that is known to be a bell of another process.

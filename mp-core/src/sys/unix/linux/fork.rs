@@ -12,6 +12,7 @@
 #![allow(unsafe_code)] // fork, clone, and libc's notes on a thread
 
 use super::super::copies;
+use super::super::errno::no_room_for_processes;
 use super::super::life;
 use super::super::pipe;
 use super::notes::LibcNotes;
@@ -29,7 +30,13 @@ pub use crate::sys::promise::{Copied, Fork};
 /// How many threads this process has.
 pub fn threads() -> io::Result<u64> {
     // A directory has a link for itself, one from above, and one from each directory in it: here, one for each thread.
-    Ok(std::fs::metadata("/proc/self/task")?.nlink().saturating_sub(2))
+    let tasks = std::fs::metadata("/proc/self/task").map_err(|error| {
+        io::Error::new(
+            error.kind(),
+            format!("/proc/self/task, where threads are counted, cannot be read: {error}"),
+        )
+    })?;
+    Ok(tasks.nlink().saturating_sub(2))
 }
 
 /// Copies this process; the copy is a child of our parent, which learns of its end as of ours.
@@ -66,7 +73,9 @@ pub fn sibling() -> io::Result<Copied> {
             begin();
             Ok(Copied::Copy)
         }
-        number => u32::try_from(number).map(Copied::Original).map_err(|_| io::Error::last_os_error()),
+        number => u32::try_from(number)
+            .map(Copied::Original)
+            .map_err(|_| no_room_for_processes(io::Error::last_os_error())),
     }
 }
 
@@ -75,7 +84,7 @@ pub fn child(_: Fork) -> io::Result<Copied> {
     flush();
     // SAFETY: duty: a copy can live with what it finds: whoever made the `Fork`, by its contract.
     match unsafe { libc::fork() } {
-        -1 => Err(io::Error::last_os_error()),
+        -1 => Err(no_room_for_processes(io::Error::last_os_error())),
         0 => {
             begin();
             Ok(Copied::Copy)

@@ -7,6 +7,7 @@
 
 use super::super::mapping::{corrupt, invalid, set_len};
 use super::super::{BorrowedHandle, Handle};
+use super::refused::refused;
 use rustix::buffer::spare_capacity;
 use rustix::fs::{
     FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, fcntl_get_seals, fstat, fstatfs,
@@ -67,7 +68,8 @@ impl Memory {
         if len == 0 {
             return Err(invalid("shared memory of no bytes cannot be mapped"));
         }
-        let handle = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+        let handle = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)
+            .map_err(refused("memfd_create"))?;
         set_len(handle.as_fd(), len as u64)?;
         fcntl_add_seals(&handle, SealFlags::SHRINK)?;
         Ok(Self { handle, len })

@@ -22,4 +22,5 @@ pub(super) mod thread_name;
 mod group;
 mod notes;
 mod oom;
+mod refused;
 mod time;

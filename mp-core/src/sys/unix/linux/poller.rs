@@ -1,6 +1,7 @@
 //! Sleeping on many handles.
 
 use super::super::{BorrowedHandle, Handle};
+use super::refused::refused;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
@@ -19,7 +20,7 @@ pub struct Poller(Handle);
 impl Poller {
     /// An empty set.
     pub fn new() -> io::Result<Self> {
-        Ok(Self(epoll::create(CreateFlags::CLOEXEC)?))
+        Ok(Self(epoll::create(CreateFlags::CLOEXEC).map_err(refused("epoll_create1"))?))
     }
 
     /// Adds a handle; [`wait`](Self::wait) names it by `key`. The caller [`remove`](Self::remove)s it before it closes

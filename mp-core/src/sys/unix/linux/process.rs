@@ -13,6 +13,7 @@
 use super::super::socket::Socket;
 use super::super::{BorrowedHandle, Handle};
 use super::poller;
+use super::refused::refused;
 use rustix::io::Errno;
 use rustix::process::{
     Pid, PidfdFlags, WaitId, WaitIdOptions, WaitOptions, getpid, kill_process, kill_process_group,
@@ -28,6 +29,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use super::super::ending::{Ended, Status, signal_name};
+use super::super::errno::no_room_for_processes;
 pub use std::process::{Stdio, exit};
 
 /// The program that runs now, by inode: right even when the file was replaced or deleted since.
@@ -105,7 +107,7 @@ pub fn spawn(spawn: Spawn) -> io::Result<Child> {
         command.current_dir(dir);
     }
     command.stdin(spawn.stdin.into_stdio()).stdout(spawn.stdout).stderr(spawn.stderr).process_group(0);
-    let mut started = command.spawn()?;
+    let mut started = command.spawn().map_err(|error| not_started(error, spawn.program.is_none()))?;
     // The number is the child's until it is reaped, so this cannot open a stranger.
     let (pid, handle) = open(started.id()).inspect_err(|_| {
         // std's own handle knows that it has not reaped yet.
@@ -113,6 +115,18 @@ pub fn spawn(spawn: Spawn) -> io::Result<Child> {
         let _ = started.wait();
     })?;
     Ok(Child { pid, handle, parents_peak: own_peak_rss(), parent: getpid(), ended: Mutex::new(None) })
+}
+
+/// What there is to know of a start that the system has refused, and to do about it.
+fn not_started(error: io::Error, is_ourselves: bool) -> io::Error {
+    let what = match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::NOENT) if is_ourselves && std::fs::symlink_metadata(OURSELVES).is_err() => "there is no",
+        Some(Errno::ACCESS) if is_ourselves => "this user must not run",
+        _ => return no_room_for_processes(error),
+    };
+    let hint =
+        "the program that runs now: mount /proc, or name a file of the program by `mp::set_executable`";
+    io::Error::new(error.kind(), format!("{what} {OURSELVES}, {hint}: {error}"))
 }
 
 /// A child that a copy of this program has made for us, or that is a copy itself.
@@ -141,11 +155,7 @@ fn end_by_number(pid: u32) {
 fn open(pid: u32) -> io::Result<(Pid, Handle)> {
     let pid = Pid::from_raw(pid.cast_signed());
     let pid = pid.ok_or_else(|| io::Error::other("a child without a number"))?;
-    match pidfd_open(pid, PidfdFlags::empty()) {
-        Ok(handle) => Ok((pid, handle)),
-        Err(Errno::NOSYS) => Err(io::Error::new(io::ErrorKind::Unsupported, "this kernel has no pidfd_open")),
-        Err(error) => Err(error.into()),
-    }
+    Ok((pid, pidfd_open(pid, PidfdFlags::empty()).map_err(refused("pidfd_open"))?))
 }
 
 impl Child {
@@ -200,7 +210,7 @@ impl Child {
         };
         match pidfd_send_signal(&self.handle, signal) {
             Ok(()) | Err(Errno::SRCH) => Ok(()),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(refused("pidfd_send_signal")(error)),
         }
     }
 
@@ -242,7 +252,7 @@ impl Drop for Child {
 
 /// A handle of this process itself, for children that watch over their parent.
 pub fn parent_handle() -> io::Result<Handle> {
-    Ok(pidfd_open(getpid(), PidfdFlags::empty())?)
+    pidfd_open(getpid(), PidfdFlags::empty()).map_err(refused("pidfd_open"))
 }
 
 /// Ends this process at once: no destructors, no exit handlers, no flushing.

@@ -111,7 +111,10 @@ impl fmt::Display for WorkerLost {
         write!(f, "process {} died", self.pid)?;
         match self.status {
             Some(status) => write!(f, " with {status}")?,
-            None => write!(f, ", its exit status is unknown")?,
+            None => write!(
+                f,
+                ", its exit status is unknown (somebody else reaped it, or the system did, as this program ignores SIGCHLD)"
+            )?,
         }
         if let Some(ran_for) = self.ran_for {
             write!(f, " after running the task for {ran_for:.1?}")?;

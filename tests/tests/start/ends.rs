@@ -94,3 +94,19 @@ fn a_worker_that_dies_fails_one_item_with_its_own_status() {
         }
     });
 }
+
+/// A system that reaps the children itself knows how they ended (Linux since 6.15), or the report says why nobody does.
+#[cfg(all(target_os = "linux", not(mp_portable_unix)))]
+#[test]
+fn how_a_process_ended_is_told_or_its_being_unknown_explained_where_sigchld_is_ignored() {
+    scenario(|| {
+        let output =
+            std::process::Command::new(env!("CARGO_BIN_EXE_start_odd")).arg("deaths").output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        let known = |line: &str| line.contains("died with exit code 3");
+        let explained = |line: &str| line.contains("unknown") && line.contains("ignores SIGCHLD");
+        // qemu-user has no fork server.
+        assert_eq!(said.lines().count(), if mp_tests::is_emulated() { 2 } else { 4 }, "{said}");
+        assert!(said.lines().all(|line| known(line) || explained(line)), "{said}");
+    });
+}

@@ -19,6 +19,7 @@ pub(super) mod stack;
 pub(super) mod table;
 pub(super) mod thread_name;
 
+mod afterwards;
 mod group;
 mod notes;
 mod oom;

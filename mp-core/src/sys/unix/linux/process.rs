@@ -12,6 +12,7 @@
 
 use super::super::socket::Socket;
 use super::super::{BorrowedHandle, Handle};
+use super::afterwards;
 use super::poller;
 use super::refused::refused;
 use rustix::io::Errno;
@@ -173,16 +174,28 @@ impl Child {
     /// reaps it.
     ///
     /// # Errors
-    /// When somebody else has reaped it (a `wait` for any child, SIGCHLD ignored): it is gone, but nobody can tell how.
+    /// When somebody else has reaped it (a `wait` for any child, SIGCHLD ignored) and the kernel does not keep how it ended:
+    /// it is gone, but nobody can tell how.
     pub fn try_reap(&self) -> io::Result<Option<Ended>> {
         let mut ended = self.lock();
-        if ended.is_none() && wait_for(&self.handle, libc::WNOWAIT)?.is_some() {
-            // In this order: while the zombie is there, its number is its group's and nobody else's.
-            signal_group(self.pid)?;
-            *ended = wait_for(&self.handle, 0)?
-                .map(|(status, peak)| Ended { status, peak_rss: (peak > self.parents_peak).then_some(peak) });
+        if ended.is_none() {
+            *ended = self.reap_if_dead().or_else(|error| {
+                let gone = error.raw_os_error() == Some(libc::ECHILD);
+                let status = if gone { afterwards::status(&self.handle) } else { None };
+                status.map(|status| Some(Ended { status, peak_rss: None })).ok_or(error)
+            })?;
         }
         Ok(*ended)
+    }
+
+    fn reap_if_dead(&self) -> io::Result<Option<Ended>> {
+        if wait_for(&self.handle, libc::WNOWAIT)?.is_none() {
+            return Ok(None);
+        }
+        // In this order: while the zombie is there, its number is its group's and nobody else's.
+        signal_group(self.pid)?;
+        let peak = |peak| Some(peak).filter(|peak| *peak > self.parents_peak);
+        Ok(wait_for(&self.handle, 0)?.map(|(status, most)| Ended { status, peak_rss: peak(most) }))
     }
 
     /// Waits for the child's death, at most `timeout` (`None`: for ever), and reaps it.

@@ -129,3 +129,14 @@ pub const SPAWN_RETRY_MIN: Duration = Duration::from_millis(1);
 
 /// A spawn that failed is tried again after this, however long the restart window is.
 pub const SPAWN_RETRY_MAX: Duration = Duration::from_secs(1);
+
+/// How much of a stack is left, in bytes, for the last part of a nested value and for who tells that it goes no deeper: serde's
+/// functions for a large type take tens of kilobytes without optimisation. Of a small stack it is an eighth.
+pub const STACK_RESERVE_BYTES: usize = 128 << 10;
+
+/// How much stack is taken to be there, in bytes, below the place where a thread first reads or writes a part of a value: few
+/// values go deeper, and to ask the system takes longer than reading those.
+pub const STACK_UNASKED_BYTES: usize = 64 << 10;
+
+/// How much is told of the way to a refused part of a value, in bytes: that of a nested one would fill pages.
+pub const PATH_BYTES_MAX: usize = 200;

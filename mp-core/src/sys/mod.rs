@@ -43,7 +43,7 @@ pub(crate) use unix::lends_kernel_handle;
 pub use unix::{
     AsKernelHandle, BorrowedHandle, Handle, bell, borrow, copies, cpu, duplicate, entry, fault, fence, fork,
     futex, holder, interrupt, life, look, memory, packet, pipe, poller, process, robust, segment, socket,
-    thread,
+    stack, thread,
 };
 #[cfg(windows)]
 pub(crate) use windows::lends_kernel_handle;
@@ -51,5 +51,5 @@ pub(crate) use windows::lends_kernel_handle;
 pub use windows::{
     AsKernelHandle, BorrowedHandle, Handle, bell, borrow, copies, cpu, duplicate, entry, fault, fence, fork,
     futex, holder, interrupt, life, look, memory, packet, pipe, poller, process, robust, segment, socket,
-    thread,
+    stack, thread,
 };

@@ -2,6 +2,7 @@
 
 mod bytes;
 pub mod codec;
+mod depth;
 pub mod handles;
 mod lists;
 pub mod outgoing;

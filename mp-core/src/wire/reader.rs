@@ -5,6 +5,7 @@
 //! allocated for what is not there.
 
 use super::codec::CodecError;
+use super::depth;
 use super::lists;
 use super::packed;
 use super::refusal::Refusal;
@@ -201,7 +202,12 @@ impl<'de> de::Deserializer<'de> for Reader<'_, 'de> {
 
     #[inline]
     fn deserialize_option<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refusal> {
-        if self.flag()? { visitor.visit_some(self) } else { visitor.visit_none() }
+        if self.flag()? {
+            depth::check::<V::Value>()?;
+            visitor.visit_some(self)
+        } else {
+            visitor.visit_none()
+        }
     }
 
     #[inline]
@@ -237,6 +243,7 @@ impl<'de> de::Deserializer<'de> for Reader<'_, 'de> {
             *self.0 = rest.iter();
             return Ok(list);
         }
+        depth::check::<V::Value>()?;
         let count = self.count()?;
         visitor.visit_seq(Parts::new(self.0, count, &[]))
     }
@@ -258,6 +265,7 @@ impl<'de> de::Deserializer<'de> for Reader<'_, 'de> {
 
     #[inline]
     fn deserialize_map<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refusal> {
+        depth::check::<V::Value>()?;
         let count = self.count()?;
         visitor.visit_map(Parts::new(self.0, count, &[]))
     }
@@ -315,11 +323,13 @@ impl<'de> de::VariantAccess<'de> for Reader<'_, 'de> {
 
     #[inline]
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Refusal> {
+        depth::check::<S::Value>()?;
         seed.deserialize(self)
     }
 
     #[inline]
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Refusal> {
+        depth::check::<V::Value>()?;
         visitor.visit_seq(Tuple { input: self.0, left: len })
     }
 
@@ -329,6 +339,7 @@ impl<'de> de::VariantAccess<'de> for Reader<'_, 'de> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Refusal> {
+        depth::check::<V::Value>()?;
         visitor.visit_seq(Parts::new(self.0, fields.len(), fields))
     }
 }

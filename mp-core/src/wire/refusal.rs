@@ -1,6 +1,7 @@
 //! Why a value cannot be written or read, as it comes up through serde.
 
 use super::codec::CodecError;
+use crate::limits::PATH_BYTES_MAX;
 use serde::{de, ser};
 use std::fmt::{self, Display};
 
@@ -22,21 +23,37 @@ impl Refusal {
         Self::new(CodecError::of_format(reason))
     }
 
+    /// The value itself is the reason.
+    #[cold]
+    pub fn of_type(reason: impl Display) -> Self {
+        Self::new(CodecError::of_type(reason))
+    }
+
     fn new(why: CodecError) -> Self {
         Self(Box::new(Inner { path: String::new(), why }))
     }
 
     /// It is about a field of the value.
     #[cold]
-    pub fn within_field(mut self, name: &str) -> Self {
-        self.0.path = format!(".{name}{}", self.0.path);
-        self
+    pub fn within_field(self, name: &str) -> Self {
+        self.within(format!(".{name}"))
     }
 
     /// It is about an item of the value.
     #[cold]
-    pub fn within_item(mut self, index: usize) -> Self {
-        self.0.path = format!("[{index}]{}", self.0.path);
+    pub fn within_item(self, index: usize) -> Self {
+        self.within(format!("[{index}]"))
+    }
+
+    /// It is about this part. Of a long way the beginning is kept.
+    fn within(mut self, mut path: String) -> Self {
+        path.push_str(&self.0.path);
+        if path.len() > PATH_BYTES_MAX {
+            let end = (0..=PATH_BYTES_MAX).rev().find(|end| path.is_char_boundary(*end));
+            path.truncate(end.unwrap_or_default());
+            path.push_str("..");
+        }
+        self.0.path = path;
         self
     }
 
@@ -58,7 +75,7 @@ impl std::error::Error for Refusal {}
 impl ser::Error for Refusal {
     #[cold]
     fn custom<T: Display>(message: T) -> Self {
-        Self::new(CodecError::of_type(message))
+        Self::of_type(message)
     }
 }
 
@@ -68,21 +85,21 @@ const DISAGREE: &str = "its `Deserialize` refused what it read, which may not be
 impl de::Error for Refusal {
     #[cold]
     fn custom<T: Display>(message: T) -> Self {
-        Self::new(CodecError::of_type(message))
+        Self::of_type(message)
     }
 
     #[cold]
     fn invalid_type(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::new(CodecError::of_type(format_args!("{found} where {expected} was expected: {DISAGREE}")))
+        Self::of_type(format_args!("{found} where {expected} was expected: {DISAGREE}"))
     }
 
     #[cold]
     fn invalid_value(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::new(CodecError::of_type(format_args!("{found} where {expected} was expected: {DISAGREE}")))
+        Self::of_type(format_args!("{found} where {expected} was expected: {DISAGREE}"))
     }
 
     #[cold]
     fn invalid_length(len: usize, expected: &dyn de::Expected) -> Self {
-        Self::new(CodecError::of_type(format_args!("{len} parts where {expected} was expected: {DISAGREE}")))
+        Self::of_type(format_args!("{len} parts where {expected} was expected: {DISAGREE}"))
     }
 }

@@ -5,6 +5,7 @@
 //! loses the words with which a type refuses to be written.
 
 use super::codec::CodecError;
+use super::depth;
 use super::lists::{self, Run};
 use super::refusal::Refusal;
 use super::varint;
@@ -171,6 +172,7 @@ impl<'a> ser::Serializer for Writer<'a> {
 
     #[inline]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Outcome {
+        depth::check::<T>()?;
         self.0.push(1);
         value.serialize(Writer(self.0))
     }
@@ -203,6 +205,7 @@ impl<'a> ser::Serializer for Writer<'a> {
         _: &'static str,
         value: &T,
     ) -> Outcome {
+        depth::check::<T>()?;
         varint::put(index.into(), self.0);
         value.serialize(Writer(self.0))
     }
@@ -210,6 +213,7 @@ impl<'a> ser::Serializer for Writer<'a> {
     #[inline]
     fn serialize_seq(self, len: Option<usize>) -> Result<Counted<'a>, Refusal> {
         let unknown = || Refusal::of_format("the length of a sequence is not known when it is written");
+        depth::check_any()?;
         Ok(Counted::new(self.0, len.ok_or_else(unknown)?))
     }
 
@@ -258,6 +262,7 @@ impl<'a> ser::Serializer for Writer<'a> {
     #[inline]
     fn serialize_map(self, len: Option<usize>) -> Result<Counted<'a>, Refusal> {
         let unknown = || Refusal::of_format("the length of a map is not known when it is written");
+        depth::check_any()?;
         Ok(Counted::new(self.0, len.ok_or_else(unknown)?))
     }
 
@@ -298,6 +303,7 @@ macro_rules! parts {
 
             #[inline]
             fn $part<T: Serialize + ?Sized>(&mut self, value: &T) -> Outcome {
+                depth::check::<T>()?;
                 value.serialize(Writer(self.0))
             }
 
@@ -324,6 +330,7 @@ macro_rules! named_parts {
 
             #[inline]
             fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Outcome {
+                depth::check::<T>()?;
                 value.serialize(Writer(self.0)).map_err(|refusal| refusal.within_field(name))
             }
 

@@ -370,3 +370,51 @@ fn values_that_share_memory_travel_as_copies() {
         assert_eq!(counter.into_inner(), 4);
     });
 }
+
+#[derive(Serialize, Deserialize)]
+struct Chain {
+    number: u32,
+    next: Option<Box<Self>>,
+}
+
+impl Drop for Chain {
+    fn drop(&mut self) {
+        let mut next = self.next.take();
+        while let Some(mut chain) = next {
+            next = chain.next.take();
+        }
+    }
+}
+
+#[mp::task]
+fn chain(length: u32) -> Chain {
+    (1..length)
+        .fold(Chain { number: 0, next: None }, |chain, number| Chain { number, next: Some(Box::new(chain)) })
+}
+
+#[mp::task]
+fn total_of(chain: Chain) -> u32 {
+    std::iter::successors(Some(&chain), |chain| chain.next.as_deref()).map(|chain| chain.number).sum()
+}
+
+#[test]
+fn a_value_nested_too_deeply_for_a_stack_fails_its_own_call() {
+    scenario(|| {
+        let pool = Pool::new(1).unwrap();
+        let small = thread::Builder::new().stack_size(512 << 10);
+        let thread = small.spawn(move || {
+            let outcomes: Vec<_> =
+                (0..14).map(|power| pool.apply(chain, (64 << power,)).map(|chain| chain.number)).collect();
+            let argument = pool.apply(total_of, (chain(1 << 18),));
+            assert_eq!(pool.apply(total_of, (chain(4),)).unwrap(), 6);
+            (outcomes, argument)
+        });
+        let (outcomes, argument) = thread.unwrap().join().unwrap();
+        assert!(matches!(outcomes[0], Ok(63)));
+        for error in [outcomes.last().unwrap().as_ref().unwrap_err(), &argument.unwrap_err()] {
+            assert!(error.to_string().contains("nested too deeply for the stack of this thread"), "{error}");
+            assert!(error.to_string().contains("next.next.next"), "{error}");
+        }
+        assert!(!outcomes.iter().flat_map(|outcome| outcome.as_ref().err()).any(mp::Error::is_worker_lost));
+    });
+}

@@ -36,7 +36,7 @@ use linux as platform;
 
 pub(crate) use handle::lends_kernel_handle;
 pub use handle::{AsKernelHandle, BorrowedHandle, Handle, borrow, duplicate, look};
-pub use platform::{bell, cpu, fence, fork, futex, holder, memory, poller, process, robust, segment};
+pub use platform::{bell, cpu, fence, fork, futex, holder, memory, poller, process, robust, segment, stack};
 
 /// Whether an emulator runs the tests (qemu-user). It shows itself as the program where it does not expect the question.
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub mod process;
 pub mod robust;
 pub mod segment;
 pub mod socket;
+pub mod stack;
 pub mod thread;
 
 mod alarm;

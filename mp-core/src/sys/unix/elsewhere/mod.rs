@@ -46,7 +46,8 @@ mod shm;
 mod leaf;
 
 pub use crate::sys::no_holder as holder;
-pub(super) use leaf::{arguments, stack, thread_name};
+pub use leaf::stack;
+pub(super) use leaf::{arguments, thread_name};
 
 #[cfg(not(target_os = "freebsd"))]
 use super::letter;

@@ -90,17 +90,29 @@ fn recorded() -> io::Result<Vec<OsString>> {
     Ok(text.split(|byte| *byte == 0).map(|one| OsString::from_vec(one.to_vec())).collect())
 }
 
+/// Where the stack of the main thread starts, from which it grows down.
+pub fn start_of_stack() -> io::Result<usize> {
+    let [start] = stat([START_OF_STACK])?;
+    if start == 0 { Err(elsewhere()) } else { Ok(start) }
+}
+
+const START_OF_STACK: usize = 28;
+
+/// Fields of `/proc/self/stat`, by their number in proc(5); those that cannot be read are 0.
+fn stat<const N: usize>(numbers: [usize; N]) -> io::Result<[usize; N]> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    // Counted from the state, the 3rd, which follows the last parenthesis.
+    let fields: Vec<_> = stat[stat.rfind(')').map_or(0, |end| end + 1)..].split_ascii_whitespace().collect();
+    Ok(numbers.map(|number| fields.get(number - 3).and_then(|text| text.parse::<usize>().ok()).unwrap_or(0)))
+}
+
 /// The argument vector, compared entry by entry with what the kernel recorded.
 ///
 /// # Errors
 /// When it is not where the kernel puts it: a loader called by hand moves it, as do some emulators.
 fn vector(recorded: &[OsString]) -> io::Result<*mut *const libc::c_char> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    // Fields 28, 48 and 49 of proc(5), counted from the state, the 3rd, which follows the last parenthesis.
-    let fields: Vec<_> = stat[stat.rfind(')').map_or(0, |end| end + 1)..].split_ascii_whitespace().collect();
-    let field =
-        |number: usize| fields.get(number - 3).and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);
-    let (stack, strings) = (field(28), field(48)..field(49));
+    let [stack, start, end] = stat([START_OF_STACK, 48, 49])?;
+    let strings = start..end;
     if stack == 0 || stack % align_of::<usize>() != 0 || strings.is_empty() {
         return Err(elsewhere());
     }

@@ -15,7 +15,7 @@ pub mod segment;
 pub(super) mod arguments;
 pub(super) mod orphan;
 pub(super) mod socket_flags;
-pub(super) mod stack;
+pub mod stack;
 pub(super) mod table;
 pub(super) mod thread_name;
 

@@ -1,9 +1,9 @@
-//! Where this thread's stack ends, and where the stack pointer of a thread was that a signal has interrupted.
+//! Where this thread's stack lies and ends, and where the stack pointer of a thread was that a signal has interrupted.
 
 #![allow(unsafe_code)] // pthread attributes and the registers of a fault: rustix has neither
 
 use super::super::handler_stack::GUARD_BYTES;
-use rustix::process::getpid;
+use rustix::process::{Resource, getpid, getrlimit};
 use rustix::thread::gettid;
 use std::io;
 use std::ops::Range;
@@ -14,6 +14,25 @@ pub fn guard() -> io::Result<Range<usize>> {
     if KNOWS_STACK_POINTER && gettid() == getpid() {
         return Ok(0..0);
     }
+    let (start, _, guard) = area()?;
+    // Some C libraries count the guard into the stack: look on both sides of what they call its start.
+    let page = rustix::param::page_size();
+    Ok(start.saturating_sub(guard.max(GUARD_BYTES))..start + guard.max(page))
+}
+
+/// The addresses of this thread's stack. That of the main thread grows up to the limit that the program was started with.
+pub fn bounds() -> io::Result<Range<usize>> {
+    if gettid() != getpid() {
+        let (start, len, _) = area()?;
+        return Ok(start..start.saturating_add(len));
+    }
+    let end = super::arguments::start_of_stack()?;
+    let limit = getrlimit(Resource::Stack).current.and_then(|limit| usize::try_from(limit).ok());
+    Ok(limit.map_or(0, |limit| end.saturating_sub(limit))..end)
+}
+
+/// Where the stack of this thread starts, how long it is, and how long its guard, as the C library says it.
+fn area() -> io::Result<(usize, usize, usize)> {
     // SAFETY: duty: all-zero bytes may stand in for an attribute object until the next call fills it in.
     let mut attributes: libc::pthread_attr_t = unsafe { std::mem::zeroed() };
     let (mut start, mut len, mut guard) = (std::ptr::null_mut(), 0, 0);
@@ -31,10 +50,7 @@ pub fn guard() -> io::Result<Range<usize>> {
     if result != 0 {
         return Err(io::Error::from_raw_os_error(result));
     }
-    // Some C libraries count the guard into the stack: look on both sides of what they call its start.
-    let start = start.addr();
-    let page = rustix::param::page_size();
-    Ok(start.saturating_sub(guard.max(GUARD_BYTES))..start + guard.max(page))
+    Ok((start.addr(), len, guard))
 }
 
 const KNOWS_STACK_POINTER: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));

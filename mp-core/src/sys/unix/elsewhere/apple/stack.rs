@@ -1,4 +1,4 @@
-//! Where this thread's stack ends, and where the stack pointer of a thread was that a signal has interrupted.
+//! Where this thread's stack lies and ends, and where the stack pointer of a thread was that a signal has interrupted.
 
 #![allow(unsafe_code)] // pthread's facts and the registers of a fault
 
@@ -9,13 +9,19 @@ use std::ops::Range;
 /// The addresses just below this thread's stack, where an overflow strikes first.
 #[allow(clippy::unnecessary_wraps)] // the signature is that of systems where it can fail
 pub fn guard() -> io::Result<Range<usize>> {
+    let end = bounds()?.start;
+    Ok(end.saturating_sub(GUARD_BYTES)..end)
+}
+
+/// The addresses of this thread's stack.
+#[allow(clippy::unnecessary_wraps)] // the signature is that of systems where it can fail
+pub fn bounds() -> io::Result<Range<usize>> {
     // SAFETY: duty: none, the calls take this thread.
     let (top, len) = unsafe {
         let this = libc::pthread_self();
         (libc::pthread_get_stackaddr_np(this).addr(), libc::pthread_get_stacksize_np(this))
     };
-    let end = top.saturating_sub(len);
-    Ok(end.saturating_sub(GUARD_BYTES)..end)
+    Ok(top.saturating_sub(len)..top)
 }
 
 /// Whether a signal with this code was sent by somebody: `SI_USER` and what follows.

@@ -1,4 +1,4 @@
-//! Where this thread's stack ends, and where the stack pointer of a thread was that a signal has interrupted.
+//! Where this thread's stack lies and ends, and where the stack pointer of a thread was that a signal has interrupted.
 
 #![allow(unsafe_code)] // pthread attributes and the registers of a fault
 
@@ -8,6 +8,12 @@ use std::ops::Range;
 
 /// The addresses just below this thread's stack, where an overflow strikes first.
 pub fn guard() -> io::Result<Range<usize>> {
+    let start = bounds()?.start;
+    Ok(start.saturating_sub(GUARD_BYTES)..start + rustix::param::page_size())
+}
+
+/// The addresses of this thread's stack.
+pub fn bounds() -> io::Result<Range<usize>> {
     // SAFETY: duty: all-zero bytes may stand in for an attribute object until the next call fills it in.
     let mut attributes: libc::pthread_attr_t = unsafe { std::mem::zeroed() };
     let (mut start, mut len) = (std::ptr::null_mut(), 0);
@@ -28,7 +34,7 @@ pub fn guard() -> io::Result<Range<usize>> {
         return Err(io::Error::from_raw_os_error(result));
     }
     let start = start.addr();
-    Ok(start.saturating_sub(GUARD_BYTES)..start + rustix::param::page_size())
+    Ok(start..start.saturating_add(len))
 }
 
 /// Whether a signal with this code was sent by somebody: `SI_USER` and what follows.

@@ -91,6 +91,7 @@ fn start(channel: Socket) -> Started {
 fn greet(mail: Arc<Mail>) -> Result<Started, Trouble> {
     let os = |what| move |error| Trouble(what, error);
     sys::entry::ignore_sigpipe().map_err(os("cannot ignore SIGPIPE"))?;
+    sys::entry::go_on_in_background().map_err(os("cannot go on in the background"))?;
     sys::entry::die_with_parent().map_err(os("cannot ask for its parent's death"))?;
     let hello = ToParent::Hello {
         magic: MAGIC,

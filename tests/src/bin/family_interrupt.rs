@@ -44,6 +44,14 @@ fn main() -> Result<(), Error> {
             }
             println!("handled");
         }
+        #[cfg(not(windows))]
+        "terminal" => {
+            stop_who_writes_from_the_background();
+            println!("ready");
+            for outcome in pool.map(at_the_terminal, [0_u64, 1])? {
+                println!("{outcome}");
+            }
+        }
         "idle" => {
             pool.map(short_task, 0..10_u64)?;
             println!("ready");
@@ -88,6 +96,31 @@ fn short_task(number: u64) -> u64 {
         println!("ready");
     }
     number
+}
+
+/// The setting that `stty tostop` makes.
+#[cfg(not(windows))]
+fn stop_who_writes_from_the_background() {
+    use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+    let terminal = rustix::stdio::stdin();
+    let mut settings = tcgetattr(terminal).unwrap();
+    settings.local_modes |= LocalModes::TOSTOP;
+    tcsetattr(terminal, OptionalActions::Now, &settings).unwrap();
+}
+
+/// Writes to the terminal, changes its settings, asks somebody there, and has another program ask.
+#[cfg(not(windows))]
+#[mp::task]
+fn at_the_terminal(number: u64) -> String {
+    use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+    println!("task {number} wrote");
+    eprintln!("task {number} complained");
+    let mut terminal = std::fs::File::options().read(true).write(true).open("/dev/tty").unwrap();
+    tcsetattr(&terminal, OptionalActions::Now, &tcgetattr(&terminal).unwrap()).unwrap();
+    let read = std::io::Read::read(&mut terminal, &mut [0]).map_err(|error| error.raw_os_error());
+    let mut other = std::process::Command::new("sh");
+    other.args(["-c", "read word </dev/tty"]).stderr(std::process::Stdio::null());
+    format!("task {number} read: {:?}, {}", read == Err(Some(libc::EIO)), other.status().unwrap().success())
 }
 
 #[mp::task]

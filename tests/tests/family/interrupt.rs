@@ -96,6 +96,22 @@ fn one_ctrl_c_gives_control_back_and_the_program_ends_in_order() {
     });
 }
 
+/// Workers are in the background, from where nobody brings them to the foreground.
+#[test]
+fn tasks_write_to_the_terminal_and_are_refused_to_read_from_it_and_do_not_stand_still() {
+    scenario(|| {
+        for case in cases(&["terminal", "terminal forkserver"]) {
+            let (status, said) = Program::start(case).end();
+            assert!(status.success() && said.contains("in order"), "{case}: {said}");
+            for number in [0, 1] {
+                for words in ["wrote", "complained", "read: true, false"] {
+                    assert!(said.contains(&format!("task {number} {words}")), "{case}: {words:?}: {said}");
+                }
+            }
+        }
+    });
+}
+
 #[test]
 fn a_second_ctrl_c_ends_the_program_at_once() {
     scenario(|| {

@@ -81,4 +81,16 @@ pub fn ignore_sigpipe() -> io::Result<()> {
     disposition::ignore(libc::SIGPIPE)
 }
 
+/// Has this process, which is in the background of its terminal, go on where the system would have it stand still until somebody
+/// brings it to the foreground, which nobody can: to write there, or to change its settings, works, and to read from it is an
+/// error. The programs that this one starts inherit it. What somebody has chosen before stays.
+pub fn go_on_in_background() -> io::Result<()> {
+    for signal in [libc::SIGTTIN, libc::SIGTTOU] {
+        if disposition::query(signal)?.sa_sigaction == libc::SIG_DFL {
+            disposition::ignore(signal)?;
+        }
+    }
+    Ok(())
+}
+
 extern "C" fn nothing(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {}

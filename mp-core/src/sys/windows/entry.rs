@@ -111,6 +111,12 @@ pub fn ignore_sigpipe() -> io::Result<()> {
     Ok(())
 }
 
+/// Nothing to do: a console has no background.
+#[allow(clippy::unnecessary_wraps)] // the signature is that of systems where there is
+pub fn go_on_in_background() -> io::Result<()> {
+    Ok(())
+}
+
 /// Nothing to do: the job object ends a child whose parent is gone.
 #[allow(clippy::unnecessary_wraps)] // the signature is that of systems where there is
 pub fn die_with_parent() -> io::Result<()> {

@@ -1,16 +1,22 @@
 //! `RwLock`.
 //!
 //! ```text
-//!  seats   ▢ ▢ ▢ ▢ ▢ ..   robust locks; a reader takes one that is free, a writer takes all in order
+//!  gate    ▢               a robust lock, as all of these: a writer takes it first, and then the open seats in order
+//!  seats   ▢ ▢ ▢ ▢ ┆ ▢ ..  a reader takes an open one that is free
+//!  open    4       ┆       how many are open
 //!  state   WRITING │ POISONED
 //! ```
+//! | `open` | by | goes to | when |
+//! |---|---|---|---|
+//! | n | a reader that has the gate | n + 1, at most 64 | others have all open seats, and it has taken the next one |
+//!
 //! | `WRITING` | by | when |
 //! |---|---|---|
 //! | 0 → 1 | a writer | it has all seats, before it has the guard |
 //! | 1 → 0 | the same writer | it drops its guard, before it gives the first seat back |
 //! | 1 → 0 | a later writer | it took over, and recovered |
 //!
-//! Whoever has a seat and sees `WRITING` knows that its writer is dead: a living one would have that seat. A reader that
+//! Whoever has an open seat and sees `WRITING` knows that its writer is dead: a living one would have that seat. A reader that
 //! dies leaves a seat that the next one takes over without a word, as it has changed nothing.
 
 #![allow(unsafe_code)] // the value behind the lock
@@ -35,13 +41,19 @@ use std::thread;
 use std::time::Duration;
 
 const SEATS: usize = 64;
+/// So many seats are open from the start.
+const OPEN_FIRST: u32 = 4;
+/// How often who does not want to wait looks at a gate that is taken though nobody writes: a reader that opens a seat has it for a
+/// moment.
+const GATE_LOOKS: u32 = 100;
 const WRITING: u32 = 1;
 const POISONED: u32 = 2;
 
 /// A value that many may read at a time, or one may change.
 ///
-/// At most 64 read at a time; more wait. Writing is the dearer side: a writer takes 64 locks. A writer that waits keeps
-/// new readers out sooner or later, so a thread that reads should not lock again.
+/// At most 64 read at a time; more wait. Writing is the dearer side: a writer takes five locks, and one more for each reader beyond
+/// four that there ever was beside others. A writer that waits keeps new readers out sooner or later, so a thread that
+/// reads should not lock again.
 ///
 /// A writer that is killed is seen by everybody, as [`LockError::OwnerDied`], until a writer has
 /// [recovered](super::OwnerDied::recover); a reader that is killed by nobody.
@@ -76,6 +88,8 @@ pub struct RwLockReadGuard<'a, T: Shareable> {
 #[must_use = "dropped, it gives the lock back"]
 pub struct RwLockWriteGuard<'a, T: Shareable> {
     lock: &'a RwLock<T>,
+    /// All that are open.
+    seats: usize,
     panicking: bool,
     /// Whether a writer before this one died, and nobody has recovered.
     died: Cell<bool>,
@@ -90,7 +104,9 @@ struct Seat(LockWords);
 
 #[repr(C)]
 struct RwLockWords<T> {
+    gate: Seat,
     seats: [Seat; SEATS],
+    open: AtomicU32,
     state: AtomicU32,
     value: UnsafeCell<T>,
 }
@@ -118,9 +134,12 @@ impl<T: Shareable> RwLock<T> {
             // SAFETY: duty: valid, unused and zero: `Block::create` says so of what it passes.
             unsafe {
                 (&raw mut (*words).value).write(UnsafeCell::new(value));
+                LockWords::init(&raw mut (*words).gate.0)?;
                 (0..SEATS).try_for_each(|seat| LockWords::init(&raw mut (*words).seats[seat].0))
             }
         })?;
+        // PAIR: `open`; the block is given away later.
+        block.open.store(OPEN_FIRST, Relaxed);
         Ok(Self { block })
     }
 
@@ -211,29 +230,79 @@ impl<T: Shareable> RwLock<T> {
         }
     }
 
+    /// How many seats are open: for who has the gate, now.
+    fn open(&self) -> usize {
+        // PAIR: `open_a_seat`, or the gate.
+        (self.block.open.load(Relaxed) as usize).clamp(1, SEATS)
+    }
+
     /// Any seat that is free; if there is none, waits for one.
     fn take_a_seat(&self, patience: Patience) -> Result<usize, Refusal> {
-        let first = cpu::current() as usize % SEATS;
-        for seat in (0..SEATS).map(|step| (first + step) % SEATS) {
+        if let Some(seat) = self.take_an_open_seat()? {
+            return Ok(seat);
+        }
+        self.take_the_gate(patience)?;
+        // Nobody writes now; it may have been a writer who had the seats.
+        let taken = match self.take_an_open_seat() {
+            Ok(None) => self.open_a_seat(),
+            taken => taken,
+        };
+        // SAFETY: duty: held by this thread: taken above.
+        unsafe { self.block.gate.0.give_back() };
+        if let Some(seat) = taken? {
+            return Ok(seat);
+        }
+        let seat = cpu::current() as usize % SEATS;
+        self.block.seats[seat].0.take(patience).map(|()| seat)
+    }
+
+    fn take_an_open_seat(&self) -> Result<Option<usize>, Refusal> {
+        let (open, here) = (self.open(), cpu::current() as usize);
+        for seat in (0..open).map(|step| (here + step) % open) {
             match self.block.seats[seat].0.take(Patience::Once) {
-                Ok(()) => return Ok(seat),
+                Ok(()) => return Ok(Some(seat)),
                 Err(Refusal::Busy | Refusal::Mine) => {}
                 Err(refusal @ Refusal::Os(_)) => return Err(refusal),
             }
         }
-        match patience {
-            Patience::Once => Err(Refusal::Busy),
-            Patience::Endless | Patience::Until(_) => {
-                self.block.seats[first].0.take(patience).map(|()| first)
+        Ok(None)
+    }
+
+    /// Takes the next seat, and opens it. With the gate; none if all are open.
+    fn open_a_seat(&self) -> Result<Option<usize>, Refusal> {
+        let seat = self.open();
+        let Some(next) = self.block.seats.get(seat) else { return Ok(None) };
+        next.0.take(Patience::Once)?;
+        // PAIR: `open`; the next one at the gate takes this seat, too.
+        self.block.open.store(seat as u32 + 1, Relaxed);
+        Ok(Some(seat))
+    }
+
+    fn take_the_gate(&self, patience: Patience) -> Result<(), Refusal> {
+        let mut looks = 0;
+        loop {
+            match self.block.gate.0.take(patience) {
+                Err(Refusal::Busy) if looks < GATE_LOOKS && self.is_opening(patience) => {
+                    looks += 1;
+                    thread::yield_now();
+                }
+                taken => return taken,
             }
         }
     }
 
+    /// Whether a gate that is taken may be free in a moment, and nobody waits for it.
+    fn is_opening(&self, patience: Patience) -> bool {
+        matches!(patience, Patience::Once) && self.state() & WRITING == 0
+    }
+
     fn write_with(&self, patience: Patience) -> Write<'_, T> {
-        for seat in 0..SEATS {
+        self.block.gate.0.take(patience).map_err(|refusal| refusal.error(patience))?;
+        let seats = self.open();
+        for seat in 0..seats {
             if let Err(refusal) = self.block.seats[seat].0.take(patience) {
-                // SAFETY: duty: held by this thread: the seats before this one were taken by this loop.
-                unsafe { self.leave(0..seat) };
+                // SAFETY: duty: held by this thread: the gate, and the seats before this one, were taken above.
+                unsafe { self.leave_all(seat) };
                 return Err(refusal.error(patience));
             }
         }
@@ -242,7 +311,8 @@ impl<T: Shareable> RwLock<T> {
         let before = self.block.state.fetch_or(WRITING, Relaxed);
         fence(SeqCst);
         let died = Cell::new(before & WRITING != 0);
-        let guard = RwLockWriteGuard { lock: self, panicking: thread::panicking(), died, stays: PhantomData };
+        let panicking = thread::panicking();
+        let guard = RwLockWriteGuard { lock: self, seats, panicking, died, stays: PhantomData };
         match before {
             0 => Ok(guard),
             state if state & WRITING != 0 => Err(LockError::OwnerDied(OwnerDied::new(guard))),
@@ -250,14 +320,15 @@ impl<T: Shareable> RwLock<T> {
         }
     }
 
-    /// Gives seats back.
+    /// Gives back what a writer has: the first seats, and the gate.
     ///
     /// # Safety
     /// This thread holds them.
-    unsafe fn leave(&self, seats: std::ops::Range<usize>) {
-        for seat in seats {
-            // SAFETY: duty: held by this thread: the caller by the contract.
-            unsafe { self.block.seats[seat].0.give_back() };
+    unsafe fn leave_all(&self, seats: usize) {
+        // SAFETY: duty: held by this thread, for all: the caller by the contract.
+        unsafe {
+            self.block.seats[..seats].iter().for_each(|seat| seat.0.give_back());
+            self.block.gate.0.give_back();
         }
     }
 }
@@ -289,7 +360,7 @@ impl<T: Shareable> Drop for RwLockReadGuard<'_, T> {
     fn drop(&mut self) {
         self.lock.block.let_go();
         // SAFETY: duty: held by this thread: the guard is not `Send`.
-        unsafe { self.lock.leave(self.seat..self.seat + 1) };
+        unsafe { self.lock.block.seats[self.seat].0.give_back() };
     }
 }
 
@@ -307,7 +378,7 @@ impl<T: Shareable> Drop for RwLockWriteGuard<'_, T> {
         }
         block.let_go();
         // SAFETY: duty: held by this thread: the guard is not `Send`.
-        unsafe { self.lock.leave(0..SEATS) };
+        unsafe { self.lock.leave_all(self.seats) };
     }
 }
 

@@ -109,6 +109,26 @@ fn readers_share_and_a_writer_is_alone() {
 }
 
 #[test]
+fn each_of_many_readers_keeps_writers_out_as_long_as_it_reads() {
+    scenario(|| {
+        let lock = RwLock::new(5_u8).unwrap();
+        for readers in [1, 2, 3, 4, 5, 6, 9, 63, 64] {
+            let mut reading: Vec<_> = (0..readers).map(|_| lock.try_read().unwrap()).collect();
+            assert_eq!(elsewhere(|| lock.try_read().is_ok()), readers < 64);
+            // The last one that is left is the first one that came, or the last one.
+            while !reading.is_empty() {
+                let reader = reading.remove(if readers % 2 == 0 { reading.len() - 1 } else { 0 });
+                assert_eq!(*reader, 5);
+                assert!(elsewhere(|| matches!(lock.try_write(), Err(LockError::WouldBlock))), "{readers}");
+            }
+            let writer = lock.try_write().unwrap();
+            assert!(elsewhere(|| matches!(lock.try_read(), Err(LockError::WouldBlock))), "{readers}");
+            drop(writer);
+        }
+    });
+}
+
+#[test]
 fn more_readers_than_seats_wait_and_a_writer_gets_its_turn() {
     scenario(|| {
         let lock = RwLock::new(0_u64).unwrap();

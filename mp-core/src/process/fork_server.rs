@@ -144,6 +144,7 @@ impl ForkServer {
             parent: (std::process::id(), parent.clone()),
             depth: depth + 1,
             cpus: cpus.unwrap_or(0) as u32,
+            executable: executable().map(Into::into),
             preload: self.preload.iter().map(|call| call.message.clone()).collect(),
         }));
         let attached: Vec<_> = self.preload.iter().flat_map(|call| call.attached()).collect();

@@ -2,7 +2,7 @@
 
 use super::current::{self, Identity};
 use super::gate;
-use super::method::Start;
+use super::method::{Start, executable};
 use super::output::Output;
 use super::own::Own;
 use crate::error::{Error, ErrorKind};
@@ -136,6 +136,7 @@ impl<'a> Launcher<'a> {
             parent: (std::process::id(), parent.clone()),
             depth: depth + 1,
             cpus: current::share_of(&self.surroundings.env, self.cpus) as u32,
+            executable: executable().map(Into::into),
             tee: tee.is_some(),
             role,
         }));

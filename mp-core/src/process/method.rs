@@ -313,12 +313,20 @@ static EXECUTABLE: Mutex<Option<PathBuf>> = Mutex::new(None);
 /// found by inode, also when its file was replaced). For a program that was started through something else: a loader, an
 /// emulator, a wrapper that has to be there for workers, too.
 ///
+/// The processes that a worker starts run the same file. A path with more than one part is looked for in the directory of this
+/// moment, and a bare name in `PATH`, whatever directory is chosen for the worker.
+///
 /// It must be the same program, or pass its arguments on to it: a worker of another one is refused by its parent, as is one
 /// that never comes to [`main!`](crate::main).
 pub fn set_executable(path: impl Into<PathBuf>) {
-    *EXECUTABLE.lock().unwrap_or_else(PoisonError::into_inner) = Some(path.into());
+    let mut path = path.into();
+    if path.components().nth(1).is_some() {
+        // Without a directory to look from it stays as it is.
+        path = std::path::absolute(&path).unwrap_or(path);
+    }
+    *EXECUTABLE.lock().unwrap_or_else(PoisonError::into_inner) = Some(path);
 }
 
-pub(super) fn executable() -> Option<PathBuf> {
+pub fn executable() -> Option<PathBuf> {
     EXECUTABLE.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }

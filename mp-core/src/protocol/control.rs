@@ -70,6 +70,8 @@ pub struct Init {
     pub depth: u32,
     /// How many processors this process may count as its own; 0: as many as it finds.
     pub cpus: u32,
+    /// What its own processes run, if that is not the program that runs there.
+    pub executable: Option<OsString>,
     /// Whether stderr is a pipe whose other end came along.
     pub tee: bool,
     /// What this process is for.
@@ -87,6 +89,8 @@ pub struct Host {
     pub depth: u32,
     /// How many processors this process may count as its own; 0: as many as it finds.
     pub cpus: u32,
+    /// What its own processes run, if that is not the program that runs there.
+    pub executable: Option<OsString>,
     /// Run before the first copy is made.
     pub preload: Vec<FirstCall>,
 }

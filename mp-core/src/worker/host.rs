@@ -6,6 +6,7 @@ use super::desk::PANICKED;
 use super::serve::{Trouble, complain, first_call};
 use crate::limits;
 use crate::process::current::{self, Identity};
+use crate::process::method::set_executable;
 use crate::protocol::control::{self, Fork, ToParent, ToWorker};
 use crate::sys::fork::Copied;
 use crate::sys::socket::Socket;
@@ -38,6 +39,9 @@ impl Host {
         sys::entry::end_with_parent(orders.parent.0).map_err(os("cannot ask for its parent's death"))?;
         sys::entry::ignore_interrupt().map_err(os("cannot say what SIGINT does"))?;
         let _ = sys::entry::set_name(&orders.name);
+        if let Some(path) = orders.executable {
+            set_executable(path);
+        }
         current::assume(
             &Identity {
                 name: orders.name,

@@ -8,6 +8,7 @@ use crate::limits;
 use crate::process::current::{self, Identity, WorkerInfo};
 use crate::process::fork_server::ANOTHER_PROGRAM;
 use crate::process::gate;
+use crate::process::method::set_executable;
 use crate::process::own::Own;
 use crate::protocol::control::{
     FirstArguments, FirstCall, Init, MAGIC, Role, ToParent, ToWorker, VERSION, failure_in,
@@ -275,6 +276,9 @@ fn assume(init: &Init) -> Option<u32> {
         cpus: Some(init.cpus as usize).filter(|count| *count > 0),
     };
     let _ = sys::entry::set_name(&init.name);
+    if let Some(path) = &init.executable {
+        set_executable(path);
+    }
     match &init.role {
         Role::Process => {
             current::assume(&identity, None);

@@ -27,6 +27,17 @@ fn read_all() -> usize {
     std::io::stdin().read_to_end(&mut bytes).unwrap()
 }
 
+#[mp::task]
+fn file() -> std::path::PathBuf {
+    std::env::current_exe().unwrap()
+}
+
+/// The file that a process of a process runs.
+#[mp::task]
+fn file_below() -> Result<std::path::PathBuf, mp::Error> {
+    mp::spawn(file, ())?.join()
+}
+
 fn main() -> Result<(), mp::Error> {
     mp::main!();
     let case = std::env::args().nth(1).unwrap();
@@ -71,6 +82,15 @@ fn main() -> Result<(), mp::Error> {
                 Ok(value) => println!("{value}"),
                 Err(error) => println!("{error}"),
             }
+        }
+        "spawned below" | "forked below" => {
+            mp::set_executable(std::env::args().nth(2).unwrap());
+            let method =
+                if case.starts_with("forked") { StartMethod::ForkServer } else { StartMethod::Spawn };
+            // The path may be relative to where we are.
+            let root = std::env::temp_dir();
+            let process = Context::new(method).process(file_below, ()).current_dir(root);
+            println!("{}", process.start()?.join()??.display());
         }
         other => panic!("{other}?"),
     }

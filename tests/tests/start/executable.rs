@@ -14,6 +14,25 @@ fn run(case: &str, path: &str) -> String {
 }
 
 #[test]
+fn processes_of_processes_run_the_executable_that_was_chosen_wherever_they_are() {
+    scenario(|| {
+        let scratch = crate::scratch::Scratch::new();
+        let other_name = scratch.file("another-name.exe");
+        std::fs::copy(env!("CARGO_BIN_EXE_start_program"), &other_name).unwrap();
+        let from_here = std::path::Path::new(".").join("another-name.exe");
+        let cases =
+            if crate::has_copies() { &["spawned below", "forked below"][..] } else { &["spawned below"] };
+        for case in cases {
+            let mut program = Command::new(env!("CARGO_BIN_EXE_start_program"));
+            let output = program.arg(case).arg(&from_here).current_dir(scratch.file("")).output().unwrap();
+            let said = String::from_utf8(output.stdout).unwrap();
+            assert!(output.status.success(), "{case}: {said}{}", String::from_utf8_lossy(&output.stderr));
+            assert!(said.trim_end().ends_with("another-name.exe"), "{case}: {said}");
+        }
+    });
+}
+
+#[test]
 fn another_executable_is_this_program_or_an_error_that_says_what_to_do() {
     scenario(|| {
         let scratch = crate::scratch::Scratch::new();

@@ -139,6 +139,8 @@ fn not_a_task(type_name: &str, caller: &Location<'_>) -> Error {
         format!(
             "a function pointer `{type_name}` does not say which task it is: pass the function by its name"
         )
+    } else if is_without_attributes(type_name) {
+        format!("`{type_name}` is not an mp task: write a function with `#[mp::task]` that calls it")
     } else if type_name.contains('<') {
         format!(
             "`{type_name}` is not an mp task: list this instance in its attribute, `#[mp::task(instances(..))]`, or \
@@ -149,6 +151,12 @@ fn not_a_task(type_name: &str, caller: &Location<'_>) -> Error {
         format!("`{type_name}` is not an mp task: add `#[mp::task]` above its definition")
     };
     Error::new(ErrorKind::NotATask, format!("{what} (used at {caller})")).for_task(type_name.to_owned())
+}
+
+/// Whether no attribute can stand above this function: one of the standard library, or of a trait.
+fn is_without_attributes(type_name: &str) -> bool {
+    let places = ["core::", "alloc::", "std::", "<"];
+    places.iter().any(|place| type_name.starts_with(place)) || type_name.contains("<impl ")
 }
 
 fn nodes() -> Vec<&'static Entry> {

@@ -373,6 +373,18 @@ fn closures_and_function_pointers_are_refused_with_the_reason() {
     });
 }
 
+#[test]
+fn functions_of_the_standard_library_and_of_traits_are_refused_with_the_way_out() {
+    scenario(|| {
+        let pool = Pool::new(1).unwrap();
+        let called = "write a function with `#[mp::task]` that calls it";
+        let (line, refused) = (line!(), pool.map(u32::count_ones, [1]));
+        check_not_a_task(&refused.unwrap_err(), line, &["count_ones", called]);
+        let (line, refused) = (line!(), pool.map(<u64 as From<u32>>::from, [1_u32]));
+        check_not_a_task(&refused.unwrap_err(), line, &["From<u32>", called]);
+    });
+}
+
 #[cfg(windows)]
 #[mp::task]
 fn half(x: u32) -> u32 {

@@ -26,7 +26,7 @@ pub trait Task<P>: Copy + 'static {
     type Output;
 }
 
-/// What a caller may pass where a task has the parameters `P`: a tuple with one [`Arg`] for each parameter.
+/// What a caller may pass where a task has the parameters `P`: a tuple with one [`Arg`] for each parameter, or a reference to one.
 #[diagnostic::on_unimplemented(
     message = "these arguments do not fit the task: it takes `{P}`, given is `{Self}`",
     label = "expected a tuple like `{P}`",
@@ -187,6 +187,20 @@ arrays_as_slices! {
     ['p, 'a, T: Serialize, const N: usize] &'a [T; N] => &'p [T];
     ['a, T: Serialize, const N: usize] &'a [T; N] => Vec<T>;
     [T: Serialize, const N: usize] [T; N] => Vec<T>;
+}
+
+/// What a list lends: `starmap(task, &pairs)`.
+#[diagnostic::do_not_recommend]
+impl<P, T: Args<P>> Args<P> for &T {
+    #[inline]
+    fn write<'a>(&'a self, out: &mut Outgoing<'_, 'a>) -> Result<(), Error> {
+        T::write(self, out)
+    }
+
+    #[inline]
+    fn into_spare(self) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 macro_rules! for_parameters {

@@ -144,7 +144,7 @@ fn tuples_feed_several_parameters() {
         let expected: Vec<i64> = pairs.iter().map(|(base, exponent)| base.pow(*exponent)).collect();
         assert_eq!(pool.starmap(power, pairs.clone()).unwrap(), expected);
         assert_eq!(pool.starmap(power, &pairs).unwrap(), expected);
-        assert_eq!(pool.apply(power, &pairs[3]).unwrap(), expected[3]);
+        assert_eq!(pool.apply(power, pairs.first().unwrap()).unwrap(), expected[0]);
         assert_eq!(pool.starmap_async(power, pairs.clone()).wait().unwrap(), expected);
         assert_eq!(pool.starmap(power, (0..3).zip([1, 2, 3])).unwrap(), [0, 1, 8]);
         let each: Result<Vec<i64>, _> = pool.try_starmap(power, pairs).into_iter().collect();

@@ -309,15 +309,12 @@ impl Core {
              may, says `PoolBuilder::restart`)",
             restart.at_most, restart.per
         );
-        match (&self.last_death, &self.spawn_error) {
-            (Some(death), _) => {
-                Error::crash_loop(format!("{deaths}; the last: {death}"), Some(death.clone()))
-            }
-            (None, Some(error)) => {
-                Error::crash_loop(format!("{deaths}; the last could not be started: {error}"), None)
-            }
-            (None, None) => Error::crash_loop(deaths, None),
-        }
+        let message = match (&self.spawn_error, &self.last_death) {
+            (Some(error), _) => format!("{deaths}; the last could not be started: {error}"),
+            (None, Some(death)) => format!("{deaths}; the last: {death}"),
+            (None, None) => deaths,
+        };
+        Error::crash_loop(message, self.last_death.clone())
     }
 }
 

@@ -479,6 +479,7 @@ impl Core {
         }
         let report = station.bury(running, worker.0, self.now);
         self.last_death = Some(report);
+        self.spawn_error = None;
         drop(station);
         self.feed(Event::Died { worker, running: recorded });
     }

@@ -57,6 +57,12 @@ mod linux {
                 deny(std::env::args().nth(2).unwrap().parse().unwrap());
                 println!("{}", first_calls().join("\n"));
             }
+            "without rights" => {
+                let file = std::env::current_exe().unwrap();
+                let nobody = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+                std::fs::set_permissions(file, nobody).unwrap();
+                println!("{}", first_calls().join("\n"));
+            }
             "deaths" => {
                 // SAFETY: duty: a valid disposition: to ignore is one.
                 unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };

@@ -32,6 +32,11 @@ fn file() -> std::path::PathBuf {
     std::env::current_exe().unwrap()
 }
 
+#[mp::task]
+fn leave(code: i32) {
+    std::process::exit(code);
+}
+
 /// The file that a process of a process runs.
 #[mp::task]
 fn file_below() -> Result<std::path::PathBuf, mp::Error> {
@@ -82,6 +87,15 @@ fn main() -> Result<(), mp::Error> {
                 Ok(value) => println!("{value}"),
                 Err(error) => println!("{error}"),
             }
+        }
+        "not again" => {
+            let pool = mp::Pool::builder().workers(1).name("again").build()?;
+            assert_eq!(pool.apply(double, (21,))?, 42);
+            mp::set_executable(std::env::args().nth(2).unwrap());
+            assert!(pool.apply(leave, (3,)).unwrap_err().is_worker_lost());
+            let error = pool.apply(double, (21,)).unwrap_err();
+            assert_eq!(error.worker_lost().unwrap().status.unwrap().code(), Some(3));
+            println!("{error}");
         }
         "spawned below" | "forked below" => {
             mp::set_executable(std::env::args().nth(2).unwrap());

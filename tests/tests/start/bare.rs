@@ -49,6 +49,25 @@ fn where_proc_is_not_mounted_the_error_says_what_is_missing_and_what_to_do() {
     });
 }
 
+#[test]
+fn a_program_that_may_not_be_run_again_hears_which_file_and_what_to_do() {
+    if mp_tests::is_emulated() {
+        return; // qemu-user makes a fork of a vfork: the child's refusal comes too late for the parent
+    }
+    scenario(|| {
+        let scratch = crate::scratch::Scratch::new();
+        let copy = scratch.file("start_odd");
+        std::fs::copy(ODD, &copy).unwrap();
+        let output = Command::new(&copy).arg("without rights").output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(said.lines().count(), 2, "{said}");
+        for part in ["/proc/self/exe", "the rights of its file", "`mp::set_executable`", "Permission denied"]
+        {
+            assert_eq!(said.matches(part).count(), 2, "{part:?}: {said}");
+        }
+    });
+}
+
 /// What the program prints when the kernel has no such call.
 fn without(call: libc::c_long) -> String {
     let output = Command::new(ODD).args(["without", &call.to_string()]).output().unwrap();

@@ -33,6 +33,21 @@ fn processes_of_processes_run_the_executable_that_was_chosen_wherever_they_are()
 }
 
 #[test]
+fn a_pool_whose_workers_cannot_be_started_again_says_so_and_blames_no_earlier_death() {
+    if mp_tests::is_emulated() {
+        return; // qemu-user makes a fork of a vfork: the child's refusal comes too late for the parent
+    }
+    scenario(|| {
+        let said = run("not again", "/nowhere/at/all");
+        for part in ["gave up", "the last could not be started", "\"/nowhere/at/all\"", "mp::set_executable"]
+        {
+            assert!(said.contains(part), "{part:?} is not in {said}");
+        }
+        assert!(!said.contains("exit code 3"), "{said}");
+    });
+}
+
+#[test]
 fn another_executable_is_this_program_or_an_error_that_says_what_to_do() {
     scenario(|| {
         let scratch = crate::scratch::Scratch::new();

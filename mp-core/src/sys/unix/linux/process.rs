@@ -120,14 +120,17 @@ pub fn spawn(spawn: Spawn) -> io::Result<Child> {
 
 /// What there is to know of a start that the system has refused, and to do about it.
 fn not_started(error: io::Error, is_ourselves: bool) -> io::Error {
-    let what = match error.raw_os_error().map(Errno::from_raw_os_error) {
-        Some(Errno::NOENT) if is_ourselves && std::fs::symlink_metadata(OURSELVES).is_err() => "there is no",
-        Some(Errno::ACCESS) if is_ourselves => "this user must not run",
+    let (what, hint) = match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::NOENT) if is_ourselves && std::fs::symlink_metadata(OURSELVES).is_err() => {
+            ("there is no", "mount /proc")
+        }
+        Some(Errno::ACCESS) if is_ourselves => {
+            ("this user must not run", "look at the rights of its file and of that file system")
+        }
         _ => return no_room_for_processes(error),
     };
-    let hint =
-        "the program that runs now: mount /proc, or name a file of the program by `mp::set_executable`";
-    io::Error::new(error.kind(), format!("{what} {OURSELVES}, {hint}: {error}"))
+    let other = "or name a file of this program by `mp::set_executable`";
+    io::Error::new(error.kind(), format!("{what} {OURSELVES}: {hint}, {other}: {error}"))
 }
 
 /// A child that a copy of this program has made for us, or that is a copy itself.

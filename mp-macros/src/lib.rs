@@ -60,7 +60,7 @@ use proc_macro::TokenStream;
 /// |---|---|
 /// | `name = "mail.send"` | the name in messages and reports, unique in the program; default: module path and name |
 /// | `instances(f64, i64)` | for a generic function: the arguments to register it with; `instances((f64, 3), (u8, 4))` for several parameters |
-/// | `crate = my::mp` | where `mp` is, if it is not `::mp` |
+/// | `crate = my::mp` | where `mp` is, if it is not `::mp`; with `extern crate my_name as mp;` in the root of the crate it is |
 ///
 /// # Errors
 ///

@@ -35,7 +35,7 @@ fn editions_and_names() {
     fs::create_dir_all(&folder).expect("the folder can be made");
     let mut members = Vec::new();
     for edition in ["2018", "2021", "2024"] {
-        for (source, name) in [("plain", "mp"), ("renamed", "parallel")] {
+        for (source, name) in [("plain", "mp"), ("renamed", "parallel"), ("aliased", "parallel")] {
             let member = format!("{source}{edition}");
             fs::create_dir_all(folder.join(&member)).expect("the folder can be made");
             let manifest = format!(

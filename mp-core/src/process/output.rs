@@ -44,7 +44,7 @@ impl Output {
     pub(crate) fn stdio(&self) -> io::Result<Stdio> {
         Ok(match self {
             Self::Inherit => Stdio::inherit(),
-            Self::Null => Stdio::null(),
+            Self::Null => Stdio::from(sys::pipe::null()?),
             Self::To(handle) => Stdio::from(handle.try_clone()?),
         })
     }

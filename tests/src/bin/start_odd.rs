@@ -63,6 +63,15 @@ mod linux {
                 std::fs::set_permissions(file, nobody).unwrap();
                 println!("{}", first_calls().join("\n"));
             }
+            "silent" => {
+                for method in [StartMethod::Spawn, StartMethod::ForkServer] {
+                    let process = Context::new(method).process(double, (21,)).stdout(mp::Output::Null);
+                    match process.start().and_then(|process| process.join()) {
+                        Ok(value) => println!("{value}"),
+                        Err(error) => println!("{error}"),
+                    }
+                }
+            }
             "deaths" => {
                 // SAFETY: duty: a valid disposition: to ignore is one.
                 unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };

@@ -31,6 +31,9 @@ fn processes_start_where_there_is_no_null_device() {
             let said = run_in("mount -t tmpfs none /dev", PROGRAM, &[case, PROGRAM]);
             assert!(said.is_none_or(|said| said == "42\n"), "{case}");
         }
+        // Who asks for it hears what is missing.
+        let Some(said) = run_in("mount -t tmpfs none /dev", ODD, &["silent"]) else { return };
+        assert_eq!(said.matches("/dev/null, where output is to go, cannot be opened").count(), 2, "{said}");
     });
 }
 

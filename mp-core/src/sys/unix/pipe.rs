@@ -67,7 +67,11 @@ pub fn stdout() -> Option<Handle> {
 
 /// Where everything that is written is lost, and nothing is to be read.
 pub fn null() -> io::Result<Handle> {
-    Ok(std::fs::File::options().read(true).write(true).open("/dev/null")?.into())
+    let null = std::fs::File::options().read(true).write(true).open("/dev/null");
+    let null = null.map_err(|error| {
+        io::Error::new(error.kind(), format!("/dev/null, where output is to go, cannot be opened: {error}"))
+    });
+    Ok(null?.into())
 }
 
 /// Where nothing is to be read. In a bare root there is no null device: there it is a pipe that nobody writes to.

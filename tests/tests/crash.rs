@@ -4,6 +4,10 @@
 
 #![allow(clippy::unwrap_used)] // a test stops at the first thing that is not as it should be
 
+// `fork`.
+#[cfg(target_os = "linux")]
+#[path = "crash/copies.rs"]
+mod copies;
 #[path = "crash/early.rs"]
 mod early;
 #[path = "crash/edges.rs"]

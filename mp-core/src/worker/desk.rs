@@ -6,7 +6,7 @@ use crate::ids::CallSeq;
 use crate::protocol::frame::{CARRIES, Items, SPILLED, Spilled, response, take_u32};
 use crate::shared::kept::KEPT;
 use crate::shm::frame::FrameHead;
-use crate::sys::Handle;
+use crate::sys::{self, Handle};
 use crate::task::calls::{Call, Calls, One, Sink, Special};
 use crate::task::frame::Arriving;
 use crate::task::registry::{Slot, registry};
@@ -21,6 +21,9 @@ use std::io;
 /// Exit code of a process whose task panicked: what a Rust program ends with.
 pub const PANICKED: i32 = 101;
 
+/// Exit code of a copy of a worker that came to the end of a task.
+const COPIED: i32 = 71;
+
 /// How much of the buffer for results is kept from one call to the next, in bytes.
 const RESULT_BYTES_KEPT: usize = 1 << 20;
 
@@ -34,12 +37,52 @@ pub struct Desk {
     carried: Vec<Handle>,
     /// The first call that was not run because it had been revoked, until all revoked calls are passed.
     skipped_from: Option<CallSeq>,
+    original: Original,
+}
+
+/// Tells the worker from copies of it that its tasks make.
+#[derive(Clone, Copy)]
+pub struct Original(u32);
+
+impl Original {
+    /// This process is the worker.
+    pub fn now() -> Self {
+        Self(sys::copies::count())
+    }
+
+    /// Ends this process if it is a copy: the memory in which calls are answered is the worker's, who answers for itself.
+    #[inline]
+    pub fn or_end(self) {
+        if sys::copies::is_copy_since(self.0) {
+            end_of_copy();
+        }
+    }
+}
+
+#[cold]
+fn end_of_copy() -> ! {
+    let number = std::process::id();
+    sys::pipe::write_stderr(
+        format!(
+            "mp: process {number} is a copy of a worker, made by a `fork` in a task, and has come to the end of the task: it ends \
+             here, and the worker answers (call `_exit` in the copy)\n"
+        )
+        .as_bytes(),
+    );
+    sys::process::exit_now(COPIED)
 }
 
 impl Desk {
     /// A desk that answers through `berth`.
     pub fn new(berth: Berth, runner: Runner) -> Self {
-        Self { berth, runner, result: Vec::new(), carried: Vec::new(), skipped_from: None }
+        Self {
+            berth,
+            runner,
+            result: Vec::new(),
+            carried: Vec::new(),
+            skipped_from: None,
+            original: Original::now(),
+        }
     }
 
     /// Runs the calls of a frame, and publishes how each ended unless it has been revoked. Says what a process would end
@@ -86,8 +129,11 @@ impl Desk {
             incoming = self.berth.incoming(&slab, spilled.len)?;
             arriving = Some(&incoming);
         }
-        let (berth, mut answered) = (&mut self.berth, None);
-        let mut store = |pieces: &[&[u8]]| answered = Some(berth.respond_in_pieces(seq, pieces));
+        let (berth, original, mut answered) = (&mut self.berth, self.original, None);
+        let mut store = |pieces: &[&[u8]]| {
+            original.or_end();
+            answered = Some(berth.respond_in_pieces(seq, pieces));
+        };
         let call = One::new(rest, handles, &mut self.result, Some(&mut store)).or_arriving(arriving);
         let ending = on_call.run_one(call).map(|carried| self.carried = carried);
         self.answer(seq, ending, answered).map(Some)
@@ -100,6 +146,7 @@ impl Desk {
         ending: Result<(), Failure>,
         answered: Option<io::Result<()>>,
     ) -> io::Result<i32> {
+        self.original.or_end();
         let mut code = 0;
         if let Err(failure) = ending {
             encode_failure(&failure, &mut self.result);
@@ -182,6 +229,7 @@ impl Sink for Frame<'_, '_> {
     }
 
     fn store(&mut self, apart: &Apart<'_>) {
+        self.desk.original.or_end();
         let seq = self.seq();
         let pieces: Vec<_> = pieces(&self.desk.result, apart).collect();
         self.answered = Some(self.desk.berth.respond_in_pieces(seq, &pieces));
@@ -209,6 +257,7 @@ impl<'f> Calls<'f> for Frame<'_, 'f> {
     }
 
     fn returned(&mut self, short: Short) -> Option<Call<'f>> {
+        self.desk.original.or_end();
         let published = self.desk.berth.respond_short(self.seq(), short);
         self.desk.berth.recorder().end();
         self.note(published.map(|()| 0));

@@ -1,6 +1,6 @@
 //! Take, find, run, publish: what a worker process does with its life.
 
-use super::desk::{Desk, PANICKED};
+use super::desk::{Desk, Original, PANICKED};
 use super::host::Host;
 use super::watch::{self, Watched};
 use crate::error::{Failure, PanicReport, returned};
@@ -304,7 +304,7 @@ pub fn first_call(call: &FirstCall, attached: &mut Vec<Handle>, runner: Runner) 
         }
         Ok(attached.drain(..count).collect())
     };
-    let mut result = Vec::new();
+    let (mut result, original) = (Vec::new(), Original::now());
     match &call.arguments {
         FirstArguments::Inline(bytes) => run(entry, bytes, take(attached)?, &mut result, runner)?,
         FirstArguments::Attached { len } => {
@@ -316,6 +316,7 @@ pub fn first_call(call: &FirstCall, attached: &mut Vec<Handle>, runner: Runner) 
             run(entry, bytes, take(attached)?, &mut result, runner)?
         }
     };
+    original.or_end();
     failure_in(call.error_type.as_deref(), &result).map_or(Ok(()), Err)
 }
 

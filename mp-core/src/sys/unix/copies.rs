@@ -17,6 +17,13 @@ pub fn count() -> u32 {
     COUNT.load(Relaxed)
 }
 
+/// Whether this is a copy of the process in which the count was `count`. It takes one load.
+#[inline]
+pub fn is_copy_since(count: u32) -> bool {
+    // PAIR: none, as above.
+    COUNT.load(Relaxed) != count
+}
+
 #[cold]
 fn watch() {
     // SAFETY: duty: what runs in a copy is safe there: it counts. Without memory for it copies look like what they were made of.
@@ -41,12 +48,13 @@ mod tests {
         let child = unsafe { libc::fork() };
         if child == 0 {
             // SAFETY: none.
-            unsafe { libc::_exit(i32::from(count() == ours)) };
+            unsafe { libc::_exit(i32::from(count() == ours || !is_copy_since(ours))) };
         }
         let mut status = -1;
         // SAFETY: duty: a valid pointer: a live local.
         let reaped = unsafe { libc::waitpid(child, &raw mut status, 0) };
         assert_eq!((reaped, status), (child, 0), "the copy counts as we do");
         assert_eq!(count(), ours);
+        assert!(!is_copy_since(ours));
     }
 }

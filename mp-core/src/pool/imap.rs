@@ -65,6 +65,7 @@ impl<'p, I: Iterator, R: DeserializeOwned> Imap<'p, I, R> {
     fn next_until(&mut self, limit: Option<(Duration, Time)>) -> Option<Result<R, Error>> {
         loop {
             if let Some(Some(_)) = self.early.front() {
+                self.stream.keep_up(self.next);
                 self.next += 1;
                 return self.early.pop_front().flatten();
             }
@@ -289,8 +290,29 @@ impl<'p, I: Iterator, R: DeserializeOwned> Stream<'p, I, R> {
         self.shared.with(|core| core.jobs.get(id).map_or(0, |job| job.backlog_bytes))
     }
 
+    /// Whether it is time to pull items while there are outcomes to hand on: one by one they would cost more than what they are for.
+    fn is_far_behind(&self, oldest: u64) -> bool {
+        (oldest + self.window).saturating_sub(self.input.pulled()) > self.window / READ_AHEAD_SHARE
+    }
+
+    /// Keeps the workers busy while outcomes are handed on that came before their turn.
+    fn keep_up(&mut self, oldest: u64) {
+        if self.slow.is_some() || !self.is_far_behind(oldest) {
+            return;
+        }
+        // A panic of the input ends the iteration.
+        let Some((task, ticket)) = self.task.take().zip(self.ticket.take()) else { return };
+        let giving_up = CancelOnDrop(&ticket);
+        self.refill(&ticket, oldest, task.1);
+        std::mem::forget(giving_up);
+        (self.task, self.ticket) = (Some(task), Some(ticket));
+    }
+
     /// Pulls and offers items while there is room between `oldest` and the last. False if it stops earlier, as the input is slow.
     fn refill(&mut self, ticket: &Ticket, oldest: u64, task: &'static Entry) -> bool {
+        if !self.ready.is_empty() && !self.is_far_behind(oldest) {
+            return true;
+        }
         let mut portions = Portions::new(self.shared);
         // How many bytes have been offered; with descriptors among them, how much waits in all.
         let mut bytes = if self.heavy { self.waiting(ticket) } else { 0 };
@@ -336,6 +358,9 @@ impl<'p, I: Iterator, R: DeserializeOwned> Stream<'p, I, R> {
         self.slow.is_none()
     }
 }
+
+/// Items are pulled when there is room for more than this share of those that may be on their way: the rest keeps workers busy.
+const READ_AHEAD_SHARE: u64 = 4;
 
 /// How many items are encoded before they are offered: the input may be slow.
 const OFFER_ITEMS: usize = 8;

@@ -5,6 +5,7 @@ use mp::{ErrorKind, Pool};
 use mp_tests::scenario;
 use std::cell::Cell;
 use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 /// A time after which a call that waits for a closed gate gives up. What it is does not matter.
@@ -127,6 +128,58 @@ fn no_more_is_pulled_than_the_read_ahead_allows() {
         let pulled = Cell::new(0);
         assert!(pool.imap(first_wait, counted(&gate, 0, &pulled)).next().unwrap().is_ok());
         assert!(pulled.get() <= 2 * 64, "by default 64 for each worker: {}", pulled.get());
+    });
+}
+
+#[test]
+fn while_there_are_outcomes_the_input_is_pulled_in_batches() {
+    scenario(|| {
+        let pool = Pool::new(1).unwrap();
+        let pulled = Cell::new(0);
+        let input = (0..).inspect(|_| pulled.set(pulled.get() + 1));
+        let mut squares = pool.imap_unordered(square, input).read_ahead(some(32));
+        squares.next().unwrap().1.unwrap();
+        assert_eq!(pulled.get(), 32);
+        // Behind all of them.
+        assert_eq!(pool.apply(square, (5,)).unwrap(), 25);
+        let mut batches = 0;
+        for yielded in 2..30 {
+            let before = pulled.get();
+            squares.next().unwrap().1.unwrap();
+            assert!(pulled.get() <= yielded + 31);
+            batches += i32::from(pulled.get() > before);
+        }
+        assert!(
+            (3..=6).contains(&batches),
+            "28 outcomes were handed on, and the input was pulled {batches} times"
+        );
+    });
+}
+
+#[test]
+fn the_input_is_pulled_while_outcomes_are_handed_on_that_came_early() {
+    scenario(|| {
+        let gate = Gate::new();
+        let pool = Pool::new(2).unwrap();
+        let pulled = Cell::new(0);
+        let input = counted(&gate, 1, &pulled).inspect(|word| assert!(word.2 < 60, "the input ends badly"));
+        let mut words = pool.imap(first_wait, input).read_ahead(some(32));
+        let guest = std::thread::scope(|scope| {
+            let guest = scope.spawn(|| gate.guest());
+            assert!(words.next_timeout(A_WHILE).unwrap().is_err_and(|error| error.is_timeout()));
+            guest.join().unwrap()
+        });
+        // All but the first are there: behind them, on the other worker.
+        assert_eq!(pool.apply(square, (5,)).unwrap(), 25);
+        assert!(words.next_timeout(Duration::ZERO).unwrap().is_err());
+        assert_eq!(pulled.get(), 32);
+        drop(guest);
+        for word in 0..20 {
+            assert_eq!(words.next().unwrap().unwrap(), word);
+        }
+        assert!((40..=52).contains(&pulled.get()), "{} were pulled", pulled.get());
+        let rest = catch_unwind(AssertUnwindSafe(|| words.by_ref().for_each(|word| drop(word.unwrap()))));
+        assert!(rest.is_err() && words.next().is_none(), "a panic of the input ends the iteration");
     });
 }
 

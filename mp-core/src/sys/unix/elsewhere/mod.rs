@@ -31,6 +31,10 @@ pub mod memory;
 #[cfg_attr(target_os = "freebsd", path = "freebsd/socket_flags.rs")]
 pub(super) mod socket_flags;
 
+#[cfg(target_os = "freebsd")]
+#[path = "../linux/refused.rs"]
+mod refused;
+
 #[cfg_attr(target_os = "linux", path = "stand_in/death.rs")]
 mod death;
 #[cfg(not(target_os = "freebsd"))]

@@ -114,7 +114,9 @@ fn stop_who_writes_from_the_background() {
 fn at_the_terminal(number: u64) -> String {
     use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
     println!("task {number} wrote");
-    eprintln!("task {number} complained");
+    // In one piece: the other task writes to the same terminal.
+    std::io::Write::write_all(&mut std::io::stderr(), format!("task {number} complained\n").as_bytes())
+        .unwrap();
     let mut terminal = std::fs::File::options().read(true).write(true).open("/dev/tty").unwrap();
     tcsetattr(&terminal, OptionalActions::Now, &tcgetattr(&terminal).unwrap()).unwrap();
     let read = std::io::Read::read(&mut terminal, &mut [0]).map_err(|error| error.raw_os_error());

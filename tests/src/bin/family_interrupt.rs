@@ -46,7 +46,7 @@ fn main() -> Result<(), Error> {
         }
         #[cfg(not(windows))]
         "terminal" => {
-            stop_who_writes_from_the_background();
+            stty("tostop");
             println!("ready");
             for outcome in pool.map(at_the_terminal, [0_u64, 1])? {
                 println!("{outcome}");
@@ -98,27 +98,23 @@ fn short_task(number: u64) -> u64 {
     number
 }
 
-/// The setting that `stty tostop` makes.
+/// Changes a setting of the terminal.
 #[cfg(not(windows))]
-fn stop_who_writes_from_the_background() {
-    use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
-    let terminal = rustix::stdio::stdin();
-    let mut settings = tcgetattr(terminal).unwrap();
-    settings.local_modes |= LocalModes::TOSTOP;
-    tcsetattr(terminal, OptionalActions::Now, &settings).unwrap();
+fn stty(setting: &str) {
+    let terminal = std::fs::File::open("/dev/tty").unwrap();
+    assert!(std::process::Command::new("stty").arg(setting).stdin(terminal).status().unwrap().success());
 }
 
 /// Writes to the terminal, changes its settings, asks somebody there, and has another program ask.
 #[cfg(not(windows))]
 #[mp::task]
 fn at_the_terminal(number: u64) -> String {
-    use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
     println!("task {number} wrote");
     // In one piece: the other task writes to the same terminal.
     std::io::Write::write_all(&mut std::io::stderr(), format!("task {number} complained\n").as_bytes())
         .unwrap();
-    let mut terminal = std::fs::File::options().read(true).write(true).open("/dev/tty").unwrap();
-    tcsetattr(&terminal, OptionalActions::Now, &tcgetattr(&terminal).unwrap()).unwrap();
+    stty("tostop");
+    let mut terminal = std::fs::File::open("/dev/tty").unwrap();
     let read = std::io::Read::read(&mut terminal, &mut [0]).map_err(|error| error.raw_os_error());
     let mut other = std::process::Command::new("sh");
     other.args(["-c", "read word </dev/tty"]).stderr(std::process::Stdio::null());

@@ -59,6 +59,15 @@ pub fn is_slow() -> bool {
 /// How long what a test leaves behind may take to go away by itself.
 const SETTLE: Duration = Duration::from_secs(10);
 
+/// Copies a program to where it is to be run. Another process does it: a child that somebody else starts in that moment would have the
+/// file open that this one writes, and nobody can run a program that is open for that.
+pub fn copy_program(from: &str, to: &std::path::Path) {
+    let copied = std::process::Command::new("cp").arg(from).arg(to).status();
+    if !copied.is_ok_and(|status| status.success()) {
+        std::fs::copy(from, to).expect("room for a copy");
+    }
+}
+
 /// Runs a test alone, under the watchdog, and fails if it leaves a child, a descriptor, a thread or shared memory behind.
 ///
 /// # Panics

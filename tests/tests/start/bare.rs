@@ -60,7 +60,7 @@ fn a_program_that_may_not_be_run_again_hears_which_file_and_what_to_do() {
     scenario(|| {
         let scratch = crate::scratch::Scratch::new();
         let copy = scratch.file("start_odd");
-        std::fs::copy(ODD, &copy).unwrap();
+        mp_tests::copy_program(ODD, &copy);
         let output = Command::new(&copy).arg("without rights").output().unwrap();
         let said = String::from_utf8(output.stdout).unwrap();
         assert_eq!(said.lines().count(), 2, "{said}");

@@ -18,7 +18,7 @@ fn processes_of_processes_run_the_executable_that_was_chosen_wherever_they_are()
     scenario(|| {
         let scratch = crate::scratch::Scratch::new();
         let other_name = scratch.file("another-name.exe");
-        std::fs::copy(env!("CARGO_BIN_EXE_start_program"), &other_name).unwrap();
+        mp_tests::copy_program(env!("CARGO_BIN_EXE_start_program"), &other_name);
         let from_here = std::path::Path::new(".").join("another-name.exe");
         let cases =
             if crate::has_copies() { &["spawned below", "forked below"][..] } else { &["spawned below"] };
@@ -52,7 +52,7 @@ fn another_executable_is_this_program_or_an_error_that_says_what_to_do() {
     scenario(|| {
         let scratch = crate::scratch::Scratch::new();
         let other_name = scratch.file("another-name.exe");
-        std::fs::copy(env!("CARGO_BIN_EXE_start_program"), &other_name).unwrap();
+        mp_tests::copy_program(env!("CARGO_BIN_EXE_start_program"), &other_name);
         let cases = if crate::has_copies() { &["spawned", "forked"][..] } else { &["spawned"] };
         for case in cases {
             assert_eq!(run(case, other_name.to_str().unwrap()), "42\n");

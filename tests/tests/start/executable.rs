@@ -32,6 +32,11 @@ fn processes_of_processes_run_the_executable_that_was_chosen_wherever_they_are()
     });
 }
 
+/// `/nowhere/at/all` in errors: on Windows it is relative to the drive.
+fn nowhere() -> String {
+    format!("\"{}\"", std::path::absolute("/nowhere/at/all").unwrap().display())
+}
+
 #[test]
 fn a_pool_whose_workers_cannot_be_started_again_says_so_and_blames_no_earlier_death() {
     if mp_tests::is_emulated() {
@@ -39,8 +44,7 @@ fn a_pool_whose_workers_cannot_be_started_again_says_so_and_blames_no_earlier_de
     }
     scenario(|| {
         let said = run("not again", "/nowhere/at/all");
-        for part in ["gave up", "the last could not be started", "\"/nowhere/at/all\"", "mp::set_executable"]
-        {
+        for part in ["gave up", "the last could not be started", &nowhere(), "mp::set_executable"] {
             assert!(said.contains(part), "{part:?} is not in {said}");
         }
         assert!(!said.contains("exit code 3"), "{said}");
@@ -62,7 +66,7 @@ fn another_executable_is_this_program_or_an_error_that_says_what_to_do() {
             let missing = run(case, "/nowhere/at/all");
             // No such file; Windows says that there is no such path.
             let number = if cfg!(windows) { "os error 3" } else { "os error 2" };
-            for part in ["cannot start", "\"/nowhere/at/all\"", "mp::set_executable", number] {
+            for part in ["cannot start", &nowhere(), "mp::set_executable", number] {
                 assert!(missing.contains(part), "{case}: {part:?} is not in {missing}");
             }
             let other = run(case, STRANGER);

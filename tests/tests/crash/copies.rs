@@ -1,7 +1,9 @@
 //! Copies of a worker that a task makes with the system's `fork`, and that come to the end of the task.
 
 use crate::hostile::{double, patient, serves};
+use mp::shm::Atomic;
 use mp_tests::scenario;
+use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
 /// Exit code of a copy that mp ended.
 const COPIED: i32 = 71;
@@ -35,9 +37,12 @@ fn panics() -> i32 {
     copied().expect("this is the copy")
 }
 
+/// The original adds the exit code of its copy.
 #[mp::task]
-fn starts() {
-    assert_ne!(copied(), Some(0));
+fn adds(codes: Atomic<AtomicI32>) {
+    if let Some(code) = copied() {
+        codes.fetch_add(code, Relaxed);
+    }
 }
 
 #[mp::task]
@@ -71,14 +76,20 @@ fn a_copy_that_a_task_has_made_answers_no_call() {
 }
 
 #[test]
-fn a_copy_that_an_initializer_has_made_takes_no_call() {
+fn a_copy_that_an_initializer_or_a_finalizer_has_made_takes_no_call() {
     scenario(|| {
-        let pool =
-            mp::Pool::builder().workers(2).initializer(starts, ()).finalizer(starts, ()).build().unwrap();
-        serves(&pool);
+        let codes = Atomic::new(AtomicI32::new(0)).unwrap();
+        let builder = mp::Pool::builder().workers(1).initializer(adds, (&codes,));
+        let pool = builder.finalizer(adds, (&codes,)).build().unwrap();
         assert_eq!(pool.map(double, 0..3).unwrap(), [0, 2, 4]);
+        assert_eq!(
+            codes.load(Relaxed),
+            COPIED,
+            "the initializer's copy ended, and the original took the calls"
+        );
         pool.close();
         pool.join().unwrap();
+        assert_eq!(codes.load(Relaxed), 2 * COPIED, "and so did the finalizer's");
     });
 }
 

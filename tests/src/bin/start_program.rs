@@ -27,9 +27,11 @@ fn read_all() -> usize {
     std::io::stdin().read_to_end(&mut bytes).unwrap()
 }
 
+/// How many wrappers this program has come through, and its file.
 #[mp::task]
-fn file() -> std::path::PathBuf {
-    std::env::current_exe().unwrap()
+fn file() -> String {
+    let wrapped = std::env::var("WRAPPED").unwrap_or_default();
+    format!("{wrapped} {}", std::env::current_exe().unwrap().display())
 }
 
 #[mp::task]
@@ -39,7 +41,7 @@ fn leave(code: i32) {
 
 /// The file that a process of a process runs.
 #[mp::task]
-fn file_below() -> Result<std::path::PathBuf, mp::Error> {
+fn file_below() -> Result<String, mp::Error> {
     mp::spawn(file, ())?.join()
 }
 
@@ -104,7 +106,7 @@ fn main() -> Result<(), mp::Error> {
             // The path may be relative to where we are.
             let root = std::env::temp_dir();
             let process = Context::new(method).process(file_below, ()).current_dir(root);
-            println!("{}", process.start()?.join()??.display());
+            println!("{}", process.start()?.join()??);
         }
         other => panic!("{other}?"),
     }

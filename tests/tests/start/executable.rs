@@ -32,6 +32,25 @@ fn processes_of_processes_run_the_executable_that_was_chosen_wherever_they_are()
     });
 }
 
+/// The file that a process runs need not be the one by which it was started.
+#[test]
+fn processes_of_processes_come_through_the_wrapper_that_was_chosen() {
+    if !crate::has_copies() {
+        return; // where there is a shell to make one
+    }
+    scenario(|| {
+        let scratch = crate::scratch::Scratch::new();
+        let wrapper = scratch.file("wrapper");
+        let program = env!("CARGO_BIN_EXE_start_program");
+        // By another process: see `copy_program`.
+        let make = r#"printf '#!/bin/sh\nexport WRAPPED=$((WRAPPED + 1))\nexec "%s" "$@"\n' "$1" >"$0" && chmod 700 "$0""#;
+        assert!(Command::new("sh").args(["-c", make]).arg(&wrapper).arg(program).status().unwrap().success());
+        for case in ["spawned below", "forked below"] {
+            assert_eq!(run(case, wrapper.to_str().unwrap()).trim_end(), format!("2 {program}"), "{case}");
+        }
+    });
+}
+
 /// `/nowhere/at/all` in errors: on Windows it is relative to the drive.
 fn nowhere() -> String {
     format!("\"{}\"", std::path::absolute("/nowhere/at/all").unwrap().display())

@@ -76,6 +76,19 @@ const LEFT: [(&str, &str); 4] =
 const TIMES: [u32; 6] = [0, 1, 10, 100, 1000, 10_000];
 const LENGTHS: [u32; 9] = [8, 64, 512, 4 << 10, 32 << 10, 256 << 10, 2 << 20, 16 << 20, 64 << 20];
 
+/// At what two answer each other, and what else is called.
+const ANSWERS: [&str; 7] = ["pipe", "duplex", "queue", "semaphore", "event", "barrier", "condvar"];
+const OTHERS: [&str; 8] = [
+    "rwlock.write",
+    "imap",
+    "u64.any.8",
+    "u64.any.1000",
+    "u64.any.131072",
+    "u64.small.8",
+    "u64.small.1000",
+    "u64.small.131072",
+];
+
 /// These are measured once more with workers that a fork server makes.
 const STARTED: [&str; 6] = ["w1", "w2", "w8", "workers", "pools", "parents"];
 
@@ -103,6 +116,10 @@ fn expected() -> Vec<(&'static str, Vec<(String, &'static str)>)> {
     };
     let of_length = |bytes| (format!("weight.latency.{bytes}B/mp-process"), "us");
     all.push(("sizes", TIMES.into_iter().flat_map(of_time).chain(LENGTHS.map(of_length)).collect()));
+    let of_answer = |way: &str| (format!("answer.{way}/mp-process"), "us");
+    all.push(("answers", ANSWERS.into_iter().map(of_answer).collect()));
+    let of_other = |what: &str| (format!("other.{what}/mp-process"), "us");
+    all.push(("others", OTHERS.into_iter().map(of_other).collect()));
     for (_, lines) in all.iter_mut().filter(|(name, _)| STARTED.contains(name)) {
         let again = |(line, unit): &(String, _)| (line.replace("process", "forkserver"), *unit);
         lines.extend(lines.iter().map(again).collect::<Vec<_>>());

@@ -6,6 +6,7 @@
 //! calls  w2 w3   one call at a time, many at once
 //! load   w4 w5   large arguments, long tasks
 //! share  w6 w7   a queue, a lock
+//! answers        all that two can wait at, and calls of other kinds
 //! growth, population, sizes   one of many, one that is large
 //! limits, report              what can be done without mp, and how far from it we are
 //!   └─► measure (counts, percentiles, lines) · place (processors)
@@ -13,6 +14,7 @@
 //!
 //! Warm-up, counts and what is inside the clock are those of the raw limits that each number is compared with.
 
+mod answers;
 mod calls;
 mod growth;
 mod limits;
@@ -65,6 +67,8 @@ const WORKLOADS: &[(&str, Workload, Option<Limit>)] = &[
     ("pools", Workload::Started(population::pools), None),
     ("parents", Workload::Started(population::parents), None),
     ("sizes", Workload::Once(sizes::sizes), None),
+    ("answers", Workload::Once(answers::answers), None),
+    ("others", Workload::Once(answers::others), None),
 ];
 
 impl Workload {

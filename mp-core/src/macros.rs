@@ -3,7 +3,10 @@
 /// Makes this program its own worker: the first statement of `fn main`.
 ///
 /// In the program that a user starts it does nothing. In a worker, which is the same program started again with
-/// `--mp-worker` as its last argument, it serves the parent and never returns, so that no line after it runs twice.
+/// `--mp-worker` as its last argument, it serves the parent and never returns, so that no line after it runs twice. What stands
+/// before it runs in every worker, too.
+///
+/// A program that knows `mp` through a library only writes what that library offers for it, such as `the_library::mp::main!();`.
 ///
 /// ```
 /// fn main() -> Result<(), mp::Error> {

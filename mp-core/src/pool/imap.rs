@@ -45,8 +45,30 @@ impl<'p, I: Iterator, R: DeserializeOwned> Imap<'p, I, R> {
     }
 
     /// How many items may be on their way at once, counted from the oldest that was not yielded. It should be more than
-    /// the pool has workers; without this, 64 for each of them. With 1, an outcome is yielded before the next item is pulled: for an
+    /// the pool has workers; without this, 64 for each of them. With one, an outcome is yielded before the next item is pulled: for an
     /// input that waits for what was yielded.
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    /// use std::num::NonZeroUsize;
+    ///
+    /// #[mp::task]
+    /// fn double(x: u32) -> u32 {
+    ///     2 * x
+    /// }
+    ///
+    /// fn main() -> Result<(), mp::Error> {
+    ///     mp::main!();
+    ///     let pool = mp::Pool::new(2)?;
+    ///     let last = Cell::new(1);
+    ///     let input = std::iter::repeat_with(|| last.get()); // each item is the result of the one before
+    ///     for result in pool.imap(double, input).read_ahead(NonZeroUsize::MIN).take(5) {
+    ///         last.set(result?);
+    ///     }
+    ///     assert_eq!(last.get(), 32);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn read_ahead(mut self, items: NonZeroUsize) -> Self {
         self.stream.window = items.get() as u64;
         self

@@ -246,8 +246,8 @@ impl Pool {
     /// # Blocking and death
     /// Items are pulled on the thread that asks for results. Of an input that takes its time no more is pulled while a result is
     /// there to be yielded; but as long as it waits for an item (from a channel, a socket) nothing is yielded, and the time-out of
-    /// [`next_timeout`](Imap::next_timeout) does not cut that short. With `.read_ahead(1)` each result is yielded before the next
-    /// item is pulled. To have results at any moment, read such an input on a thread of its own and give its items to
+    /// [`next_timeout`](Imap::next_timeout) does not cut that short. With a [`read_ahead`](Imap::read_ahead) of one each result is yielded
+    /// before the next item is pulled. To have results at any moment, read such an input on a thread of its own and give its items to
     /// [`apply_async`](Self::apply_async).
     #[track_caller]
     pub fn imap<F, P, I>(&self, task: F, items: I) -> Imap<'_, I::IntoIter, F::Output>

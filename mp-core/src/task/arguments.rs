@@ -71,7 +71,9 @@ pub trait Arg<P> {
 #[diagnostic::on_unimplemented(
     message = "a task cannot take a parameter of type `{Self}`: it cannot travel to another process",
     label = "does not implement `serde::Serialize` and `serde::Deserialize`",
-    note = "add `#[derive(serde::Serialize, serde::Deserialize)]` to the type, or pass plain data instead"
+    note = "add `#[derive(serde::Serialize, serde::Deserialize)]` to the type, or pass plain data instead",
+    note = "of types that are not yours: for an `Rc` or `Arc` serde has the feature `rc`; pass a path for a file, a `Vec` or a slice \
+            for an array of more than 32 elements, and what is in `mp::sync` and `mp::shm` for locks and memory of threads"
 )]
 pub trait TaskInput {}
 
@@ -80,7 +82,8 @@ pub trait TaskInput {}
     message = "a task cannot return a `{Self}`: it cannot travel back from another process",
     label = "does not implement `serde::Serialize` and `serde::Deserialize`",
     note = "add `#[derive(serde::Serialize, serde::Deserialize)]` to the type, or return plain owned data instead",
-    note = "an error that is not yours can go back as its text: `.map_err(|error| error.to_string())`"
+    note = "an error that is not yours can go back as its text: `.map_err(|error| error.to_string())`; an array of more than 32 \
+            elements as a `Vec`"
 )]
 pub trait TaskOutput {}
 

@@ -8,6 +8,7 @@ mod travel;
 
 pub use report::{ExitStatus, PanicReport, WorkerLost};
 
+use crate::sys;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
@@ -332,7 +333,10 @@ impl fmt::Display for Error {
         }
         f.write_str(&self.0.message)?;
         match &self.0.detail {
-            Detail::Io(source) => write!(f, ": {source}"),
+            Detail::Io(source) => match sys::advice(source) {
+                Some(advice) => write!(f, ": {advice}: {source}"),
+                None => write!(f, ": {source}"),
+            },
             Detail::None | Detail::Panic(_) | Detail::Lost(_) => Ok(()),
         }
     }

@@ -41,15 +41,15 @@ mod windows;
 pub(crate) use unix::lends_kernel_handle;
 #[cfg(unix)]
 pub use unix::{
-    AsKernelHandle, BorrowedHandle, Handle, bell, borrow, copies, cpu, duplicate, entry, fault, fence, fork,
-    futex, holder, interrupt, life, look, memory, packet, pipe, poller, process, robust, segment, socket,
-    stack, thread,
+    AsKernelHandle, BorrowedHandle, Handle, advice, bell, borrow, copies, cpu, duplicate, entry, fault,
+    fence, fork, futex, holder, interrupt, life, look, memory, packet, pipe, poller, process, robust,
+    segment, socket, stack, thread,
 };
 #[cfg(windows)]
 pub(crate) use windows::lends_kernel_handle;
 #[cfg(windows)]
 pub use windows::{
-    AsKernelHandle, BorrowedHandle, Handle, bell, borrow, copies, cpu, duplicate, entry, fault, fence, fork,
-    futex, holder, interrupt, life, look, memory, packet, pipe, poller, process, robust, segment, socket,
-    stack, thread,
+    AsKernelHandle, BorrowedHandle, Handle, advice, bell, borrow, copies, cpu, duplicate, entry, fault,
+    fence, fork, futex, holder, interrupt, life, look, memory, packet, pipe, poller, process, robust,
+    segment, socket, stack, thread,
 };

@@ -378,6 +378,7 @@ fn a_start_that_runs_out_of_descriptors_says_so_and_leaves_no_zombie() {
                         let text = error.to_string();
                         assert!(text.contains("cannot start the process \""), "{how:?}, {left} left: {text}");
                         assert!(text.contains("Too many open files"), "{how:?}, {left} left: {text}");
+                        assert!(text.contains("`ulimit -n`"), "{how:?}, {left} left: {text}");
                     }
                 }
                 until(|| all_children().is_subset(&children));

@@ -14,6 +14,15 @@ pub(super) fn no_room_for_processes(error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{limits}: {error}"))
 }
 
+/// What there is to know about an error besides its text.
+pub fn advice(error: &io::Error) -> Option<&'static str> {
+    match error.raw_os_error() {
+        Some(libc::EMFILE) => Some("this process may have no more descriptors (`ulimit -n`)"),
+        Some(libc::ENFILE) => Some("this system may have no more open files (`fs.file-max`)"),
+        _ => None,
+    }
+}
+
 /// Puts back at its end what was there at its beginning. Async-signal-safe.
 #[derive(Debug)]
 pub(super) struct KeptErrno(libc::c_int);

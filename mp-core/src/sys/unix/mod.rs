@@ -34,6 +34,7 @@ use elsewhere as platform;
 #[cfg(all(target_os = "linux", not(mp_portable_unix)))]
 use linux as platform;
 
+pub use errno::advice;
 pub(crate) use handle::lends_kernel_handle;
 pub use handle::{AsKernelHandle, BorrowedHandle, Handle, borrow, duplicate, look};
 pub use platform::{bell, cpu, fence, fork, futex, holder, memory, poller, process, robust, segment, stack};

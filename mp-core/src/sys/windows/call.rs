@@ -21,6 +21,11 @@ pub fn checked(done: BOOL) -> io::Result<()> {
     if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// What there is to know about an error besides its text: here the system says it all.
+pub fn advice(_: &io::Error) -> Option<&'static str> {
+    None
+}
+
 /// A handle that a call has just made for us.
 ///
 /// # Safety

@@ -35,5 +35,6 @@ mod stdio;
 mod view;
 
 pub use crate::sys::no_holder as holder;
+pub use call::advice;
 pub(crate) use handle::lends_kernel_handle;
 pub use handle::{AsKernelHandle, BorrowedHandle, Handle, borrow, duplicate, look};

@@ -6,6 +6,9 @@
 //! | yes | no | counts it, rings every bell; from now on one is being served, until [`done`] |
 //! | yes | yes | the default: the process dies of it |
 //!
+//! Where the program has taken SIGINT over in between, and calls what it found there as `signal_hook` and tokio do, it does
+//! nothing: that the process goes on is what the program wanted.
+//!
 //! The handler uses atomics, `write`, `sigaction` and `raise` only, and leaves `errno` as it was.
 
 #![allow(unsafe_code)] // a signal handler, and bells borrowed by number in it
@@ -132,6 +135,9 @@ impl Drop for WatchGuard {
 
 extern "C" fn on_interrupt(signal: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
     let _errno = KeptErrno::new();
+    if disposition::query(signal).is_ok_and(|now| now.sa_sigaction != on_interrupt as Handler as usize) {
+        return;
+    }
     RINGING.fetch_add(1, SeqCst);
     // PAIR: `WatchGuard::busy`, `done`.
     if BUSY.load(SeqCst) > 0 && !SERVING.swap(true, SeqCst) {

@@ -43,6 +43,16 @@ fn child() {
     drop(other);
     disposition::raise(libc::SIGINT);
     assert_eq!((count(), bells.each_ref().map(|bell| bell.clear())), (2, [true, false]));
+    if what == "taken over" {
+        // SAFETY: duty: an async-signal-safe handler: it does what ours does.
+        unsafe { disposition::handle(libc::SIGINT, on_interrupt_of_the_program).expect("a disposition") };
+        assert!(!arm().expect("a disposition"));
+        disposition::raise(libc::SIGINT);
+        busy.busy(false);
+        disposition::raise(libc::SIGINT);
+        assert_eq!((count(), bells[0].clear(), TAKEN.load(SeqCst)), (2, false, 2));
+        std::process::exit(9);
+    }
     if what == "second" {
         disposition::raise(libc::SIGINT);
         std::process::exit(1);
@@ -59,6 +69,23 @@ fn the_first_interrupt_of_the_busy_rings_and_others_kill() {
         assert_eq!(run(what).signal(), Some(libc::SIGINT), "{what}");
     }
     assert_eq!(run("served").code(), Some(9));
+}
+
+static TAKEN: AtomicUsize = AtomicUsize::new(0);
+
+/// As those of libraries do that hand on what they take.
+extern "C" fn on_interrupt_of_the_program(
+    signal: libc::c_int,
+    info: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+) {
+    TAKEN.fetch_add(1, SeqCst);
+    on_interrupt(signal, info, context);
+}
+
+#[test]
+fn a_program_that_takes_interrupts_over_later_is_not_ended_by_one_that_it_hands_on() {
+    assert_eq!(run("taken over").code(), Some(9));
 }
 
 #[test]

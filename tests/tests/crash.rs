@@ -32,6 +32,10 @@ mod leaks;
 mod one_item;
 #[path = "crash/poisson.rs"]
 mod poisson;
+// Users and their rights.
+#[cfg(unix)]
+#[path = "crash/rights.rs"]
+mod rights;
 #[path = "crash/scratch.rs"]
 mod scratch;
 // Elsewhere nobody tells a process what memory it shares.

@@ -299,8 +299,10 @@ impl ProcessStation {
     }
 
     fn kill(&mut self) {
-        // A child that cannot be killed is one that is dead.
-        let _ = self.launched.child.signal(Signal::Kill);
+        if self.launched.child.signal(Signal::Kill).is_err() {
+            // This program has given up the rights that it started the worker with.
+            self.launched.lane.hang_up();
+        }
         let _ = self.launched.child.kill_group();
     }
 

@@ -112,8 +112,11 @@ impl Running {
         if self.detached.load(Ordering::Relaxed) {
             return;
         }
-        if self.daemon {
-            let _ = self.signal(Signal::Kill);
+        if self.daemon && self.signal(Signal::Kill).is_err() {
+            // This program has given up the rights that it started the process with.
+            if let State::Alive { launched, .. } = &*self.lock() {
+                launched.lane.hang_up();
+            }
         }
         self.wait(None);
     }

@@ -47,7 +47,6 @@ pub struct Lane {
 /// How much of a ring is copied at once, in bytes, and how much of that for each result that may be in it.
 const RUN_BYTES: usize = 32 << 10;
 const RUN_BYTES_EACH: usize = 64;
-
 /// No response is shorter.
 const RESPONSE_BYTES_MIN: u64 = 8;
 
@@ -164,6 +163,11 @@ impl Lane {
     /// Lets the worker outlive this process.
     pub fn detach(&self) -> io::Result<()> {
         control::send(&self.socket, &ToWorker::Detach, &[])
+    }
+
+    /// Has the worker end itself.
+    pub fn hang_up(&self) {
+        self.socket.hang_up();
     }
 
     /// The next message on the control socket. A slab is kept here.

@@ -82,6 +82,12 @@ impl Socket {
         }
     }
 
+    /// Lets the peer hear the end, though this end stays open.
+    pub fn hang_up(&self) {
+        // One that is gone hears nothing any more.
+        let _ = rustix::net::shutdown(&self.0, rustix::net::Shutdown::Write);
+    }
+
     /// What there is to receive, without receiving it. Zero means that the peer is gone and everything it sent was read.
     pub fn peek(&self, bytes: &mut [u8]) -> io::Result<usize> {
         loop {

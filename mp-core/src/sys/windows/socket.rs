@@ -126,6 +126,10 @@ impl Socket {
         Ok(len)
     }
 
+    /// Nothing: it is for a peer that cannot be killed, and here who started a process may always end it.
+    #[allow(clippy::unused_self)] // the signature is that of systems where there is something to do
+    pub fn hang_up(&self) {}
+
     /// What there is to receive, without receiving it. Zero means that the peer is gone and everything it sent was read.
     pub fn peek(&self, bytes: &mut [u8]) -> io::Result<usize> {
         let rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);

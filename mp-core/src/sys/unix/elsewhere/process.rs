@@ -156,7 +156,8 @@ impl Child {
         if ended.is_none() && is_dead(self.pid)? {
             // In this order: while the zombie is there, its number is its own and its group's and nobody else's.
             leaf::remove_left_by(self.pid());
-            signal_group(self.pid)?;
+            // One of another user's is left alone: how the child ended can be told all the same.
+            let _ = signal_group(self.pid);
             *ended = wait_for(self.pid)?
                 .map(|(status, peak)| Ended { status, peak_rss: (peak > self.parents_peak).then_some(peak) });
         }

@@ -196,7 +196,8 @@ impl Child {
             return Ok(None);
         }
         // In this order: while the zombie is there, its number is its group's and nobody else's.
-        signal_group(self.pid)?;
+        // One of another user's is left alone: how the child ended can be told all the same.
+        let _ = signal_group(self.pid);
         let peak = |peak| Some(peak).filter(|peak| *peak > self.parents_peak);
         Ok(wait_for(&self.handle, 0)?.map(|(status, most)| Ended { status, peak_rss: peak(most) }))
     }
@@ -226,6 +227,10 @@ impl Child {
         };
         match pidfd_send_signal(&self.handle, signal) {
             Ok(()) | Err(Errno::SRCH) => Ok(()),
+            Err(error @ Errno::PERM) => Err(io::Error::new(
+                error.kind(),
+                format!("it runs as a user whose processes this one may not signal: {error}"),
+            )),
             Err(error) => Err(refused("pidfd_send_signal")(error)),
         }
     }

@@ -386,7 +386,6 @@ impl Shared {
         let mut keys = Vec::new();
         let mut core = self.lock();
         while !core.stopping {
-            core = self.give_way(core);
             if core.scheduler.pending() == 0 {
                 if !core.led {
                     // Whoever still waits, for the end of the pool, leads from here.
@@ -406,6 +405,8 @@ impl Shared {
                 core.helper = Helper::Leading;
                 core = self.help_once(core, &mut keys);
             }
+            // Last, as the pool may be dropped meanwhile: who sleeps after that sleeps for ever.
+            core = self.give_way(core);
         }
         core.followers.pop().inspect(Thread::unpark);
     }

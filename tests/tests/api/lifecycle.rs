@@ -254,6 +254,29 @@ fn dropping_a_pool_resolves_its_handles() {
     });
 }
 
+#[mp::task]
+fn long(len: usize) -> Vec<u8> {
+    vec![7; len]
+}
+
+#[test]
+fn a_pool_can_be_dropped_in_the_middle_of_a_long_result() {
+    scenario(|| {
+        for _ in 0..100 {
+            let pool = Pool::builder().workers(1).grace(Duration::ZERO).build().unwrap();
+            let handle = pool.apply_async(long, (8 << 20,));
+            thread::scope(|scope| {
+                // Somebody who wants the lock all the time: the helper thread lets go of it between two pieces of a result.
+                let looking = scope.spawn(|| until(|| handle.is_ready()));
+                until(|| handle.is_running() || handle.is_ready());
+                drop(pool);
+                looking.join().unwrap();
+            });
+            assert!(handle.wait().map_or_else(|error| error.is_closed(), |bytes| bytes.len() == 8 << 20));
+        }
+    });
+}
+
 #[test]
 fn a_dropped_pool_lets_what_runs_end_within_the_grace() {
     scenario(|| {

@@ -6,6 +6,10 @@
 /// `--mp-worker` as its last argument, it serves the parent and never returns, so that no line after it runs twice. What stands
 /// before it runs in every worker, too.
 ///
+/// In an `async fn main` under `#[tokio::main]` and its like this statement comes when the runtime is there already: each worker
+/// builds one, and its tasks run inside of it, where they cannot block on another. Write [`#[mp::entry]`](macro@crate::entry)
+/// above that attribute instead.
+///
 /// A program that knows `mp` through a library only writes what that library offers for it, such as `the_library::mp::main!();`.
 ///
 /// ```

@@ -5,8 +5,8 @@ use super::parcel::Parcel;
 use super::refusal::SendError;
 use crate::error::{Error, ErrorKind};
 use crate::limits;
-use crate::sys::BorrowedHandle;
 use crate::sys::packet::Patient;
+use crate::sys::{BorrowedHandle, lends_kernel_handle};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use std::fmt;
@@ -238,6 +238,14 @@ macro_rules! receives {
                 Iter { end: &self.end, types: PhantomData }
             }
         }
+
+        impl<$($generics),*> $name {
+            fn handle(&self) -> BorrowedHandle<'_> {
+                self.end.handle()
+            }
+        }
+
+        lends_kernel_handle!($name $(, $generics)*);
 
         impl<'a, $($generics),*> IntoIterator for &'a $name
         where

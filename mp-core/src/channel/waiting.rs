@@ -7,7 +7,6 @@
 //! ```
 
 use super::joinable::JoinableQueue;
-use super::pipe::{Duplex, Receiver};
 use super::queue::Queue;
 use crate::error::Error;
 use crate::limits;
@@ -20,6 +19,8 @@ use std::time::{Duration, Instant};
 /// Something that [`wait_any`] can wait for: a [`Receiver`], a [`Duplex`], a [`Queue`], a [`JoinableQueue`], a [`TaskHandle`],
 /// and anything with a descriptor: a process's [`sentinel`], a socket, a pipe.
 ///
+/// [`Receiver`]: crate::Receiver
+/// [`Duplex`]: crate::Duplex
 /// [`TaskHandle`]: crate::TaskHandle
 /// [`sentinel`]: crate::JoinHandle::sentinel
 pub trait Waitable: Arm {}
@@ -132,18 +133,6 @@ impl Wake for Ringer {
 impl<T: AsKernelHandle> Arm for T {
     fn arm(&self, _: &Waker) -> Armed<'_> {
         Armed::Handle(sys::look(self))
-    }
-}
-
-impl<T> Arm for Receiver<T> {
-    fn arm(&self, _: &Waker) -> Armed<'_> {
-        Armed::Handle(self.as_fd())
-    }
-}
-
-impl<A, B> Arm for Duplex<A, B> {
-    fn arm(&self, _: &Waker) -> Armed<'_> {
-        Armed::Handle(self.as_fd())
     }
 }
 

@@ -141,3 +141,32 @@ fn threads_share_an_end_and_mix_nothing() {
         });
     });
 }
+
+#[cfg(unix)]
+#[test]
+fn an_end_that_receives_goes_into_the_poll_loops_of_others() {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use std::os::fd::AsRawFd;
+
+    /// What a runtime asks for.
+    fn registered(end: impl AsRawFd) -> i32 {
+        end.as_raw_fd()
+    }
+
+    scenario(|| {
+        let (sender, receiver) = mp::pipe::<u8>().unwrap();
+        let (here, there) = mp::duplex::<u8, u8>().unwrap();
+        let readable = || {
+            let mut ends = [PollFd::new(&receiver, PollFlags::IN), PollFd::new(&there, PollFlags::IN)];
+            poll(&mut ends, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap();
+            ends.map(|end| end.revents().contains(PollFlags::IN))
+        };
+        assert_eq!(readable(), [false, false]);
+        here.send(1).unwrap();
+        assert_eq!(readable(), [false, true]);
+        sender.send(1).unwrap();
+        assert_eq!(readable(), [true, true]);
+        let number = there.as_fd().as_raw_fd();
+        assert_eq!(registered(there), number);
+    });
+}

@@ -26,14 +26,14 @@ pub fn look(thing: &impl AsKernelHandle) -> BorrowedHandle<'_> {
 
 /// Gives a type with a `handle()` the traits that other libraries ask for.
 macro_rules! lends_kernel_handle {
-    ($owner:ty) => {
-        impl std::os::fd::AsFd for $owner {
+    ($owner:ty $(, $generics:ident)*) => {
+        impl<$($generics),*> std::os::fd::AsFd for $owner {
             fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
                 self.handle()
             }
         }
 
-        impl std::os::fd::AsRawFd for $owner {
+        impl<$($generics),*> std::os::fd::AsRawFd for $owner {
             fn as_raw_fd(&self) -> std::os::fd::RawFd {
                 std::os::fd::AsRawFd::as_raw_fd(&self.handle())
             }

@@ -28,14 +28,14 @@ pub fn look(thing: &impl AsKernelHandle) -> BorrowedHandle<'_> {
 
 /// Gives a type with a `handle()` the traits that other libraries ask for.
 macro_rules! lends_kernel_handle {
-    ($owner:ty) => {
-        impl std::os::windows::io::AsHandle for $owner {
+    ($owner:ty $(, $generics:ident)*) => {
+        impl<$($generics),*> std::os::windows::io::AsHandle for $owner {
             fn as_handle(&self) -> std::os::windows::io::BorrowedHandle<'_> {
                 self.handle()
             }
         }
 
-        impl std::os::windows::io::AsRawHandle for $owner {
+        impl<$($generics),*> std::os::windows::io::AsRawHandle for $owner {
             fn as_raw_handle(&self) -> std::os::windows::io::RawHandle {
                 std::os::windows::io::AsRawHandle::as_raw_handle(&self.handle())
             }

@@ -24,13 +24,22 @@ pub fn kill_descendants() {
             break;
         }
         for seen in moving {
-            table::signal(seen, Signal::STOP);
+            stop(seen);
         }
         let _ = nanosleep(&LOOK_EVERY);
     }
     // The deepest first: the kernel wakes workers of ours whose parent dies.
     for seen in living_descendants().into_iter().rev() {
         table::signal(seen, Signal::KILL);
+    }
+}
+
+/// Stops a process that was seen below this one. One that has lost its parent since then is not found below us any more, and the
+/// kernel may have woken it up before we stopped it, so that it can look after its end: it goes on.
+fn stop(seen: Seen) {
+    table::signal(seen, Signal::STOP);
+    if table::look(seen.pid).is_some_and(|now| now.parent != seen.parent) {
+        table::signal(seen, Signal::CONT);
     }
 }
 
@@ -90,5 +99,24 @@ mod tests {
         table::signal(seen, Signal::KILL);
         child.wait().expect("our child");
         assert!(table::look(seen.pid).is_none());
+    }
+
+    #[test]
+    fn a_process_that_has_lost_its_parent_is_not_left_stopped() {
+        let (ours, theirs) = std::io::pipe().expect("descriptors are left");
+        let mut child = std::process::Command::new("cat").stdin(ours).spawn().expect("cat exists");
+        let pid = Pid::from_raw(child.id().cast_signed()).expect("a process");
+        let mut seen = table::look(pid).expect("it lives");
+        // As it was while its parent, some other process, still lived.
+        seen.parent += 1;
+        stop(seen);
+        drop(theirs);
+        while child.try_wait().expect("our child").is_none() {
+            if table::look(pid).is_some_and(|now| now.stopped) {
+                child.kill().expect("our child");
+                child.wait().expect("our child");
+                panic!("nobody is left who would wake it up");
+            }
+        }
     }
 }

@@ -100,8 +100,14 @@ pub(super) mod sealed {
 impl<G> fmt::Display for LockError<G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OwnerDied(_) => f.write_str("the last holder of the lock died while it held it"),
-            Self::Poisoned(_) => f.write_str("a holder of the lock panicked while it held it"),
+            Self::OwnerDied(_) => f.write_str(
+                "the last holder of the lock died while it held it: what it protects may be half changed; \
+                 `OwnerDied::recover` takes that as it is",
+            ),
+            Self::Poisoned(_) => f.write_str(
+                "a holder of the lock panicked while it held it: what it protects may be half changed; \
+                 `clear_poison` says that it is in order again",
+            ),
             Self::WouldBlock => {
                 f.write_str("the lock is held now: by another process, another thread, or this very thread")
             }

@@ -55,6 +55,7 @@ fn a_panic_poisons_and_a_death_does_not() {
         assert!(panicked.is_err() && mutex.is_poisoned());
         let error = mutex.lock().unwrap_err();
         assert!(error.is_poisoned() && !error.is_owner_died());
+        assert!(error.to_string().contains("`clear_poison`"), "{error}");
         *error.into_guard().unwrap() = 5;
         mutex.clear_poison();
         assert_eq!(*mutex.lock().unwrap(), 5);
@@ -63,6 +64,7 @@ fn a_panic_poisons_and_a_death_does_not() {
         elsewhere(move || std::mem::forget(forgotten.lock().unwrap()));
         let error = mutex.lock().unwrap_err();
         assert!(error.is_owner_died() && !mutex.is_poisoned());
+        assert!(error.to_string().contains("`OwnerDied::recover`"), "{error}");
         drop(error);
         let LockError::OwnerDied(died) = mutex.lock().unwrap_err() else {
             panic!("the news was left to the next one")

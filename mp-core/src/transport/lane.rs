@@ -5,7 +5,9 @@
 
 use super::bundles::{self, Sending};
 use super::control::{self, Inbox};
+use super::known::Known;
 use super::long::LongResults;
+pub use super::response::{Response, ResponseKind, Violation};
 use crate::check::never;
 use crate::ids::CallSeq;
 use crate::limits;
@@ -20,7 +22,7 @@ use crate::shm::slab::Slab;
 use crate::sys::fault::Fault;
 use crate::sys::socket::Socket;
 use crate::sys::{self, BorrowedHandle, Handle};
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 
 /// The socket, the rings and the slabs of one worker.
@@ -33,8 +35,8 @@ pub struct Lane {
     taken: u64,
     /// The call of the last of them.
     answered: CallSeq,
-    /// Slabs that the worker holds, and how long they were when it got them.
-    known: HashMap<u64, usize>,
+    /// Slabs that the worker holds.
+    known: Known,
     /// Results that lie in a slab of the worker's.
     long: LongResults,
     /// Descriptors of results that have not been heard yet.
@@ -53,36 +55,6 @@ const RESPONSE_BYTES_MIN: u64 = 8;
 /// How long the payload of a call is whose arguments lie in a slab.
 const SPILLED_CALL_BYTES: usize = 20;
 
-/// One frame from a worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Response {
-    /// The call that it is about.
-    pub seq: CallSeq,
-    /// What happened.
-    pub kind: ResponseKind,
-}
-
-/// What happened to a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ResponseKind {
-    /// It returned.
-    Done,
-    /// It failed.
-    Failed,
-    /// It, and the revoked ones after it, did not run.
-    Skipped,
-}
-
-/// Something that no worker of ours would do, or that leaves nothing to be done with it: why it is killed.
-#[derive(Debug)]
-pub struct Violation(pub String);
-
-impl Violation {
-    fn new(what: impl Into<String>) -> Self {
-        Self(format!("its parent killed it because it broke the protocol: {}", what.into()))
-    }
-}
-
 impl Lane {
     /// A lane to a worker that has been told of `region`.
     pub fn new(socket: Socket, region: Region) -> Self {
@@ -93,7 +65,7 @@ impl Lane {
             end,
             taken: 0,
             answered: CallSeq(0),
-            known: HashMap::new(),
+            known: Known::default(),
             long: LongResults::default(),
             carried: VecDeque::new(),
             bundles: Sending::default(),
@@ -132,15 +104,19 @@ impl Lane {
         if !self.end.requests.is_ready(SPILLED_CALL_BYTES) || !self.send_handles(seq, handles)? {
             return Ok(false);
         }
-        if self.known.get(&id).is_none_or(|&known| known < slab.len()) {
+        if !self.known.has(id, slab.len()) {
             if !self.send_now(&ToWorker::Slab { id, len: slab.len() as u64 }, &[slab.handle()])? {
                 return Ok(false);
             }
-            self.known.insert(id, slab.len());
+            self.known.sent(id, slab.len());
         }
         let flags = if handles.is_empty() { SPILLED } else { SPILLED | CARRIES };
         let head = FrameHead { kind: request::CALL, flags, count: 1, seq: seq.0 };
-        Ok(self.push_now(head, &[&slot.to_le_bytes(), &Spilled { slab: id, len }.to_bytes()]))
+        let pushed = self.push_now(head, &[&slot.to_le_bytes(), &Spilled { slab: id, len }.to_bytes()]);
+        if pushed {
+            self.known.used(id, seq);
+        }
+        Ok(pushed)
     }
 
     /// Asks the worker to leave when it has done what it was handed. False if there is no room.
@@ -153,10 +129,15 @@ impl Lane {
         self.end.shared.worker_sleep.notify();
     }
 
-    /// A slab is gone: the worker may unmap it.
+    /// A slab is gone: the worker may unmap it when it has ended the calls that refer to it.
     pub fn forget(&mut self, slab: u64) {
-        if self.known.remove(&slab).is_some() {
-            self.tell(&ToWorker::Forget { id: slab });
+        self.known.forget(slab);
+        self.part();
+    }
+
+    fn part(&mut self) {
+        while let Some(id) = self.known.next_gone(self.answered) {
+            self.tell(&ToWorker::Forget { id });
         }
     }
 
@@ -239,6 +220,7 @@ impl Lane {
         out.truncate(end);
         self.end.responses.advance_over(end - start);
         self.taken += calls;
+        self.part();
         calls
     }
 
@@ -277,6 +259,10 @@ impl Lane {
             response::SKIPPED => ResponseKind::Skipped,
             other => return Err(Violation::new(format!("a response of the unknown kind {other}"))),
         };
+        if kind == ResponseKind::Skipped {
+            self.known.none_is_out();
+        }
+        self.part();
         if head.flags & CARRIES != 0 {
             handles.extend(self.take_carried(seq)?);
         }

@@ -109,3 +109,24 @@ fn more_than_all_is_all() {
     worker.shared.result.finish();
     assert!(lane.next_response(usize::MAX, &mut Vec::new(), &mut Vec::new()).is_err());
 }
+
+#[test]
+fn a_slab_is_there_until_the_calls_that_refer_to_it_have_ended() {
+    let (mut lane, mut worker, socket, _slab) = both();
+    let mut inbox = Inbox::default();
+    let mut told = || -> Option<ToWorker> {
+        let is_there = sys::poller::ready(socket.handle(), Some(std::time::Duration::ZERO));
+        is_there.expect("a socket").then(|| inbox.receive(&socket).expect("open").expect("a message").0)
+    };
+    for (kind, seq) in [(response::DONE, 1), (response::SKIPPED, 2)] {
+        let slab = Slab::create(LEN).expect("memory");
+        assert!(lane.spilled_call(CallSeq(seq), 0, (&slab, 1), &[]).expect("room"));
+        assert!(matches!(told(), Some(ToWorker::Slab { .. })));
+        lane.forget(slab.id());
+        assert!(told().is_none(), "it may be about to look for it");
+        let head = FrameHead { kind, flags: 0, count: 0, seq };
+        worker.responses.try_push(head, &[&[]]).expect("room");
+        assert!(next(&mut lane).0.is_some());
+        assert!(matches!(told(), Some(ToWorker::Forget { id }) if id == slab.id()));
+    }
+}

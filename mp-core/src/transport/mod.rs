@@ -11,5 +11,7 @@ pub mod berth;
 mod bundles;
 pub mod control;
 mod incoming;
+mod known;
 pub mod lane;
 mod long;
+mod response;

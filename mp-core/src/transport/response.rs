@@ -1,0 +1,33 @@
+//! What a worker says in its ring.
+
+use crate::ids::CallSeq;
+
+/// One frame from a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// The call that it is about.
+    pub seq: CallSeq,
+    /// What happened.
+    pub kind: ResponseKind,
+}
+
+/// What happened to a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResponseKind {
+    /// It returned.
+    Done,
+    /// It failed.
+    Failed,
+    /// It, and the revoked ones after it, did not run.
+    Skipped,
+}
+
+/// Something that no worker of ours would do, or that leaves nothing to be done with it: why it is killed.
+#[derive(Debug)]
+pub struct Violation(pub String);
+
+impl Violation {
+    pub(super) fn new(what: impl Into<String>) -> Self {
+        Self(format!("its parent killed it because it broke the protocol: {}", what.into()))
+    }
+}

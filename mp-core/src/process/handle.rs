@@ -17,7 +17,8 @@ use super::sentinel::Sentinel;
 use crate::clock::Time;
 use crate::error::{Error, ErrorKind, ExitStatus, Failure};
 use crate::ids::CallSeq;
-use crate::sys::process::{Ended, Signal};
+use crate::protocol::control::BROKEN;
+use crate::sys::process::{Ended, Signal, Status};
 use crate::sys::{self, BorrowedHandle, Handle};
 use crate::task::entry::Entry;
 use crate::transport::lane::ResponseKind;
@@ -230,6 +231,9 @@ fn of_another(name: &str) -> Error {
 /// What it means that a process ended before its first call.
 pub fn never_began(ended: Option<Ended>) -> &'static str {
     match ended {
+        Some(Ended { status: Status::Code(BROKEN), .. }) => {
+            "it could not begin its work, and has said why on stderr"
+        }
         Some(Ended { status, .. }) if status.is_exit() => {
             "it ended before it began its work: is `mp::main!();` the first statement of `fn main` (in a test or bench crate: \
              is there an `mp::test_main!();` outside of any function)?"

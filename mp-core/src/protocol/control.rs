@@ -11,6 +11,9 @@ pub const MAGIC: u32 = 0x6d70_7731;
 /// Counts changes of anything in `protocol`.
 pub const VERSION: u32 = 1;
 
+/// Exit code of a worker that cannot go on (`EX_OSERR`).
+pub const BROKEN: i32 = 71;
+
 /// From parent to worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum ToWorker {

@@ -11,7 +11,7 @@ use crate::process::gate;
 use crate::process::method::set_executable;
 use crate::process::own::Own;
 use crate::protocol::control::{
-    FirstArguments, FirstCall, Init, MAGIC, Role, ToParent, ToWorker, VERSION, failure_in,
+    BROKEN, FirstArguments, FirstCall, Init, MAGIC, Role, ToParent, ToWorker, VERSION, failure_in,
 };
 use crate::protocol::frame::request;
 use crate::shared::kept::KEPT;
@@ -33,9 +33,6 @@ use std::sync::Arc;
 
 /// Exit code of a worker that was started by hand, or whose parent is not what it should be (`EX_USAGE`).
 const NOT_FOR_PEOPLE: i32 = 64;
-
-/// Exit code of a worker that cannot go on (`EX_OSERR`).
-const BROKEN: i32 = 71;
 
 /// Serves this process's parent until it says quit.
 pub fn serve() -> ! {

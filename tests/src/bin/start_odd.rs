@@ -57,6 +57,10 @@ mod linux {
                 deny(std::env::args().nth(2).unwrap().parse().unwrap());
                 println!("{}", first_calls().join("\n"));
             }
+            "spawned without" => {
+                deny(std::env::args().nth(2).unwrap().parse().unwrap());
+                println!("{}", mp::spawn(double, (21,))?.join().unwrap_err());
+            }
             "without rights" => {
                 let file = std::env::current_exe().unwrap();
                 let nobody = std::os::unix::fs::PermissionsExt::from_mode(0o600);

@@ -108,5 +108,10 @@ fn a_worker_that_cannot_begin_says_why_before_it_is_killed() {
             assert_eq!(said.matches("died with exit code 71").count(), 2, "{said}");
             assert_eq!(said.matches("cannot install its crash handler").count(), 2, "{said}");
         }
+        let number = libc::SYS_sigaltstack.to_string();
+        let output = Command::new(ODD).args(["spawned without", &number]).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.contains("it could not begin its work, and has said why on stderr"), "{said}");
+        assert!(said.contains("cannot install its crash handler"), "{said}");
     });
 }

@@ -49,6 +49,7 @@ pub struct Lane {
 /// How much of a ring is copied at once, in bytes, and how much of that for each result that may be in it.
 const RUN_BYTES: usize = 32 << 10;
 const RUN_BYTES_EACH: usize = 64;
+
 /// No response is shorter.
 const RESPONSE_BYTES_MIN: u64 = 8;
 
@@ -135,6 +136,7 @@ impl Lane {
         self.part();
     }
 
+    /// Tells the worker of slabs that are gone, and that none of its calls refers to any more.
     fn part(&mut self) {
         while let Some(id) = self.known.next_gone(self.answered) {
             self.tell(&ToWorker::Forget { id });

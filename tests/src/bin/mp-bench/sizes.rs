@@ -1,4 +1,5 @@
 //! One task by how long it takes, and by how long its argument is: what the plot of `docs/performance.md` shows.
+//! Its peers, in `.ci/peers`, do the same with the same counts.
 
 use crate::Outcome;
 use crate::load::sum;

@@ -81,6 +81,7 @@ pub use process::current::{
 pub use process::handle::JoinHandle;
 pub use process::method::{Context, StartMethod, set_executable};
 pub use process::output::Output;
+pub use process::scope::{Scope, scope};
 pub use process::sentinel::Sentinel;
 pub use shared::shareable::Shareable;
 pub use sys::fork::Fork;

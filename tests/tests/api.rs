@@ -29,6 +29,8 @@ mod map;
 mod process;
 #[path = "api/refusals.rs"]
 mod refusals;
+#[path = "api/scope.rs"]
+mod scope;
 #[path = "api/sizes.rs"]
 mod sizes;
 #[path = "api/tasks.rs"]

@@ -122,6 +122,18 @@ impl Running {
         self.wait(None);
     }
 
+    /// The end of a scope: waits, and takes the failure that nobody has taken.
+    pub(super) fn wait_in_scope(&self) -> Option<Error> {
+        if self.detached.load(Ordering::Relaxed) || !self.is_ours() {
+            return None;
+        }
+        self.wait(None);
+        match &mut *self.lock() {
+            State::Ended { outcome, .. } => outcome.take_if(|outcome| outcome.is_err())?.err(),
+            State::Alive { .. } => None,
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Each state is written in one assignment.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -257,6 +269,10 @@ pub fn failure(bytes: &[u8], task: &'static Entry) -> Error {
 impl<R> JoinHandle<R> {
     pub(super) fn new(running: Arc<Running>) -> Self {
         Self { running, result: PhantomData }
+    }
+
+    pub(super) fn running(&self) -> &Arc<Running> {
+        &self.running
     }
 
     /// The process id.

@@ -8,6 +8,7 @@
 //!   start_call    a call that goes with the first message
 //!   own       what a copy of this process does not take over
 //!   builder   Process::new(task, args)..start(), spawn(task, args)
+//!   scope     what was started in it has ended behind it
 //!   handle    JoinHandle: the result, or how the process died
 //!   sentinel  becomes readable when it ends; travels
 //!   obituary  what can be said about a dead child: WorkerLost
@@ -26,5 +27,6 @@ pub mod method;
 pub mod obituary;
 pub mod output;
 pub mod own;
+pub mod scope;
 pub mod sentinel;
 pub mod start_call;

@@ -3,7 +3,7 @@
 #![allow(unsafe_code)] // slices of a mapping
 
 use super::elements::{Elements, Kind};
-use super::lock::{Held, Locked, timed_out};
+use super::lock::{Held, Locked, held_now, timed_out};
 use super::shareable::Shareable;
 use crate::error::{Error, ErrorKind};
 use crate::sys::memory::Access;
@@ -125,6 +125,14 @@ impl<T: Shareable> Array<T> {
     /// A holder that is killed hands the lock on.
     pub fn lock(&self) -> Result<ArrayGuard<T>, Error> {
         Held::wait(&self.0).map(ArrayGuard)
+    }
+
+    /// Takes the lock if nobody holds it now.
+    ///
+    /// # Errors
+    /// [`is_timeout`](Error::is_timeout) if somebody does.
+    pub fn try_lock(&self) -> Result<ArrayGuard<T>, Error> {
+        Held::take(&self.0, Some(Duration::ZERO))?.map(ArrayGuard).ok_or_else(held_now)
     }
 
     /// Waits for the lock, at most `timeout`. Zero looks once.

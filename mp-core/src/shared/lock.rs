@@ -104,6 +104,12 @@ pub fn timed_out(timeout: Duration) -> Error {
     Error::new(ErrorKind::TimedOut, format!("the lock of the shared memory was not free within {timeout:?}"))
 }
 
+/// The error for a lock that somebody holds now.
+pub fn held_now() -> Error {
+    let who = "by another process, or another thread";
+    Error::new(ErrorKind::TimedOut, format!("the lock of the shared memory is held now: {who}"))
+}
+
 fn refused(error: io::Error) -> Error {
     Error::os("cannot lock shared memory", error)
 }

@@ -6,7 +6,7 @@
 #![allow(unsafe_code)] // the copies behind the lock
 
 use super::block::{Block, Words};
-use super::lock::{Held, LockLine, Locked, timed_out};
+use super::lock::{Held, LockLine, Locked, held_now, timed_out};
 use super::shareable::Shareable;
 use crate::error::Error;
 use crate::raw::turn::Turn;
@@ -110,6 +110,14 @@ impl<T: Shareable> Value<T> {
     /// A holder that is killed hands the lock on.
     pub fn lock(&self) -> Result<ValueGuard<T>, Error> {
         Held::wait(&self.0).map(ValueGuard::new)
+    }
+
+    /// Takes the lock if nobody holds it now.
+    ///
+    /// # Errors
+    /// [`is_timeout`](Error::is_timeout) if somebody does.
+    pub fn try_lock(&self) -> Result<ValueGuard<T>, Error> {
+        Held::take(&self.0, Some(Duration::ZERO))?.map(ValueGuard::new).ok_or_else(held_now)
     }
 
     /// Waits for the lock, at most `timeout`. Zero looks once.

@@ -186,3 +186,21 @@ fn the_death_of_a_holder_is_seen() {
         assert_eq!(board.numbers.deaths(), 1);
     });
 }
+
+#[test]
+fn a_lock_that_is_held_is_not_waited_for() {
+    scenario(|| {
+        let (value, array) = (Value::new(1_u32).unwrap(), Array::from_slice(&[1_u32]).unwrap());
+        let (of_value, of_array) = (value.try_lock().unwrap(), array.try_lock().unwrap());
+        assert_eq!((*of_value, of_array[0]), (1, 1));
+        std::thread::scope(|s| {
+            let errors = s.spawn(|| [value.try_lock().map(drop), array.try_lock().map(drop)]).join().unwrap();
+            for error in errors {
+                let error = error.unwrap_err();
+                assert!(error.is_timeout() && error.to_string().contains("held now"), "{error}");
+            }
+        });
+        drop((of_value, of_array));
+        assert!(value.try_lock().is_ok() && array.try_lock().is_ok());
+    });
+}

@@ -62,6 +62,7 @@ mod transport;
 mod wire;
 mod worker;
 
+pub use channel::into_iter::IntoIter;
 pub use channel::joinable::JoinableQueue;
 pub use channel::pipe::{Duplex, Iter, Receiver, Sender, duplex, pipe};
 pub use channel::queue::{Messages, Queue, QueueBuilder, Shutdown};

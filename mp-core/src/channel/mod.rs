@@ -11,6 +11,7 @@
 //! there in whole or not at all, whoever is killed meanwhile.
 
 mod end;
+pub mod into_iter;
 pub mod joinable;
 mod parcel;
 pub mod pipe;

@@ -4,6 +4,7 @@ use super::handle::{MapHandle, TaskHandle};
 use super::ticket::{Ticket, when_finished};
 use crate::clock::Time;
 use sealed::Ticketed;
+use std::iter::FusedIterator;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -180,6 +181,8 @@ impl<H> AsCompleted<H> {
         self.handles.get_mut(index)?.take()
     }
 }
+
+impl<H> FusedIterator for AsCompleted<H> {}
 
 impl<H> Iterator for AsCompleted<H> {
     type Item = H;

@@ -14,6 +14,7 @@ use crate::task::registry::Slot;
 use serde::de::DeserializeOwned;
 use std::collections::VecDeque;
 use std::fmt;
+use std::iter::FusedIterator;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
@@ -154,6 +155,10 @@ impl<I: Iterator, R: DeserializeOwned> Iterator for ImapUnordered<'_, I, R> {
         self.next_until(None)
     }
 }
+
+// A job that has ended stays so, also if the pool ends meanwhile.
+impl<I: Iterator, R: DeserializeOwned> FusedIterator for Imap<'_, I, R> {}
+impl<I: Iterator, R: DeserializeOwned> FusedIterator for ImapUnordered<'_, I, R> {}
 
 /// An outcome and the number of its item in the input.
 type Numbered<R> = (u64, Result<R, Error>);

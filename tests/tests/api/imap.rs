@@ -340,3 +340,18 @@ fn outcomes_are_handed_on_while_a_slow_input_goes_on() {
         }
     });
 }
+
+#[test]
+fn an_iterator_that_has_ended_gives_nothing_more_whatever_the_pool_does() {
+    fn is_fused(_: &impl std::iter::FusedIterator) {}
+    scenario(|| {
+        let pool = Pool::new(1).unwrap();
+        let (mut ordered, mut unordered) = (pool.imap(square, 0..3), pool.imap_unordered(square, 0..3));
+        is_fused(&ordered);
+        is_fused(&unordered);
+        assert_eq!((ordered.by_ref().count(), unordered.by_ref().count()), (3, 3));
+        assert!(ordered.next().is_none() && unordered.next().is_none());
+        pool.terminate();
+        assert!(ordered.next().is_none() && unordered.next().is_none());
+    });
+}

@@ -205,3 +205,36 @@ fn a_queue_can_be_given_to_each_of_many_calls() {
         assert_eq!(process.join().unwrap(), [3 * count, count, count]);
     });
 }
+
+#[test]
+fn a_loop_takes_a_receiver_as_it_is_and_a_queue_too() {
+    scenario(|| {
+        let (sender, receiver) = mp::pipe::<u32>().unwrap();
+        let (here, there) = mp::duplex::<u32, ()>().unwrap();
+        let (queue, joinable) = (Queue::bounded(3).unwrap(), JoinableQueue::bounded(3).unwrap());
+        for number in 0..3 {
+            sender.send(number).unwrap();
+            here.send(number).unwrap();
+            queue.put(number).unwrap();
+            joinable.put(number).unwrap();
+        }
+        drop((sender, here));
+        queue.shutdown(Shutdown::Drain).unwrap();
+        joinable.shutdown(Shutdown::Drain).unwrap();
+        let mut seen = Vec::new();
+        for number in receiver {
+            seen.push(number.unwrap());
+        }
+        for number in there {
+            seen.push(number.unwrap());
+        }
+        for number in queue {
+            seen.push(number.unwrap());
+        }
+        for number in &joinable {
+            seen.push(number.unwrap());
+        }
+        assert_eq!(seen, [0, 1, 2].repeat(4));
+        assert!(joinable.into_iter().next().is_none());
+    });
+}

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 /// Why something of `mp` failed: see [`Error::kind`] for the kind, and [`Error::panic`] and [`Error::worker_lost`]
@@ -28,6 +29,10 @@ use std::sync::Arc;
 /// ```
 #[derive(Clone)]
 pub struct Error(Box<Inner>);
+
+// Nobody changes one after it was made. So what may hold one, as a pool, can be used behind a panic that was caught.
+impl UnwindSafe for Error {}
+impl RefUnwindSafe for Error {}
 
 /// What kind of ending an [`Error`] stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

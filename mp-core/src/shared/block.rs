@@ -21,6 +21,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
@@ -155,6 +156,10 @@ impl<W: Words> Clone for Block<W> {
         Self(Arc::clone(&self.0))
     }
 }
+
+// What a panic may leave half changed lies behind a lock, which says so.
+impl<W: Words> UnwindSafe for Block<W> {}
+impl<W: Words> RefUnwindSafe for Block<W> {}
 
 impl<W: Words> fmt::Debug for Block<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

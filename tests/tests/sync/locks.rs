@@ -209,3 +209,22 @@ fn a_condition_is_waited_for_without_the_lock() {
         });
     });
 }
+
+#[test]
+fn what_is_shared_can_be_used_behind_a_panic_that_was_caught_as_with_std() {
+    use std::panic::{RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
+    const fn both<T: UnwindSafe + RefUnwindSafe>() {}
+    const {
+        both::<(mp::sync::RwLock<u8>, mp::sync::RLock, mp::sync::OnceLock<u8>, mp::shm::Value<u8>)>();
+        both::<(mp::Pool, mp::PoolBuilder, mp::Context, mp::TaskHandle<u8>, mp::MapHandle<u8>)>();
+        both::<(mp::JoinHandle<u8>, mp::Queue<u8>, mp::Error)>();
+    }
+    scenario(|| {
+        let mutex = mp::sync::Mutex::new(1).unwrap();
+        let caught = catch_unwind(|| {
+            let _guard = mutex.lock().unwrap();
+            resume_unwind(Box::new(()))
+        });
+        assert!(caught.is_err() && mutex.is_poisoned());
+    });
+}

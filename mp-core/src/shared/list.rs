@@ -10,6 +10,7 @@
 use super::array::{Array, ArrayGuard};
 use crate::error::{Error, ErrorKind};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
 use std::sync::atomic::{Ordering, compiler_fence};
 
 /// An item of a [`ShareableList`].
@@ -51,7 +52,7 @@ pub enum Item {
 ///
 /// # Blocking and death
 /// Each method holds the list's lock for a moment; a holder that is killed hands it on.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ShareableList(Array<u8>);
 
 const WORD: usize = 8;
@@ -122,8 +123,7 @@ impl ShareableList {
 
     /// All items, as they are at one moment.
     pub fn to_vec(&self) -> Result<Vec<Item>, Error> {
-        let bytes = self.0.lock()?;
-        (0..count(&bytes)?).map(|index| Place::of(&bytes, index)?.read(&bytes)).collect()
+        all(&self.0.lock()?)
     }
 
     /// Goes through the items, as they are now.
@@ -249,6 +249,16 @@ items! {
     Vec<u8>, bytes => Self::Bytes(bytes);
 }
 
+impl<const N: usize> From<&[u8; N]> for Item {
+    fn from(bytes: &[u8; N]) -> Self {
+        Self::Bytes(bytes.to_vec())
+    }
+}
+
+fn all(bytes: &ArrayGuard<u8>) -> Result<Vec<Item>, Error> {
+    (0..count(bytes)?).map(|index| Place::of(bytes, index)?.read(bytes)).collect()
+}
+
 fn count(bytes: &[u8]) -> Result<usize, Error> {
     word(bytes, 0)
 }
@@ -267,6 +277,18 @@ fn put_word(bytes: &mut [u8], at: usize, number: usize) -> Result<(), Error> {
 
 fn broken() -> Error {
     Error::new(ErrorKind::Decode, "the shared memory does not hold a list")
+}
+
+impl fmt::Debug for ShareableList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = f.debug_tuple("ShareableList");
+        match self.0.try_lock().and_then(|bytes| all(&bytes)) {
+            Ok(items) => text.field(&items),
+            Err(error) if error.is_timeout() => text.field(&format_args!("<locked>")),
+            Err(error) => text.field(&error),
+        };
+        text.finish()
+    }
 }
 
 impl Serialize for ShareableList {

@@ -5,6 +5,7 @@ use crate::error::{Error, ErrorKind};
 use crate::sys::segment::{self, Segment};
 use crate::wire::handles;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 
@@ -39,10 +40,9 @@ use std::sync::Arc;
 ///     Ok(())
 /// }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SharedMemory(Arc<Owned>);
 
-#[derive(Debug)]
 struct Owned {
     segment: Segment,
     name: Option<String>,
@@ -168,6 +168,12 @@ fn check_name(name: &str) -> Result<(), Error> {
 
 fn refused(verb: &str, name: &str, error: io::Error) -> Error {
     Error::os(format!("cannot {verb} the shared memory {name:?}"), error)
+}
+
+impl fmt::Debug for SharedMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedMemory").field("name", &self.name()).field("len", &self.len()).finish()
+    }
 }
 
 impl Serialize for SharedMemory {

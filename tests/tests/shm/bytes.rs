@@ -171,3 +171,13 @@ fn a_limit_for_the_size_of_files_is_an_error_and_not_the_end_of_the_program() {
         }
     });
 }
+
+#[test]
+fn what_a_list_and_a_memory_print_is_what_is_in_them() {
+    scenario(|| {
+        let list = ShareableList::new([Item::from(b"HoWdY"), 42.into(), Item::None]).unwrap();
+        assert_eq!(format!("{list:?}"), "ShareableList([Bytes([72, 111, 87, 100, 89]), Int(42), None])");
+        let memory = SharedMemory::new(3).unwrap();
+        assert_eq!(format!("{memory:?}"), "SharedMemory { name: None, len: 3 }");
+    });
+}

@@ -27,7 +27,7 @@ struct FromPython;
 ///     let _ = (JoinHandle::<i32>::terminate, JoinHandle::<i32>::kill, JoinHandle::<i32>::interrupt);
 ///     let _ = (mp::ExitStatus::code, mp::ExitStatus::signal, mp::ExitStatus::signal_name);
 ///     let _ = (mp::current_process, mp::parent_process, mp::active_children, mp::cpu_count, mp::is_worker);
-///     let _ = (Pool::default, Pool::new, Pool::close, Pool::terminate, Pool::join, Pool::workers, Pool::shutdown);
+///     let _ = (Pool::default, Pool::new, Pool::close, Pool::terminate, Pool::join, Pool::join_timeout, Pool::workers, Pool::shutdown);
 ///     let builder = Pool::builder().workers(1).initializer(add, (1, 2)).finalizer(add, (1, 2));
 ///     let builder = builder.max_tasks_per_worker(9).name("n").grace(Duration::ZERO).env("K", "V");
 ///     let builder = builder.stdout(mp::Output::Null).stderr(mp::Output::Null).restart(mp::Restart::for_workers(1));

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   pool, map, imap, handle    the verbs: encode on the caller's thread, submit, wait, decode on the caller's thread
+//!   ending                     close, join, shutdown, terminate
 //!   in_order                   results into the order of their items
 //!   lending                    tasks that work in place on pieces of the caller's memory
 //!   config, context            what a pool is built with
@@ -18,6 +19,7 @@ mod completion;
 mod config;
 mod context;
 mod core;
+mod ending;
 mod handle;
 mod hands;
 mod imap;

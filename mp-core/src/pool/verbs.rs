@@ -1,17 +1,14 @@
 //! The verbs of a pool.
 
 use super::config::{Backend, Config, PoolBuilder};
-use super::core::Core;
 use super::handle::{MapHandle, TaskHandle, only};
 use super::imap::{Imap, ImapUnordered};
 use super::jobs::Portion;
 use super::map::{self, Input};
-use super::scheduler::{Event, OnFailure, Phase, Why};
+use super::scheduler::{Event, OnFailure, Why};
 use super::shared::Shared;
 use super::ticket::{Kind, Pour, TaskRef, Ticket, portion_of};
-use crate::clock::Time;
-use crate::error::{Error, ErrorKind};
-use crate::limits;
+use crate::error::Error;
 use crate::process::current::WorkerInfo;
 use crate::task::arguments::{Arg, Args, Task};
 use crate::task::registry;
@@ -51,7 +48,7 @@ use std::time::Duration;
 /// }
 /// ```
 pub struct Pool {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "a call takes its arguments, as a function does")]
@@ -273,90 +270,6 @@ impl Pool {
         ImapUnordered::new(&self.shared, self.find(task), Input::new(items, Arg::write))
     }
 
-    /// Takes no new calls. What was submitted goes on; workers leave when it is done.
-    pub fn close(&self) {
-        if !self.shared.is_ours() {
-            return;
-        }
-        self.shared.with(|core| core.feed(Event::Closed));
-        self.shared.help();
-    }
-
-    /// Ends the pool at once: drops what no worker has started, kills the workers, and waits until they are gone. Pending
-    /// handles get an error with [`is_closed`](Error::is_closed).
-    ///
-    /// # Blocking and death
-    /// Waits for killed processes to be gone. In a task of this pool, on the thread or inline backend, it does not wait.
-    pub fn terminate(&self) {
-        self.stop(Duration::ZERO, Why::Terminated);
-    }
-
-    /// Waits until a closed pool has done everything and its workers are gone.
-    ///
-    /// # Errors
-    /// If the pool was neither [closed](Self::close) nor [terminated](Self::terminate): that would last for ever. So would, and is
-    /// a [`Deadlock`](ErrorKind::Deadlock), a `join` beside an [`imap`](Self::imap) that the same thread has not taken to its end.
-    ///
-    /// # Blocking and death
-    /// Returns when all calls have ended or failed and all workers are gone; a worker that does not leave within the
-    /// grace is killed. An `imap` of another thread is waited for: until it was taken to its end, or dropped.
-    pub fn join(&self) -> Result<(), Error> {
-        self.shared.refuse_copy()?;
-        if self.shared.with(|core| core.scheduler.phase() == Phase::Open) {
-            return Err(Error::new(
-                ErrorKind::InvalidInput,
-                format!(
-                    "the pool \"{}\" is open, so waiting for its workers would last for ever: call `close` or \
-                     `terminate` first",
-                    self.shared.config.name
-                ),
-            ));
-        }
-        let me = std::thread::current().id();
-        let mut stuck = false;
-        loop {
-            // Twice: whoever has just been given the iterator may not have asked it for anything yet.
-            let look_again = Time::now() + limits::LOOK_AGAIN;
-            let over = |core: &mut Core| core.scheduler.is_over().then_some(());
-            if self.shared.wait(None, Some(look_again), over)?.is_some() {
-                return Ok(());
-            }
-            let before = std::mem::replace(&mut stuck, self.shared.with(|core| core.waits_for(me)));
-            if before && stuck {
-                return Err(Error::new(
-                    ErrorKind::Deadlock,
-                    format!(
-                        "the pool \"{}\" waits for an `imap` that this thread has not taken to its end, and this thread \
-                         for the pool: take the rest, or drop it, before `join` or `shutdown`",
-                        self.shared.config.name
-                    ),
-                ));
-            }
-        }
-    }
-
-    /// Closes the pool and waits until its workers are gone. With `cancel_pending` what no worker has started is
-    /// cancelled, and so is the rest of the input of an [`imap`](Self::imap); without, it still runs.
-    ///
-    /// # Errors
-    /// [`Deadlock`](ErrorKind::Deadlock) in a task of this pool, and as for [`join`](Self::join).
-    ///
-    /// # Blocking and death
-    /// As [`join`](Self::join).
-    pub fn shutdown(&self, cancel_pending: bool) -> Result<(), Error> {
-        self.shared.refuse_copy()?;
-        self.shared.with(|core| {
-            core.feed(Event::Closed);
-            if cancel_pending {
-                for job in core.jobs.ids() {
-                    core.feed(Event::Cancelled { job, items: 0..u64::MAX });
-                    core.seal(job);
-                }
-            }
-        });
-        self.join()
-    }
-
     /// The workers that are there now. One that died is missing until it is replaced.
     pub fn workers(&self) -> Vec<WorkerInfo> {
         if !self.shared.is_ours() {
@@ -424,7 +337,7 @@ impl Pool {
         }
     }
 
-    fn stop(&self, grace: Duration, why: Why) {
+    pub(super) fn stop(&self, grace: Duration, why: Why) {
         if !self.shared.is_ours() {
             return;
         }

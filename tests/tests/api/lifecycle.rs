@@ -417,3 +417,26 @@ fn a_shutdown_that_cancels_ends_an_open_imap() {
         assert!(squares.by_ref().take(500).filter_map(Result::err).any(|error| error.is_closed()));
     });
 }
+
+#[test]
+fn a_join_that_takes_too_long_is_an_error_and_the_pool_goes_on() {
+    scenario(|| {
+        let (pool, gate) = (Pool::new(1).unwrap(), Gate::new());
+        assert_eq!(
+            pool.join_timeout(Duration::ZERO).unwrap_err().kind(),
+            ErrorKind::InvalidInput,
+            "it is open"
+        );
+        let handle = pool.apply_async(wait_at, (gate.name(), 7));
+        let guest = gate.guest();
+        pool.close();
+        for timeout in [Duration::ZERO, Duration::from_millis(5)] {
+            let error = pool.join_timeout(timeout).unwrap_err();
+            assert!(error.is_timeout() && error.to_string().contains("has not ended within"), "{error}");
+        }
+        drop(guest);
+        pool.join_timeout(Duration::MAX).unwrap();
+        assert_eq!(handle.wait().unwrap(), 7);
+        pool.join_timeout(Duration::ZERO).unwrap();
+    });
+}

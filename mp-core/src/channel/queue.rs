@@ -249,11 +249,19 @@ impl<T> QueueBuilder<T> {
             Some(items) => u32::try_from(items).unwrap_or(0),
         };
         if items == 0 || (self.items.is_some() && items >= limits::QUEUE_ITEMS_MAX) {
-            let message = format!("a queue of {} messages cannot be", self.items.unwrap_or_default());
+            let message = format!(
+                "a queue of {} messages was asked for; it must be of 1 to {} (`Queue::unbounded` takes them as they come)",
+                self.items.unwrap_or_default(),
+                limits::QUEUE_ITEMS_MAX - 1
+            );
             return Err(Error::new(ErrorKind::InvalidInput, message));
         }
         if self.bytes == 0 || self.bytes > u64::from(limits::QUEUE_BYTES) {
-            let message = format!("a queue of {} bytes cannot be", self.bytes);
+            let message = format!(
+                "a queue of {} bytes was asked for; it must be of 1 to {} (leave the number away for the most)",
+                self.bytes,
+                limits::QUEUE_BYTES
+            );
             return Err(Error::new(ErrorKind::InvalidInput, message));
         }
         let ring_bytes = (self.bytes as u32).next_power_of_two().max(limits::QUEUE_BYTES_MIN);

@@ -59,13 +59,18 @@ fn an_unbounded_queue_says_when_it_is_full() {
 #[test]
 fn queues_that_cannot_be_are_refused() {
     scenario(|| {
-        for builder in [
-            Queue::<u8>::builder().items(0),
-            Queue::builder().items(usize::MAX),
-            Queue::builder().bytes(0),
-            Queue::builder().bytes((1 << 30) + 1),
+        for (builder, instead) in [
+            (
+                Queue::<u8>::builder().items(0),
+                "0 messages was asked for; it must be of 1 to 2147483647 (`Queue::unbounded`",
+            ),
+            (Queue::builder().items(usize::MAX), "must be of 1 to 2147483647"),
+            (Queue::builder().bytes(0), "0 bytes was asked for; it must be of 1 to 1073741824"),
+            (Queue::builder().bytes((1 << 30) + 1), "1073741825 bytes"),
         ] {
-            assert_eq!(builder.build().unwrap_err().kind(), ErrorKind::InvalidInput);
+            let error = builder.build().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput);
+            assert!(error.to_string().contains(instead), "{error}");
         }
     });
 }

@@ -148,7 +148,7 @@ where
     W: for<'a> Fn(&'a I::Item, &mut Outgoing<'_, 'a>) -> Result<(), Error>,
 {
     let refused = |error| MapHandle::new(Ticket::refused(shared, error), 0);
-    let task = match task {
+    let task = match task.and_then(|task| shared.start_helper().map(|()| task)) {
         Ok(task) => task,
         Err(error) => return refused(error),
     };

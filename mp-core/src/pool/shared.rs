@@ -25,6 +25,7 @@ use crate::sys;
 use crate::sys::bell::Bell;
 use crate::sys::interrupt::{self, WatchGuard};
 use crate::sys::poller::Poller;
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
@@ -184,19 +185,40 @@ impl Shared {
         }
     }
 
-    /// Makes sure that jobs go on while nobody waits for them.
-    pub fn help(self: &Arc<Self>) {
-        if !self.is_ours() {
-            return;
+    /// Starts the helper thread if there is none yet.
+    ///
+    /// # Errors
+    /// If the system gives none: then nothing may be started that nobody waits for, as it might never go on.
+    pub fn start_helper(self: &Arc<Self>) -> Result<(), Error> {
+        if !self.is_ours() || self.config.backend == Backend::Inline {
+            return Ok(());
         }
         let mut helper = self.helper.lock().unwrap_or_else(PoisonError::into_inner);
-        if helper.is_none() && self.config.backend != Backend::Inline {
+        if helper.is_none() {
             let shared = self.clone();
-            // Without the thread, jobs go on whenever somebody waits for one.
-            *helper = thread::Builder::new().name("mp-io".into()).spawn(move || shared.be_helper()).ok();
+            let started = thread::Builder::new().name("mp-io".into()).spawn(move || shared.be_helper());
+            *helper = Some(started.map_err(|error| self.no_helper(error))?);
         }
-        drop(helper);
-        self.lead_is_free.notify_one();
+        Ok(())
+    }
+
+    fn no_helper(&self, error: io::Error) -> Error {
+        let name = &self.config.name;
+        Error::os(
+            format!(
+                "cannot start the thread that drives the pool \"{name}\" while nobody waits for it; `apply`, `map` and \
+                 `imap` do without"
+            ),
+            error,
+        )
+    }
+
+    /// Sees to it that jobs go on while nobody waits for them. Without the helper thread they go on whenever somebody does.
+    pub fn help(self: &Arc<Self>) {
+        if self.is_ours() {
+            let _ = self.start_helper();
+            self.lead_is_free.notify_one();
+        }
     }
 
     /// Ends the helper thread.

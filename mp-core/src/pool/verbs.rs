@@ -121,14 +121,19 @@ impl Pool {
     }
 
     /// Starts a call and returns a handle of it at once. What is wrong with the task or the arguments is the outcome of
-    /// the handle.
+    /// the handle, and so is a system that gives no thread to go on while nobody waits.
     #[track_caller]
     pub fn apply_async<F, P, A>(&self, task: F, args: A) -> TaskHandle<F::Output>
     where
         F: Task<P>,
         A: Args<P>,
     {
-        let ticket = match self.encode::<F, P, A>(task, &args) {
+        // No closure: the error names the line of the caller.
+        let encoded = match self.shared.start_helper() {
+            Ok(()) => self.encode::<F, P, A>(task, &args),
+            Err(error) => Err(error),
+        };
+        let ticket = match encoded {
             Ok((task, portion)) => Ticket::submit_call(&self.shared, task, portion),
             Err(error) => Ticket::refused(&self.shared, error),
         };

@@ -324,3 +324,40 @@ fn a_handle_may_be_waited_for_on_another_thread() {
         assert!(waiting.into_iter().map(|thread| thread.join().unwrap()).eq((0..40).map(|x| x * x)));
     });
 }
+
+/// The errors of calls in a process that gets no more threads.
+#[cfg(all(target_os = "linux", not(mp_portable_unix)))]
+#[mp::task]
+fn without_threads() -> Vec<String> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let pool = Pool::builder().workers(1).name("alone").build().unwrap();
+    assert_eq!(pool.apply(square, (2,)).unwrap(), 4);
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")?.trim().strip_suffix(" kB"));
+    let before = getrlimit(Resource::As);
+    // Less than the stack of a thread beyond what there is, and no stack left that an earlier one had.
+    let most = size.unwrap().parse::<u64>().unwrap() * 1024 + (1 << 20);
+    setrlimit(Resource::As, Rlimit { current: Some(most), ..before }).unwrap();
+    while thread::Builder::new().spawn(thread::park).is_ok() {}
+    let (called, hears) = channel();
+    pool.apply_async(square, (3,)).on_done(move |outcome| called.send(outcome).unwrap());
+    let outcomes = [
+        hears.recv().unwrap().map(|_| ()),
+        pool.map_async(square, [4]).wait().map(|_| ()),
+        pool.starmap_async(square, [(5,)]).wait().map(|_| ()),
+    ];
+    assert_eq!(pool.map(square, [6, 7]).unwrap(), [36, 49], "who waits needs none");
+    setrlimit(Resource::As, before).unwrap();
+    assert_eq!(pool.apply_async(square, (8,)).wait().unwrap(), 64, "there are threads again");
+    outcomes.map(|outcome| outcome.expect_err("nobody would drive it").to_string()).into()
+}
+
+#[cfg(all(target_os = "linux", not(mp_portable_unix)))]
+#[test]
+fn a_call_that_nobody_would_drive_fails_and_says_so() {
+    scenario(|| {
+        for error in mp::spawn(without_threads, ()).unwrap().join().unwrap() {
+            assert!(error.contains("cannot start the thread that drives the pool \"alone\""), "{error}");
+        }
+    });
+}

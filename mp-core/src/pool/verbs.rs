@@ -177,7 +177,8 @@ impl Pool {
         map::each(&self.shared, self.find(task), Input::new(items, <I::Item as Arg<P>>::write))
     }
 
-    /// Starts a call for each item and returns a handle of them all at once. The input is encoded before this returns, so this
+    /// Starts a call for each item and returns a handle of them all at once; what is wrong is the outcome of the handle, as with
+    /// [`apply_async`](Self::apply_async). The input is encoded before this returns, so this
     /// process has all descriptors in it (four for a queue, one for a lock or an end of a pipe) open at once; [`map`](Self::map) and
     /// [`imap`](Self::imap) read such an input bit by bit.
     #[track_caller]

@@ -33,7 +33,7 @@
 //! ```
 //!
 //! ```text
-//!  Mutex, RLock, RwLock, OnceLock ─► lock ─► sys::robust      the kernel hands it on when a holder dies
+//!  Mutex, RLock, RwLock, Once(Lock) ─► lock ─► sys::robust      the kernel hands it on when a holder dies
 //!  Event, Semaphore, Condvar, Barrier ─► raw ─► sys::futex    no owner: who is killed leaves a whole word
 //!  all of them ─► shared::block                               memory, mapping, travel
 //! ```
@@ -54,7 +54,7 @@ pub use condvar::{Condvar, WaitTimeoutResult};
 pub use error::{Guard, LockError, OwnerDied};
 pub use event::Event;
 pub use mutex::{Mutex, MutexGuard};
-pub use once::OnceLock;
+pub use once::{Once, OnceLock};
 pub use rlock::{RLock, RLockGuard};
 pub use rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub use semaphore::{BoundedSemaphore, Semaphore};

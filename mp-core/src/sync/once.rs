@@ -1,4 +1,4 @@
-//! `OnceLock`.
+//! `Once` and `OnceLock`.
 
 #![allow(unsafe_code)] // the value that is written once
 
@@ -152,5 +152,69 @@ impl<T: Shareable> Clone for OnceLock<T> {
 impl<T: Shareable + fmt::Debug> fmt::Debug for OnceLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("OnceLock").field(&self.get()).finish()
+    }
+}
+
+/// Work that is done once, by one of all the processes that ask for it.
+///
+/// ```
+/// use mp::sync::Once;
+///
+/// #[mp::task]
+/// fn prepare(once: Once) -> Result<bool, mp::Error> {
+///     let mut was_me = false;
+///     once.call_once(|| was_me = true)?;
+///     Ok(was_me)
+/// }
+///
+/// fn main() -> Result<(), mp::Error> {
+///     mp::main!();
+///     let (pool, once) = (mp::Pool::new(2)?, Once::new()?);
+///     let who = pool.map(prepare, vec![once.clone(); 10])?;
+///     assert_eq!(who.into_iter().filter(|was_me| matches!(was_me, Ok(true))).count(), 1);
+///     assert!(once.is_completed());
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Once(OnceLock<u8>);
+
+impl Once {
+    /// A new one: nothing is done yet.
+    ///
+    /// # Errors
+    /// If the system refuses memory or a descriptor, or cannot do it at all.
+    pub fn new() -> Result<Self, Error> {
+        OnceLock::new().map(Self)
+    }
+
+    /// Runs `work` if nobody has. When this returns it is done, by whomever.
+    ///
+    /// # Errors
+    /// Of kind [`Deadlock`](crate::ErrorKind::Deadlock) if `work` asks for itself.
+    ///
+    /// # Panics
+    /// If `work` does; then it is not done, and the next who asks runs theirs.
+    ///
+    /// # Blocking and death
+    /// Waits for work that runs elsewhere. When whoever does it is killed half way, the next one runs theirs.
+    pub fn call_once(&self, work: impl FnOnce()) -> Result<(), Error> {
+        self.0.get_or_init(|| {
+            work();
+            1
+        })?;
+        Ok(())
+    }
+
+    /// Whether it is done.
+    pub fn is_completed(&self) -> bool {
+        self.0.get().is_some()
+    }
+}
+
+impl fmt::Debug for Once {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Once").field("is_completed", &self.is_completed()).finish()
     }
 }

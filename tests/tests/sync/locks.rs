@@ -1,9 +1,9 @@
 //! The table of what locks do, by threads of one process: they are the same locks between processes.
 
-use mp::sync::{Condvar, LockError, Mutex, OnceLock, RLock, RwLock};
+use mp::sync::{Condvar, LockError, Mutex, Once, OnceLock, RLock, RwLock};
 use mp::{Error, ErrorKind};
 use mp_tests::{is_emulated, scenario, until};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -49,7 +49,7 @@ fn a_panic_poisons_and_a_death_does_not() {
         let panicked = elsewhere(|| {
             catch_unwind(AssertUnwindSafe(|| {
                 let _guard = mutex.lock().unwrap();
-                std::panic::resume_unwind(Box::new(()));
+                resume_unwind(Box::new(()));
             }))
         });
         assert!(panicked.is_err() && mutex.is_poisoned());
@@ -159,10 +159,7 @@ fn a_value_is_written_once() {
     scenario(|| {
         let once = OnceLock::new().unwrap();
         assert_eq!(once.get(), None);
-        assert!(
-            catch_unwind(AssertUnwindSafe(|| once.get_or_init(|| std::panic::resume_unwind(Box::new(())))))
-                .is_err()
-        );
+        assert!(catch_unwind(AssertUnwindSafe(|| once.get_or_init(|| resume_unwind(Box::new(()))))).is_err());
         assert_eq!(
             once.get_or_init(|| once.get_or_init(|| 1_u8).map_or(9, |value| *value)).unwrap(),
             &9,
@@ -174,6 +171,25 @@ fn a_value_is_written_once() {
         let other = OnceLock::new().unwrap();
         assert_eq!(other.set([1_u16, 2]), Ok(()));
         assert_eq!(other.get(), Some(&[1, 2]));
+    });
+}
+
+#[test]
+fn work_is_done_once_and_again_if_it_panicked() {
+    scenario(|| {
+        let once = Once::new().unwrap();
+        let mut runs = 0;
+        let panicked = catch_unwind(AssertUnwindSafe(|| once.call_once(|| resume_unwind(Box::new(())))));
+        assert!(panicked.is_err() && !once.is_completed());
+        once.call_once(|| runs += 1).unwrap();
+        once.clone().call_once(|| runs += 1).unwrap();
+        assert!(once.is_completed() && runs == 1, "{runs} runs");
+        assert_eq!(format!("{once:?}"), "Once { is_completed: true }");
+        let other = Once::new().unwrap();
+        other
+            .call_once(|| assert_eq!(other.call_once(|| {}).unwrap_err().kind(), ErrorKind::Deadlock))
+            .unwrap();
+        assert!(other.is_completed());
     });
 }
 

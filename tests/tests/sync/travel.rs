@@ -1,6 +1,6 @@
 //! Handles as arguments, results and fields, through nested processes and pools.
 
-use mp::sync::{Barrier, BoundedSemaphore, Condvar, Event, Mutex, OnceLock, RLock, RwLock, Semaphore};
+use mp::sync::{Barrier, BoundedSemaphore, Condvar, Event, Mutex, Once, OnceLock, RLock, RwLock, Semaphore};
 use mp::{ErrorKind, Pool};
 use mp_tests::scenario;
 use serde::de::IntoDeserializer;
@@ -17,7 +17,8 @@ struct Everything {
     bounded: BoundedSemaphore,
     event: Event,
     barrier: Barrier,
-    once: OnceLock<f64>,
+    once: Once,
+    once_lock: OnceLock<f64>,
 }
 
 impl Everything {
@@ -31,7 +32,8 @@ impl Everything {
             bounded: BoundedSemaphore::new(1)?,
             event: Event::new()?,
             barrier: Barrier::new(1)?,
-            once: OnceLock::new()?,
+            once: Once::new()?,
+            once_lock: OnceLock::new()?,
         })
     }
 }
@@ -49,7 +51,8 @@ fn through(depth: u32, all: Everything) -> Everything {
     all.bounded.acquire();
     all.event.set();
     all.barrier.wait().unwrap();
-    all.once.get_or_init(|| 0.5).unwrap();
+    all.once.call_once(|| {}).unwrap();
+    all.once_lock.get_or_init(|| 0.5).unwrap();
     all.condvar.notify_all();
     all
 }
@@ -64,7 +67,8 @@ fn everything_travels_down_and_back() {
             assert_eq!(*all.rwlock.read().unwrap(), 2);
             assert_eq!((all.semaphore.value(), all.bounded.value()), (1, 0));
             assert!(all.event.is_set() && !all.rlock.is_locked());
-            assert_eq!(all.once.get(), Some(&0.5));
+            assert!(all.once.is_completed());
+            assert_eq!(all.once_lock.get(), Some(&0.5));
         }
     });
 }

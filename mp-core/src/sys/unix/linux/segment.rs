@@ -6,6 +6,7 @@ use super::super::mapping::{check_file_limit, set_len};
 use super::super::{BorrowedHandle, Handle};
 use super::memory::Memory;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, fstat, linkat, open, stat, unlink};
+use rustix::io::Errno;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -33,7 +34,12 @@ impl Segment {
         let file = open(FOLDER, OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR)?;
         set_len(file.as_fd(), len as u64)?;
         let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
-        linkat(CWD, unnamed, CWD, path(name), AtFlags::SYMLINK_FOLLOW)?;
+        linkat(CWD, &unnamed, CWD, path(name), AtFlags::SYMLINK_FOLLOW).map_err(|error| match error {
+            Errno::NOENT => {
+                io::Error::new(error.kind(), format!("there is no {unnamed}, mount /proc: {error}"))
+            }
+            other => other.into(),
+        })?;
         Ok(Self { file: file.into(), len: len as u64 })
     }
 

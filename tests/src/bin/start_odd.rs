@@ -53,6 +53,10 @@ mod linux {
         let case = std::env::args().nth(1).unwrap();
         match case.as_str() {
             "first calls" => println!("{}", first_calls().join("\n")),
+            "named memory" => {
+                let name = format!("mp-test-odd-{}", std::process::id());
+                println!("{}", mp::shm::SharedMemory::create_named(&name, 1).unwrap_err());
+            }
             "without" => {
                 deny(std::env::args().nth(2).unwrap().parse().unwrap());
                 println!("{}", first_calls().join("\n"));

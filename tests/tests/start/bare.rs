@@ -49,6 +49,12 @@ fn where_proc_is_not_mounted_the_error_says_what_is_missing_and_what_to_do() {
         for part in ["cannot start the fork server", "/proc/self/task"] {
             assert!(lines[1].contains(part), "{part:?} is not in {said}");
         }
+        let said = run_in("mount -t tmpfs none /proc", ODD, &["named memory"]).unwrap();
+        for part in
+            ["cannot create the shared memory \"mp-test-odd-", "there is no /proc/self/fd/", "mount /proc"]
+        {
+            assert!(said.contains(part), "{part:?} is not in {said}");
+        }
     });
 }
 

@@ -61,7 +61,10 @@ impl Leaves for Line {
     }
 }
 
-/// How long to wait for a message.
+/// How long to wait for room before it is looked at again: any time that a system can count.
+const LONGEST_LOOK: Duration = Duration::from_secs(3600);
+
+/// How long to wait for a message, or for room for one.
 #[derive(Clone, Copy, Debug)]
 pub enum Wait {
     /// Not at all.
@@ -70,6 +73,13 @@ pub enum Wait {
     AtMost(Duration),
     /// Until it comes.
     Forever,
+}
+
+impl Wait {
+    /// Whether the system does the waiting.
+    fn patient(self) -> Patient {
+        if matches!(self, Self::Forever) { Patient::Yes } else { Patient::No }
+    }
 }
 
 impl End {
@@ -98,7 +108,7 @@ impl End {
     }
 
     /// Sends a message.
-    pub fn send(&self, parcel: Parcel, patient: Patient) -> Result<(), Error> {
+    pub fn send(&self, parcel: Parcel, wait: Wait) -> Result<(), Error> {
         self.is_here()?;
         let mut head = [0; HEAD_BYTES];
         head[0] = match parcel.content {
@@ -111,18 +121,40 @@ impl End {
         head[1..].copy_from_slice(&parcel.len().to_le_bytes());
         let handles: Vec<_> = parcel.handles.iter().map(sys::borrow).collect();
         let parts = [IoSlice::new(&head), IoSlice::new(&parcel.bytes)];
-        let sent = self.line.packets.send(&parts, &handles, patient);
-        sent.map_err(|error| match error.kind() {
-            io::ErrorKind::BrokenPipe => self.is_here().err().unwrap_or_else(|| {
-                Error::new(ErrorKind::Closed, "the message cannot be sent: its receiver is gone")
-            }),
-            io::ErrorKind::WouldBlock => {
-                Error::new(ErrorKind::Full, "the message cannot be sent now: the pipe is full")
-            }
-            _ => Error::os("cannot send a message", error),
-        })?;
+        self.until_sent(wait, |patient| self.line.packets.send(&parts, &handles, patient))?;
         parcel.leaving.go();
         Ok(())
+    }
+
+    /// Runs `send` until there was room for it or the wait is over.
+    fn until_sent(&self, wait: Wait, send: impl Fn(Patient) -> io::Result<()>) -> Result<(), Error> {
+        let mut began = None;
+        loop {
+            let Err(error) = send(wait.patient()) else { return Ok(()) };
+            match error.kind() {
+                io::ErrorKind::WouldBlock => {}
+                io::ErrorKind::BrokenPipe => {
+                    self.is_here()?;
+                    return Err(Error::new(
+                        ErrorKind::Closed,
+                        "the message cannot be sent: its receiver is gone",
+                    ));
+                }
+                _ => return Err(Error::os("cannot send a message", error)),
+            }
+            let Wait::AtMost(timeout) = wait else {
+                return Err(Error::new(ErrorKind::Full, "the message cannot be sent now: the pipe is full"));
+            };
+            let left = timeout.saturating_sub(began.get_or_insert_with(Instant::now).elapsed());
+            if left.is_zero() {
+                let message = format!(
+                    "the message was not sent: the pipe was full, and had no room within {timeout:?}"
+                );
+                return Err(Error::new(ErrorKind::TimedOut, message));
+            }
+            let room = self.line.packets.wait_for_room(left.min(LONGEST_LOOK));
+            room.map_err(|error| Error::os("cannot wait", error))?;
+        }
     }
 
     /// The next message.
@@ -196,7 +228,6 @@ impl End {
         mut read: impl FnMut(Patient) -> io::Result<usize>,
     ) -> Result<usize, Error> {
         let began = Instant::now();
-        let patient = if matches!(wait, Wait::Forever) { Patient::Yes } else { Patient::No };
         let mut soon = None;
         if !matches!(wait, Wait::No | Wait::AtMost(Duration::ZERO)) {
             self.line.linger.until_called(|| {
@@ -205,7 +236,7 @@ impl End {
             });
         }
         loop {
-            match soon.take().unwrap_or_else(|| read(patient)) {
+            match soon.take().unwrap_or_else(|| read(wait.patient())) {
                 Ok(0) => {
                     self.is_here()?;
                     return Err(Error::new(ErrorKind::Closed, "no more messages: the sender is gone"));

@@ -5,7 +5,6 @@ use super::parcel::Parcel;
 use super::refusal::SendError;
 use crate::error::{Error, ErrorKind};
 use crate::limits;
-use crate::sys::packet::Patient;
 use crate::sys::{BorrowedHandle, lends_kernel_handle};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
@@ -103,7 +102,30 @@ macro_rules! sends {
             /// # Blocking and death
             /// As [`send`](Self::send).
             pub fn send_bytes(&self, bytes: &[u8]) -> Result<(), Error> {
-                self.end.send(Parcel::of_bytes(bytes, limits::PACKET_BYTES_MAX)?, Patient::Yes)
+                self.send_bytes_how(bytes, Wait::Forever)
+            }
+
+            /// Sends bytes as they are if there is room for them now.
+            ///
+            /// # Errors
+            /// As [`try_send`](Self::try_send).
+            pub fn try_send_bytes(&self, bytes: &[u8]) -> Result<(), Error> {
+                self.send_bytes_how(bytes, Wait::No)
+            }
+
+            /// Sends bytes as they are, and waits for room at most `timeout`. Zero tries once.
+            ///
+            /// # Errors
+            /// As [`send_timeout`](Self::send_timeout).
+            ///
+            /// # Blocking and death
+            /// As [`send_timeout`](Self::send_timeout).
+            pub fn send_bytes_timeout(&self, bytes: &[u8], timeout: Duration) -> Result<(), Error> {
+                self.send_bytes_how(bytes, Wait::AtMost(timeout))
+            }
+
+            fn send_bytes_how(&self, bytes: &[u8], wait: Wait) -> Result<(), Error> {
+                self.end.send(Parcel::of_bytes(bytes, limits::PACKET_BYTES_MAX)?, wait)
             }
         }
 
@@ -122,7 +144,7 @@ macro_rules! sends {
             /// Returns when the receiver has made room, or is gone, whatever ended it. A sender that is killed leaves the
             /// whole message or nothing.
             pub fn send(&self, value: $message) -> Result<(), SendError<$message>> {
-                self.send_how(value, Patient::Yes)
+                self.send_how(value, Wait::Forever)
             }
 
             /// Sends a message if there is room for it now.
@@ -130,12 +152,23 @@ macro_rules! sends {
             /// # Errors
             /// As [`send`](Self::send), and [`ErrorKind::Full`].
             pub fn try_send(&self, value: $message) -> Result<(), SendError<$message>> {
-                self.send_how(value, Patient::No)
+                self.send_how(value, Wait::No)
             }
 
-            fn send_how(&self, value: $message, patient: Patient) -> Result<(), SendError<$message>> {
+            /// Sends a message, and waits for room at most `timeout`. Zero tries once.
+            ///
+            /// # Errors
+            /// As [`send`](Self::send), and [`ErrorKind::TimedOut`].
+            ///
+            /// # Blocking and death
+            /// As [`send`](Self::send), and when the time is over.
+            pub fn send_timeout(&self, value: $message, timeout: Duration) -> Result<(), SendError<$message>> {
+                self.send_how(value, Wait::AtMost(timeout))
+            }
+
+            fn send_how(&self, value: $message, wait: Wait) -> Result<(), SendError<$message>> {
                 let parcel = Parcel::of_value(&value, limits::PACKET_BYTES_MAX);
-                let sent = parcel.and_then(|parcel| self.end.send(parcel, patient));
+                let sent = parcel.and_then(|parcel| self.end.send(parcel, wait));
                 sent.map_err(|error| SendError::new(value, error))
             }
         }
@@ -165,6 +198,25 @@ macro_rules! receives {
             /// As [`recv`](Self::recv).
             pub fn recv_bytes(&self) -> Result<Vec<u8>, Error> {
                 self.end.receive(Wait::Forever)?.into_bytes()
+            }
+
+            /// A message that was sent as bytes, if it is there now.
+            ///
+            /// # Errors
+            /// As [`try_recv`](Self::try_recv).
+            pub fn try_recv_bytes(&self) -> Result<Vec<u8>, Error> {
+                self.end.receive(Wait::No)?.into_bytes()
+            }
+
+            /// Waits for a message that was sent as bytes, at most `timeout`. Zero looks once.
+            ///
+            /// # Errors
+            /// As [`recv_timeout`](Self::recv_timeout).
+            ///
+            /// # Blocking and death
+            /// As [`recv_timeout`](Self::recv_timeout).
+            pub fn recv_bytes_timeout(&self, timeout: Duration) -> Result<Vec<u8>, Error> {
+                self.end.receive(Wait::AtMost(timeout))?.into_bytes()
             }
 
             /// Waits for a message that was sent as bytes, writes it to the front of `buffer`, and returns its length.

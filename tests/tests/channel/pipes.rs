@@ -2,6 +2,7 @@
 
 use mp::ErrorKind;
 use mp_tests::scenario;
+use std::thread;
 use std::time::Duration;
 
 #[test]
@@ -55,6 +56,48 @@ fn a_full_pipe_says_so_and_keeps_everything() {
         let first_refused = refused.into_inner();
         drop(sender);
         assert!(receiver.iter().map(Result::unwrap).eq(0..first_refused));
+    });
+}
+
+#[test]
+fn who_sends_into_a_full_pipe_waits_no_longer_than_it_says() {
+    scenario(|| {
+        let (sender, receiver) = mp::pipe::<u64>().unwrap();
+        let full = (0..).find_map(|number| sender.try_send(number).err()).unwrap().into_inner();
+        for timeout in [Duration::ZERO, Duration::from_millis(5)] {
+            let refused = sender.send_timeout(full, timeout).unwrap_err();
+            assert_eq!((refused.error().kind(), refused.into_inner()), (ErrorKind::TimedOut, full));
+            assert!(sender.send_bytes_timeout(b"x", timeout).unwrap_err().is_timeout());
+        }
+        assert_eq!(sender.try_send_bytes(b"x").unwrap_err().kind(), ErrorKind::Full);
+        thread::scope(|scope| {
+            let reader =
+                scope.spawn(|| (0..=full).for_each(|number| assert_eq!(receiver.recv().unwrap(), number)));
+            sender.send_timeout(full, Duration::MAX).unwrap();
+            reader.join().unwrap();
+        });
+        assert_eq!(receiver.try_recv_bytes().unwrap_err().kind(), ErrorKind::Empty);
+        assert!(receiver.recv_bytes_timeout(Duration::from_millis(5)).unwrap_err().is_timeout());
+        sender.send_bytes_timeout(b"one", Duration::ZERO).unwrap();
+        sender.try_send_bytes(b"two").unwrap();
+        assert_eq!(receiver.recv_bytes_timeout(Duration::ZERO).unwrap(), b"one");
+        assert_eq!(receiver.try_recv_bytes().unwrap(), b"two");
+        drop(receiver);
+        assert_eq!(sender.send_timeout(1, Duration::MAX).unwrap_err().error().kind(), ErrorKind::Closed);
+    });
+}
+
+#[test]
+fn who_waits_for_room_hears_that_the_receiver_is_gone() {
+    scenario(|| {
+        let (sender, receiver) = mp::pipe::<u64>().unwrap();
+        while sender.try_send(0).is_ok() {}
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| sender.send_timeout(0, Duration::MAX));
+            drop(receiver);
+            let refused = waiting.join().unwrap().unwrap_err();
+            assert_eq!(refused.error().kind(), ErrorKind::Closed);
+        });
     });
 }
 

@@ -31,7 +31,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 ///
 /// # Blocking and death
 /// Returns when all of them are gone, whatever ended them, also if `body` returns an error or panics. A process that is not
-/// to be waited for is killed, or [detached](JoinHandle::detach), in `body`.
+/// to be waited for is killed, or [detached](JoinHandle::detach), in `body`; one that is killed has failed, which is the error
+/// of the scope unless `body` joins it.
 pub fn scope<T>(body: impl FnOnce(&Scope) -> Result<T, Error>) -> Result<T, Error> {
     let scope = Scope { started: Mutex::default() };
     let value = body(&scope);

@@ -73,6 +73,22 @@ fn the_first_failure_that_nobody_joined_is_the_error_of_the_scope() {
 }
 
 #[test]
+fn a_process_that_is_killed_fails_the_scope_unless_it_is_joined() {
+    scenario(|| {
+        let gate = Gate::new();
+        let killed = mp::scope(|s| s.spawn(wait_at, (gate.name(), 1))?.kill());
+        assert!(killed.unwrap_err().worker_lost().is_some());
+        mp::scope(|s| {
+            let process = s.spawn(wait_at, (gate.name(), 1))?;
+            process.kill()?;
+            assert!(process.join().unwrap_err().worker_lost().is_some());
+            Ok(())
+        })
+        .unwrap();
+    });
+}
+
+#[test]
 fn an_error_of_the_body_goes_first_and_waits_for_the_others() {
     scenario(|| {
         let gate = Gate::new();

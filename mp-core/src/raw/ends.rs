@@ -29,7 +29,7 @@ pub struct Ends {
     head: End,
 }
 
-/// The words of one side, on a line of their own (see `shm::layout` on the size of a line). A side looks at the line of the other
+/// The words of one side, on a line of their own (see `line` on its size). A side looks at the line of the other
 /// one only when what it has seen last does not do.
 #[repr(C, align(128))]
 #[derive(Debug, Default)]

@@ -1,10 +1,10 @@
 //! Words that processes share, and sleeping on them.
 //!
-//! `atomic` is where atomics come from: std's or, in a model, loom's. `sleep` is the word one side sleeps on and the
-//! other one tests before it pays for a wake-up; `crowd` is one that many sleep on. `ends` says how far a queue is written
-//! and read, and `brief` is the lock of those who put. `word` is a word for any number of
-//! sleepers, and below it is what the types of `sync` are made of; `linger` is whether they look for a moment before they sleep. `loan` counts who is inside a memory that is lent, and
-//! `turn` says which of two copies counts.
+//! `atomic` is where atomics come from: std's or, in a model, loom's. `line` keeps a value away from its neighbours. `sleep` is
+//! the word one side sleeps on and the other one tests before it pays for a wake-up; `crowd` is one that many sleep on. `ends`
+//! says how far a queue is written and read, and `brief` is the lock of those who put. `word` is a word for any number of
+//! sleepers, and below it is what the types of `sync` are made of; `linger` is whether they look for a moment before they
+//! sleep. `loan` counts who is inside a memory that is lent, and `turn` says which of two copies counts.
 
 pub mod atomic;
 pub mod barrier;
@@ -13,6 +13,7 @@ pub mod brief;
 pub mod crowd;
 pub mod ends;
 pub mod event;
+pub mod line;
 pub mod linger;
 #[allow(unsafe_code)] // the cell of a model
 pub mod loan;

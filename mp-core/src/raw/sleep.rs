@@ -38,7 +38,7 @@ const LOOKS_UNTIMED: u32 = 64;
 const LOOKS_TIMED: u32 = 64;
 
 /// The word its owner, the consumer, sleeps on.
-#[repr(C, align(128))] // see `shm::layout` on the size of a line
+#[repr(C, align(128))] // see `line` on its size
 #[derive(Debug, Default)]
 pub struct SleepWord {
     asleep: AtomicU32,

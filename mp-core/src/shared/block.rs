@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 ///
 /// # Safety
 /// All that other processes can write to a living object is in atomics, in cells that a lock guards, or in what the
-/// system's lock keeps; what is in cells has a valid value for all bits. Aligned to at most 64 bytes or a page.
+/// system's lock keeps; what is in cells has a valid value for all bits. Aligned to at most a page.
 pub unsafe trait Words: Sized + Send + Sync + 'static {
     /// What kind of object it is, different for each.
     const KIND: u32;

@@ -22,7 +22,6 @@
 #![allow(unsafe_code)] // a mapping's bytes seen as the header; the contracts of the robust locks
 
 use super::held::Held;
-use super::layout::Line;
 use super::segments::{Segments, UNIT};
 use crate::raw::atomic::{
     AtomicU32, AtomicU64,
@@ -31,6 +30,7 @@ use crate::raw::atomic::{
 use crate::raw::brief::Brief;
 use crate::raw::crowd::Crowd;
 use crate::raw::ends::{Ends, Mark};
+use crate::raw::line::Line;
 use crate::sys::{BorrowedHandle, Handle};
 use std::fmt;
 use std::io;

@@ -23,12 +23,12 @@
 //! Each side keeps its own number and its last look at the other's in private memory, so most steps touch no line that
 //! the other side writes. What a look finds is checked: the other side may be broken.
 
-use super::layout::Line;
 use crate::raw::atomic::{
     AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
     fence,
 };
+use crate::raw::line::Line;
 
 /// Frames start and end at multiples of this.
 pub(super) const ALIGNMENT: u64 = 8;

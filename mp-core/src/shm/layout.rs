@@ -21,21 +21,15 @@ use super::cursor::RingWords;
 use super::filling::Filling;
 use super::notes::{PanicNote, StderrTail};
 use super::recorder::{Progress, Revoked};
+use crate::raw::line::Line;
 use crate::raw::sleep::{CountedSleep, SleepWord};
 use crate::sys::fault::FaultWords;
-use std::ops::Deref;
 
 /// Bytes of each ring. A power of two, and four times the largest frame, so that one fits wherever the ring stands.
 pub const RING_BYTES: usize = 1024 * 1024;
 
 /// Payload bytes of the largest frame. What is larger goes into a slab: copying it through the ring would cost more.
 pub const MAX_INLINE: usize = 256 * 1024;
-
-/// A value that shares its line with no other. 128 bytes, not 64: Intel's prefetcher fetches lines in pairs, and
-/// Apple's cores have lines of 128 (as crossbeam's `CachePadded` and folly found). It costs a region half a page.
-#[repr(C, align(128))]
-#[derive(Debug, Default)]
-pub struct Line<T>(T);
 
 /// The start of a region.
 #[repr(C)]
@@ -69,10 +63,3 @@ pub const fn region_bytes(ring_bytes: usize) -> usize {
 const _: () = assert!(RING_BYTES.is_power_of_two() && RING_BYTES >= 4 * MAX_INLINE);
 #[cfg(not(loom))] // loom's atomics are large
 const _: () = assert!(HEADER_BYTES <= 3 * 4096 && align_of::<Header>() == 128);
-
-impl<T> Deref for Line<T> {
-    type Target = T;
-    fn deref(&self) -> &T {
-        &self.0
-    }
-}

@@ -5,6 +5,7 @@
 use super::error::{LockError, OwnerDied, sealed};
 use super::lock::{LockWords, Patience};
 use crate::error::Error;
+use crate::raw::line::Line;
 use crate::shared::block::{Block, Words};
 use crate::shared::shareable::Shareable;
 use serde::{Deserialize, Serialize};
@@ -55,7 +56,8 @@ unsafe impl<T: Shareable> Sync for MutexGuard<'_, T> {}
 #[repr(C)]
 pub(super) struct MutexWords<T> {
     lock: LockWords,
-    value: UnsafeCell<T>,
+    /// Who waits changes the line of the lock, not that which its holder works on.
+    value: Line<UnsafeCell<T>>,
 }
 
 // SAFETY: duty: threads reach the value only while they hold the lock: kept by `MutexGuard`, the only way to it.
@@ -77,7 +79,7 @@ impl<T: Shareable> Mutex<T> {
         let block = Block::create(|words: *mut MutexWords<T>| {
             // SAFETY: duty: valid, unused and zero: `Block::create` says so of what it passes.
             unsafe {
-                (&raw mut (*words).value).write(UnsafeCell::new(value));
+                (&raw mut (*words).value).write(Line(UnsafeCell::new(value)));
                 LockWords::init(&raw mut (*words).lock)
             }
         })?;

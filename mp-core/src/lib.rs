@@ -71,8 +71,8 @@ pub use channel::waiting::{Waitable, wait_any};
 pub use error::{Error, ErrorKind, ExitStatus, PanicReport, WorkerLost};
 pub use mp_macros::{Shareable, entry, task, task_of, tasks};
 pub use pool::{
-    AsCompleted, Backend, Handle, Imap, ImapUnordered, MapHandle, Pool, PoolBuilder, Restart, TaskHandle,
-    Waited, When, as_completed, wait,
+    AsCompleted, Backend, Handle, Imap, ImapStream, ImapUnordered, ImapUnorderedStream, MapHandle, Pool,
+    PoolBuilder, Restart, TaskHandle, Waited, When, as_completed, wait,
 };
 pub use process::builder::{Process, spawn};
 pub use process::current::{

@@ -33,6 +33,8 @@ mod refusals;
 mod scope;
 #[path = "api/sizes.rs"]
 mod sizes;
+#[path = "api/stream.rs"]
+mod stream;
 #[path = "api/tasks.rs"]
 mod tasks;
 #[path = "api/values.rs"]

@@ -96,6 +96,9 @@ impl Core {
             if job.each || job.wants_more() {
                 wake_threads(job);
             }
+            if job.each {
+                self.errands.extend(job.take_wakers().map(Errand::Wake));
+            }
         }
         if !freed.is_empty() {
             self.recycle(freed);

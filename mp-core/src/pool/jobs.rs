@@ -321,6 +321,16 @@ impl Job {
         std::mem::swap(&mut self.results, with);
     }
 
+    /// The tasks of executors that wait for news.
+    pub fn take_wakers(&mut self) -> impl Iterator<Item = Waker> {
+        self.waiters.extract_if(.., |waiter| matches!(waiter, Waiter::Waker(_))).filter_map(|waiter| {
+            match waiter {
+                Waiter::Waker(waker) => Some(waker),
+                Waiter::Thread(_) | Waiter::Callback(_) => None,
+            }
+        })
+    }
+
     /// The slabs of items that have not ended.
     pub fn into_slabs(self) -> impl Iterator<Item = Arc<Slab>> {
         self.portions.into_iter().filter_map(|portion| match portion.payload {

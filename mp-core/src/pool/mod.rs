@@ -1,7 +1,8 @@
 //! A pool of workers, and what runs in it.
 //!
 //! ```text
-//!   pool, map, imap, handle    the verbs: encode on the caller's thread, submit, wait, decode on the caller's thread
+//!   verbs, map, imap, handle   the verbs: encode on the caller's thread, submit, wait, decode on the caller's thread
+//!   flow, stream               outcomes one by one, for a thread that waits and for an executor
 //!   ending                     close, join, shutdown, terminate
 //!   in_order                   results into the order of their items
 //!   lending                    tasks that work in place on pieces of the caller's memory
@@ -20,6 +21,7 @@ mod config;
 mod context;
 mod core;
 mod ending;
+mod flow;
 mod handle;
 mod hands;
 mod imap;
@@ -34,6 +36,7 @@ mod results;
 mod scheduler;
 mod shared;
 mod station;
+mod stream;
 mod ticket;
 mod verbs;
 
@@ -42,4 +45,5 @@ pub use config::{Backend, PoolBuilder};
 pub use handle::{MapHandle, TaskHandle};
 pub use imap::{Imap, ImapUnordered};
 pub use scheduler::Restart;
+pub use stream::{ImapStream, ImapUnorderedStream};
 pub use verbs::Pool;

@@ -177,27 +177,32 @@ impl Ticket {
 
     /// Whether every item is accounted for. `waker` is woken when that changes.
     pub fn poll(&self, waker: Option<&Waker>) -> bool {
-        let Some(id) = self.id() else { return true };
-        let finished = self.shared.with(|core| {
-            if core.is_finished(id) {
-                return true;
-            }
-            core.collect_if_free();
-            let Some(job) = core.jobs.get(id) else { return true };
-            if let Some(waker) = waker
-                && !job.finished
+        let over = |job: Option<&mut Job>| job.is_none_or(|job| job.finished).then_some(());
+        match (self.id(), waker) {
+            (None, _) => true,
+            (Some(_), Some(waker)) => self.poll_for(waker, over).is_some(),
+            (Some(id), None) => self.shared.with(|core| look(core, id, over)).is_some(),
+        }
+    }
+
+    /// What `ready` finds. If that is nothing, `waker` is woken when the job has news.
+    pub fn poll_for<T>(&self, waker: &Waker, ready: impl FnOnce(Option<&mut Job>) -> Option<T>) -> Option<T> {
+        let id = self.id()?;
+        let found = self.shared.with(|core| {
+            let found = look(core, id, ready);
+            if found.is_none()
+                && let Some(job) = core.jobs.get(id)
             {
                 job.waiters.retain(|waiter| !matches!(waiter, Waiter::Waker(_)));
                 job.waiters.push(Waiter::Waker(waker.clone()));
                 core.is_left_alone();
-                return false;
             }
-            job.finished
+            found
         });
-        if !finished && waker.is_some() {
+        if found.is_none() {
             self.shared.help();
         }
-        finished
+        found
     }
 
     /// Whether a worker runs the only item.
@@ -252,6 +257,14 @@ fn hand_in(core: &mut Core, task: TaskRef, kind: Kind, portion: Option<Portion>)
     let id = core.jobs.insert(job);
     core.feed(Event::Submitted { job: id, items, sealed: !kind.open, on_failure: kind.on_failure });
     id
+}
+
+/// What `ready` finds when all that there is to hear of a job has been heard.
+fn look<T>(core: &mut Core, id: JobId, ready: impl FnOnce(Option<&mut Job>) -> Option<T>) -> Option<T> {
+    if !core.is_finished(id) {
+        core.collect_if_free();
+    }
+    ready(core.jobs.get(id))
 }
 
 /// Runs `callback` when every item of a job is accounted for: at once, if that is so now.

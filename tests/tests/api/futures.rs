@@ -23,9 +23,10 @@ fn fail(message: &str) -> i64 {
 }
 
 /// Wakes a parked thread, and counts.
-struct Unpark {
+pub struct Unpark {
     thread: Thread,
-    wakes: AtomicU32,
+    /// How often it was woken.
+    pub wakes: AtomicU32,
 }
 
 impl Wake for Unpark {
@@ -35,12 +36,13 @@ impl Wake for Unpark {
     }
 }
 
-fn unpark() -> Arc<Unpark> {
+/// One that wakes this thread.
+pub fn unpark() -> Arc<Unpark> {
     Arc::new(Unpark { thread: thread::current(), wakes: AtomicU32::new(0) })
 }
 
 /// The smallest executor: one future on this thread.
-fn block_on<F: Future>(future: F) -> F::Output {
+pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let waker = Waker::from(unpark());
     loop {

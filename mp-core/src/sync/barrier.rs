@@ -158,14 +158,22 @@ impl Barrier {
     /// # Blocking and death
     /// As [`wait`](Self::wait). When the party that runs the action is killed, the barrier breaks.
     pub fn wait_with_action(&self, action: impl FnOnce()) -> Result<u32, Error> {
-        let mut action = Some(action);
-        let mut run = || {
-            if let Some(action) = action.take() {
-                action();
-            }
-            Ok(())
-        };
-        self.meet(Some(&mut run), Deadline::NEVER)
+        self.meet_with(action, Deadline::NEVER)
+    }
+
+    /// As [`wait_with_action`](Self::wait_with_action), for at most `timeout`. When it passes, the barrier breaks, for
+    /// everybody.
+    ///
+    /// # Errors
+    /// Of kind [`BrokenBarrier`](ErrorKind::BrokenBarrier).
+    ///
+    /// # Panics
+    /// If the action does; the barrier is broken then.
+    ///
+    /// # Blocking and death
+    /// As [`wait_with_action`](Self::wait_with_action), with an end.
+    pub fn wait_timeout_with_action(&self, timeout: Duration, action: impl FnOnce()) -> Result<u32, Error> {
+        self.meet_with(action, Deadline::after(timeout))
     }
 
     /// Makes it as new. Those who wait get an error.
@@ -220,6 +228,17 @@ impl Barrier {
             done.map(drop).map_err(|failure| Error::of_failure(failure, entry.name))
         };
         self.meet(Some(&mut act), deadline)
+    }
+
+    fn meet_with(&self, action: impl FnOnce(), deadline: Deadline) -> Result<u32, Error> {
+        let mut action = Some(action);
+        let mut run = || {
+            if let Some(action) = action.take() {
+                action();
+            }
+            Ok(())
+        };
+        self.meet(Some(&mut run), deadline)
     }
 
     fn meet(

@@ -149,6 +149,14 @@ fn a_barrier_breaks_and_can_be_reset() {
             check(wait_for(timeout), "a time-out passed");
             barrier.reset();
         }
+        let mut acted = 0;
+        let timed = barrier.wait_timeout_with_action(SHORT, || acted += 1);
+        check(timed.map_err(|error| why(&error)), "a time-out passed");
+        barrier.reset();
+        let mut acts =
+            || assert_eq!(barrier.wait_timeout_with_action(Duration::MAX, || acted += 1).unwrap(), 1);
+        assert_eq!(one_waits(&barrier, &mut acts), Ok(0));
+        assert_eq!(acted, 1, "the last to come acts, and nobody when a time-out passes");
         let panics = || {
             let action = || std::panic::resume_unwind(Box::new(()));
             assert!(catch_unwind(AssertUnwindSafe(|| barrier.wait_with_action(action))).is_err());

@@ -43,6 +43,9 @@ impl Pool {
     /// workers still ran, the chunks whose calls had not ended are zero: what is still running writes into memory that
     /// is no longer the vector's. [`ErrorKind::InvalidInput`] for a `size` of zero.
     ///
+    /// # Panics
+    /// If the `Deserialize` of a result does. Every loan is over then as well; what calls that had not ended worked on is zero.
+    ///
     /// # Blocking and death
     /// Returns when all calls have ended, their workers have died, or the pool ends. A call of a killed worker fails; it
     /// is not tried again, because its chunk may be half done.
@@ -61,22 +64,19 @@ impl Pool {
         let Some(size) = NonZeroUsize::new(size) else {
             return Err(Error::new(ErrorKind::InvalidInput, "chunks of no elements would never end"));
         };
-        let chunks = vector.len().div_ceil(size.get());
         let ahead = NonZeroUsize::new(CHUNKS_PER_WORKER * self.size()).unwrap_or(NonZeroUsize::MIN);
-        let lending = vector.lend();
-        let (failed, lent) = (Cell::new(false), Cell::new(0));
+        let lending = vector.lend(size);
+        let (chunks, failed) = (lending.count(), Cell::new(false));
         let mut outcomes = Vec::with_capacity(chunks);
         {
-            let pieces = lending.chunks(size.get()).take_while(|_| !failed.get());
-            let pieces = pieces.inspect(|_| lent.set(lent.get() + 1));
+            let pieces = lending.chunks(|| !failed.get());
             for outcome in self.imap(task, pieces).read_ahead(ahead) {
                 failed.set(failed.get() || outcome.is_err());
+                lending.note(outcome.as_ref().err().is_none_or(has_ended));
                 outcomes.push(outcome);
             }
         }
-        let ended: Vec<bool> =
-            outcomes.iter().map(|outcome| outcome.as_ref().err().is_none_or(has_ended)).collect();
-        lending.finish(size.get(), |chunk| chunk >= lent.get() || ended.get(chunk) == Some(&true))?;
+        lending.finish()?;
         let results = outcomes.into_iter().collect::<Result<Vec<_>, _>>()?;
         if results.len() == chunks {
             Ok(results)

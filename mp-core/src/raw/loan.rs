@@ -44,6 +44,11 @@ impl LoanWord {
         });
     }
 
+    /// Whether this round is not over.
+    pub fn is_open(&self, round: u32) -> bool {
+        self.0.load(Ordering::Relaxed) / ROUND == u64::from(round)
+    }
+
     /// Ends the round: nobody comes in any more. Returns how many are inside.
     pub fn close(&self) -> u32 {
         // PAIR: `leave` releases.

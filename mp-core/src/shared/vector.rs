@@ -9,8 +9,10 @@ use crate::error::Error;
 use crate::sys::memory::Access;
 use crate::wire::handles;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::marker::PhantomData;
+use std::num::NonZeroUsize;
 use std::ops::{Deref, DerefMut, Range};
 
 /// A slice in shared memory with one owner, whose pieces
@@ -65,10 +67,10 @@ impl<T: Shareable> SharedVec<T> {
         copy.seal().map(Shared::new).map_err(|(_, error)| Error::os("cannot seal shared memory", error))
     }
 
-    /// Starts lending pieces.
-    pub(crate) fn lend(&mut self) -> Lending<'_, T> {
+    /// Starts lending pieces of `size` elements.
+    pub(crate) fn lend(&mut self, size: NonZeroUsize) -> Lending<'_, T> {
         let round = self.0.header().loans.open();
-        Lending { vector: self, round }
+        Lending { vector: self, round, size, lent: Cell::new(0), ended: RefCell::default() }
     }
 }
 
@@ -109,33 +111,51 @@ impl<'de, T: Shareable> Deserialize<'de> for SharedVec<T> {
     }
 }
 
-/// A round of lending.
+/// A round of lending. It ends when this is dropped, also by a panic.
 pub(crate) struct Lending<'v, T: Shareable> {
     vector: &'v mut SharedVec<T>,
     round: u32,
+    size: NonZeroUsize,
+    /// How many pieces have been lent.
+    lent: Cell<usize>,
+    /// Of the first of them, whether their calls are known to run no more.
+    ended: RefCell<Vec<bool>>,
 }
 
 impl<T: Shareable> Lending<'_, T> {
-    /// The pieces of `size` elements; the last may be shorter. No two of them overlap.
-    pub(crate) fn chunks(&self, size: usize) -> impl Iterator<Item = Lent<'_, T>> {
-        let len = self.vector.0.len();
-        (0..len).step_by(size.max(1)).map(move |from| Lent {
-            elements: &self.vector.0,
-            round: self.round,
-            range: from..from.saturating_add(size).min(len),
+    /// The pieces, while `more` are wanted; the last may be shorter. No two of them overlap.
+    pub(crate) fn chunks(&self, more: impl Fn() -> bool) -> impl Iterator<Item = Lent<'_, T>> {
+        (0..self.count()).take_while(move |_| more()).map(|chunk| {
+            self.lent.set(self.lent.get().max(chunk + 1));
+            Lent { elements: &self.vector.0, round: self.round, range: self.range(chunk) }
         })
     }
 
-    /// Ends the round. `over` says of each chunk whether its call is known to have ended. If some are not and a borrower
-    /// may still be inside, the vector moves to other memory, in which the elements of those are zero.
-    pub(crate) fn finish(self, size: usize, over: impl Fn(usize) -> bool) -> Result<(), Error> {
-        let len = self.vector.0.len();
+    /// How many pieces there are.
+    pub(crate) fn count(&self) -> usize {
+        self.vector.0.len().div_ceil(self.size.get())
+    }
+
+    /// The call for the next piece, in order, has come to its end, or may run on.
+    pub(crate) fn note(&self, ended: bool) {
+        self.ended.borrow_mut().push(ended);
+    }
+
+    /// Ends the round. If some calls are not known to have ended and a borrower may still be inside, the vector moves to other
+    /// memory, in which the elements of those are zero.
+    pub(crate) fn finish(mut self) -> Result<(), Error> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<(), Error> {
         let inside = self.vector.0.header().loans.close();
-        let all_over = (0..len.div_ceil(size)).all(&over);
-        if inside == 0 || all_over {
+        let ended = self.ended.take();
+        let lent = self.lent.take();
+        let over = |chunk: &usize| *chunk >= lent || ended.get(*chunk) == Some(&true);
+        if inside == 0 || (0..self.count()).all(|chunk| over(&chunk)) {
             return Ok(());
         }
-        let moved = Elements::create(Kind::Vector, len);
+        let moved = Elements::create(Kind::Vector, self.vector.0.len());
         let moved = match moved {
             Ok(moved) => moved,
             Err(error) => {
@@ -144,11 +164,25 @@ impl<T: Shareable> Lending<'_, T> {
                 return Err(error);
             }
         };
-        for chunk in (0..len.div_ceil(size)).filter(|chunk| over(*chunk)) {
-            copy_elements(&self.vector.0, &moved, chunk * size..(chunk * size + size).min(len));
+        for chunk in (0..self.count()).filter(over) {
+            copy_elements(&self.vector.0, &moved, self.range(chunk));
         }
         self.vector.0 = moved;
         Ok(())
+    }
+
+    fn range(&self, chunk: usize) -> Range<usize> {
+        let from = chunk * self.size.get();
+        from..from.saturating_add(self.size.get()).min(self.vector.0.len())
+    }
+}
+
+impl<T: Shareable> Drop for Lending<'_, T> {
+    fn drop(&mut self) {
+        if self.vector.0.header().loans.is_open(self.round) {
+            // Nobody is there to be told that the vector is empty now, for want of memory.
+            let _ = self.end();
+        }
     }
 }
 

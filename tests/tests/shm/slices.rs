@@ -310,3 +310,49 @@ fn a_chunk_for_which_there_is_no_descriptor_is_named_and_the_rest_of_the_vector_
         assert_eq!(*numbers, lent);
     });
 }
+
+/// What a task returns that the caller cannot read without a panic.
+#[derive(Serialize)]
+struct Unreadable(());
+
+impl<'de> Deserialize<'de> for Unreadable {
+    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        panic!("this panic is part of the test")
+    }
+}
+
+static INSIDE: std::sync::OnceLock<mp::sync::Event> = std::sync::OnceLock::new();
+
+#[mp::task]
+fn keep_event(inside: mp::sync::Event) {
+    INSIDE.set(inside).unwrap();
+}
+
+/// The first piece is given back when the second is being written to, which does not end.
+#[mp::task]
+fn return_first(mut chunk: ChunkMut<'_, u64>) -> Unreadable {
+    let inside = INSIDE.get().unwrap();
+    if chunk.start() == 0 {
+        inside.wait();
+        return Unreadable(());
+    }
+    for number in 1.. {
+        chunk.fill(number);
+        inside.set();
+    }
+    Unreadable(())
+}
+
+#[test]
+fn nobody_writes_after_a_result_of_a_chunk_has_panicked() {
+    scenario(|| {
+        let event = mp::sync::Event::new().unwrap();
+        let pool = Pool::builder().workers(2).initializer(keep_event, (&event,)).build().unwrap();
+        let mut numbers = SharedVec::<u64>::zeroed(64).unwrap();
+        let lending = std::panic::AssertUnwindSafe(|| pool.chunks_mut(return_first, &mut numbers, 32));
+        assert!(std::panic::catch_unwind(lending).is_err());
+        let seen = numbers.to_vec();
+        drop(pool);
+        assert_eq!(*numbers, *seen, "somebody still wrote");
+    });
+}

@@ -37,5 +37,7 @@ mod sizes;
 mod stream;
 #[path = "api/tasks.rs"]
 mod tasks;
+#[path = "api/user_code.rs"]
+mod user_code;
 #[path = "api/values.rs"]
 mod values;

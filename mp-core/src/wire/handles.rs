@@ -74,7 +74,9 @@ thread_local! {
 pub fn collecting_into<T>(given: &mut Vec<Handle>, encode: impl FnOnce() -> T) -> T {
     let before = given.len();
     let _restore = Restore { outer: GIVEN.replace(before + 1), before };
+    let goes_nowhere = GoesNowhere;
     let result = encode();
+    std::mem::forget(goes_nowhere);
     // Most values have none, and those pay for two looks at a number only.
     let count = GIVEN.get() - 1 - before;
     if count > 0 {
@@ -188,6 +190,16 @@ impl Drop for Restore {
             // They stay.
             drop(Leaving(all.into_iter().filter_map(|Given(_, leaves)| leaves).collect()));
         }
+    }
+}
+
+/// Dropped by a panic: nothing comes of the value, nor of those encoded for the same call before it.
+struct GoesNowhere;
+
+impl Drop for GoesNowhere {
+    #[cold]
+    fn drop(&mut self) {
+        settle(false);
     }
 }
 

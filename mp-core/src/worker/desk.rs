@@ -147,13 +147,13 @@ impl Desk {
         answered: Option<io::Result<()>>,
     ) -> io::Result<i32> {
         self.original.or_end();
-        let mut code = 0;
-        if let Err(failure) = ending {
+        let code = if ending.is_err() { PANICKED } else { 0 };
+        if let Some(answered) = answered {
+            // Its outcome is out: a panic after that, when arguments were dropped, comes too late to be one.
+            answered?;
+        } else if let Err(failure) = ending {
             encode_failure(&failure, &mut self.result);
             self.berth.respond(response::FAIL, seq, &self.result)?;
-            code = PANICKED;
-        } else if let Some(answered) = answered {
-            answered?;
         } else if self.carried.is_empty() {
             self.berth.respond(response::DONE, seq, &self.result)?;
         } else {

@@ -15,7 +15,7 @@ use crate::sys::bell::Bell;
 use crate::sys::{self, Handle};
 use crate::task::entry::Entry;
 use crate::task::run::{Runner, run};
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -63,13 +63,14 @@ enum Letter {
 }
 
 thread_local! {
-    /// The pool whose call this thread runs; 0 for none.
-    static INSIDE: Cell<u64> = const { Cell::new(0) };
+    /// The pools whose calls this thread runs: a call that waits for an inline pool runs those of that pool within itself.
+    static INSIDE: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Whether this thread runs a call of the pool `pool`.
 pub fn is_inside(pool: u64) -> bool {
-    INSIDE.get() == pool
+    // A thread that ends runs no call any more.
+    INSIDE.try_with(|inside| inside.borrow().contains(&pool)).unwrap_or(false)
 }
 
 impl OwnCall {
@@ -250,10 +251,10 @@ impl Hands {
     fn run(&self, call: OwnCall) -> Result<(Vec<u8>, Vec<Handle>), Failure> {
         let mut result = Vec::new();
         let runner = Runner { pid: self.worker.pid, worker: Some(self.worker.index), on_panic: None };
-        let outside = INSIDE.replace(self.pool);
+        INSIDE.with_borrow_mut(|inside| inside.push(self.pool));
         let OwnCall { entry, arguments, handles, error_type } = call;
         let ended = as_worker(&self.worker, || run(entry, &arguments, handles, &mut result, runner));
-        INSIDE.set(outside);
+        INSIDE.with_borrow_mut(Vec::pop);
         let handles = ended?;
         failure_in(error_type.as_deref(), &result).map_or(Ok((result, handles)), Err)
     }

@@ -1,10 +1,20 @@
 //! Code of the program that runs in the middle of ours: wakers, callbacks, `Serialize`, `Drop`, and panics in all of them.
 
 use crate::gate::{Gate, wait_at};
-use mp::{Pool, Sender};
+use mp::{Backend, ErrorKind, Pool, Sender};
 use mp_tests::scenario;
 use serde::{Deserialize, Serialize, Serializer};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+
+fn pool(backend: Backend, workers: usize) -> Pool {
+    Pool::builder().workers(workers).backend(backend).build().unwrap()
+}
+
+#[mp::task]
+fn double(x: u32) -> u32 {
+    2 * x
+}
 
 /// Panics when it is dropped in a worker.
 #[derive(Serialize, Deserialize)]
@@ -67,5 +77,33 @@ fn the_end_of_a_pipe_goes_nowhere_with_a_call_whose_next_argument_panics() {
         let (sender, receiver) = mp::pipe::<u32>().unwrap();
         assert!(catch_unwind(AssertUnwindSafe(|| mp::Process::new(take, (sender, Unwritable)))).is_err());
         assert!(receiver.recv().unwrap_err().is_closed());
+    });
+}
+
+/// A pool that its own tasks find.
+static POOL: Mutex<Option<Arc<Pool>>> = Mutex::new(None);
+
+fn the_pool() -> Arc<Pool> {
+    POOL.lock().unwrap().clone().unwrap()
+}
+
+#[mp::task]
+fn ask_outer() -> ErrorKind {
+    the_pool().apply(double, (1,)).unwrap_err().kind()
+}
+
+#[mp::task]
+fn ask_inner() -> ErrorKind {
+    pool(Backend::Inline, 1).apply(ask_outer, ()).unwrap()
+}
+
+#[test]
+fn a_task_does_not_wait_for_its_own_pool_by_way_of_an_inline_one() {
+    scenario(|| {
+        let outer = Arc::new(pool(Backend::Thread, 1));
+        *POOL.lock().unwrap() = Some(outer.clone());
+        assert_eq!(outer.apply(ask_inner, ()).unwrap(), ErrorKind::Deadlock);
+        assert_eq!(outer.apply(double, (1,)).unwrap(), 2, "and it is not taken to be inside for ever");
+        *POOL.lock().unwrap() = None;
     });
 }

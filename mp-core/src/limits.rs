@@ -61,6 +61,9 @@ pub const QUEUE_LOOK: Duration = Duration::from_millis(100);
 /// unless somebody changed it) holds a few of these; longer ones travel in memory of their own.
 pub const PACKET_BYTES_MAX: usize = 64 << 10;
 
+/// The most room that is made for results before they are there, in bytes: of an endless input nobody knows how many come.
+pub const RESERVED_BYTES_MAX: usize = 64 << 20;
+
 /// How much encoded input of a `map` may wait for a worker before the caller stops encoding, in bytes.
 pub const BACKLOG_BYTES: usize = 1 << 20;
 

@@ -1,5 +1,6 @@
 //! Values that come in runs, put into the order of their items.
 
+use crate::limits;
 use crate::sys::memory::in_large_pages;
 use std::collections::BTreeMap;
 
@@ -18,9 +19,10 @@ pub struct InOrder<T> {
 }
 
 impl<T> InOrder<T> {
-    /// No values yet, and room for some.
+    /// No values yet, and room for some: an input may promise more than it will give, and more than there is room for.
     pub fn with_capacity(items: usize) -> Self {
-        let mut values = Vec::<T>::with_capacity(items);
+        let most = limits::RESERVED_BYTES_MAX / size_of::<T>().max(1);
+        let mut values = Vec::<T>::with_capacity(items.min(most));
         in_large_pages(values.spare_capacity_mut());
         Self { values, later: BTreeMap::new(), run: Vec::new(), first: 0 }
     }
@@ -99,6 +101,14 @@ mod tests {
             assert_eq!(of(items).whole(), Some(sorted.clone()), "{items:?}");
             assert_eq!(of(items).filled(items.len() as u64, |_| 7), sorted);
         }
+    }
+
+    #[test]
+    fn room_is_made_for_no_more_than_there_is() {
+        let many = InOrder::<[u64; 4096]>::with_capacity(usize::MAX);
+        assert!(many.values.capacity() * size_of::<[u64; 4096]>() <= limits::RESERVED_BYTES_MAX);
+        assert!(InOrder::<u64>::with_capacity(1000).values.capacity() >= 1000);
+        InOrder::<()>::with_capacity(usize::MAX).put(0, ());
     }
 
     #[test]

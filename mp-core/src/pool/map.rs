@@ -107,7 +107,7 @@ where
     R: DeserializeOwned,
 {
     shared.refuse_inside()?;
-    let mut all = All::with_capacity(input.len_hint().min(1 << 20));
+    let mut all = All::with_capacity(input.len_hint());
     Run { shared, task, on_failure: OnFailure::StopLater }.run(input, &mut all)?;
     all.whole()?.ok_or_else(|| lost_track(task.1))
 }

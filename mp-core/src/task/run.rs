@@ -55,6 +55,7 @@ impl OnCall {
     pub fn run(&self, calls: &mut dyn Calls<'_>) {
         while let Err(payload) = catch_unwind(AssertUnwindSafe(|| (self.entry.invoke)(calls))) {
             calls.ended(Err(Failure::Panicked(self.report_of(&*payload))));
+            let_go(payload);
         }
     }
 
@@ -137,6 +138,13 @@ fn silent(entry: &Entry, payload: &(dyn Any + Send), runner: Runner) -> PanicRep
         task: entry.name.into(),
         pid: runner.pid,
         worker: runner.worker,
+    }
+}
+
+/// Drops what a panic threw. A panic in that `Drop` goes no further either, and what it threw is dropped no more.
+pub fn let_go(payload: Box<dyn Any + Send>) {
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(again);
     }
 }
 

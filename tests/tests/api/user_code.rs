@@ -4,8 +4,10 @@ use crate::gate::{Gate, wait_at};
 use mp::{Backend, ErrorKind, Pool, Sender};
 use mp_tests::scenario;
 use serde::{Deserialize, Serialize, Serializer};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::sync::{Arc, Mutex};
+
+const BACKENDS: [Backend; 3] = [Backend::Process, Backend::Thread, Backend::Inline];
 
 fn pool(backend: Backend, workers: usize) -> Pool {
     Pool::builder().workers(workers).backend(backend).build().unwrap()
@@ -14,6 +16,37 @@ fn pool(backend: Backend, workers: usize) -> Pool {
 #[mp::task]
 fn double(x: u32) -> u32 {
     2 * x
+}
+
+/// What a panic throws, and what panics once more when it is dropped.
+struct Thrown;
+
+impl Drop for Thrown {
+    fn drop(&mut self) {
+        panic!("this panic is part of the test");
+    }
+}
+
+#[mp::task]
+fn throw() {
+    panic_any(Thrown)
+}
+
+#[test]
+fn a_panic_whose_payload_panics_is_a_panic_as_any_other() {
+    for backend in BACKENDS {
+        scenario(|| {
+            let pool = pool(backend, 1);
+            let pid = pool.apply(own_pid, ()).unwrap();
+            assert!(pool.apply(throw, ()).unwrap_err().is_panic(), "{backend:?}");
+            assert_eq!(pool.apply(own_pid, ()).unwrap(), pid, "{backend:?}: the worker lives");
+        });
+    }
+}
+
+#[mp::task]
+fn own_pid() -> u32 {
+    std::process::id()
 }
 
 /// Panics when it is dropped in a worker.

@@ -1,12 +1,13 @@
 //! What the scheduler decided, done: results filed, items handed over, workers started and ended.
 
 use super::config::Backend;
-use super::core::{Core, Errand, death_key, socket_key};
+use super::core::{Core, death_key, socket_key};
 use super::hands::{Hands, OwnCall};
-use super::jobs::{Job, Waiter};
+use super::jobs::Job;
 use super::packing::{give, hand_over};
 use super::scheduler::{Action, Event, Phase, Why};
 use super::station::{Failed, ProcessStation, Station, ThreadStation};
+use super::waiter::Waiter;
 use crate::check::never;
 use crate::error::{Error, ErrorKind};
 use crate::ids::{CallSeq, JobId, WorkerId};
@@ -97,7 +98,7 @@ impl Core {
                 wake_threads(job);
             }
             if job.each {
-                self.errands.extend(job.take_wakers().map(Errand::Wake));
+                self.errands.extend(job.take_wakers().filter_map(Waiter::tell));
             }
         }
         if !freed.is_empty() {
@@ -108,13 +109,7 @@ impl Core {
     fn finished(&mut self, id: JobId) {
         let Some(job) = self.jobs.get(id) else { return };
         job.finished = true;
-        for waiter in std::mem::take(&mut job.waiters) {
-            match waiter {
-                Waiter::Thread(thread) => thread.unpark(),
-                Waiter::Waker(waker) => self.errands.push(Errand::Wake(waker)),
-                Waiter::Callback(callback) => self.errands.push(Errand::Call(callback)),
-            }
-        }
+        self.errands.extend(std::mem::take(&mut job.waiters).into_iter().filter_map(Waiter::tell));
         if let Some(job) = self.jobs.get(id)
             && !job.wanted
         {

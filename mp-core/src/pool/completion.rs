@@ -1,11 +1,16 @@
 //! Waiting for several handles at once.
 
 use super::handle::{MapHandle, TaskHandle};
+use super::shared::Shared;
 use super::ticket::{Ticket, when_finished};
+use super::waiter::Waiter;
 use crate::clock::Time;
+use crate::ids::JobId;
 use sealed::Ticketed;
+use std::fmt;
 use std::iter::FusedIterator;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 /// When [`wait`] returns.
@@ -101,18 +106,15 @@ where
             }
         }
         When::FirstCompleted | When::FirstFailed => {
-            let ended = notified(&handles);
-            let mut left = handles.len();
-            while left > 0 {
-                let Some(index) = next(&ended, deadline) else { break };
-                left -= 1;
+            let mut endings = Endings::of(&handles);
+            while let Some(index) = endings.next(deadline) {
                 if when == When::FirstCompleted || handles[index].job().has_failed() {
                     break;
                 }
             }
         }
     }
-    let (done, not_done) = handles.into_iter().partition(|handle| handle.job().poll(None));
+    let (done, not_done) = handles.into_iter().partition(|handle| handle.job().is_ready());
     Waited { done, not_done }
 }
 
@@ -145,17 +147,15 @@ where
     I::Item: Handle,
 {
     let handles: Vec<I::Item> = handles.into_iter().collect();
-    let ended = notified(&handles);
-    let left = handles.len();
-    AsCompleted { handles: handles.into_iter().map(Some).collect(), ended, left }
+    let endings = Endings::of(&handles);
+    AsCompleted { handles: handles.into_iter().map(Some).collect(), endings }
 }
 
 /// The iterator of [`as_completed`].
 #[derive(Debug)]
 pub struct AsCompleted<H> {
     handles: Vec<Option<H>>,
-    ended: Receiver<usize>,
-    left: usize,
+    endings: Endings,
 }
 
 impl<H> AsCompleted<H> {
@@ -169,15 +169,11 @@ impl<H> AsCompleted<H> {
 
     /// How many handles have not been yielded.
     pub fn remaining(&self) -> usize {
-        self.left
+        self.endings.left
     }
 
     fn next_until(&mut self, deadline: Option<Time>) -> Option<H> {
-        if self.left == 0 {
-            return None;
-        }
-        let index = next(&self.ended, deadline)?;
-        self.left -= 1;
+        let index = self.endings.next(deadline)?;
         self.handles.get_mut(index)?.take()
     }
 }
@@ -192,32 +188,68 @@ impl<H> Iterator for AsCompleted<H> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
+        (self.remaining(), Some(self.remaining()))
     }
 }
 
-/// Has the index of each handle sent when it is ready.
-fn notified<H: Handle>(handles: &[H]) -> Receiver<usize> {
-    let (sender, ended) = channel();
-    for (index, handle) in handles.iter().enumerate() {
-        let (shared, id) = (handle.job().shared(), handle.job().id());
-        let sender = sender.clone();
-        // Nobody listens any more when the waiting is over.
-        let notify = move || {
-            let _ = sender.send(index);
+/// The ends of the jobs of some handles, by their index. Dropped, it is not told of any more.
+struct Endings {
+    ended: Receiver<usize>,
+    /// What the jobs send to.
+    to: Arc<Sender<usize>>,
+    /// Where that waits which has not ended.
+    asked: Vec<Option<(Arc<Shared>, JobId)>>,
+    left: usize,
+}
+
+impl Endings {
+    fn of<H: Handle>(handles: &[H]) -> Self {
+        let (to, ended) = channel();
+        let to = Arc::new(to);
+        let ask = |(index, handle): (usize, &H)| {
+            let (shared, id) = (handle.job().shared(), handle.job().id());
+            let waiter = Waiter::Number(to.clone(), index);
+            if shared.refuse_inside().is_err() {
+                waiter.tell();
+                return None;
+            }
+            when_finished(shared, id, waiter);
+            Some((shared.clone(), id?))
         };
-        if shared.refuse_inside().is_err() {
-            notify();
-        } else {
-            when_finished(shared, id, Box::new(notify));
+        let asked = handles.iter().enumerate().map(ask).collect();
+        Self { ended, to, asked, left: handles.len() }
+    }
+
+    /// The next one, if one comes by then; none if none is left.
+    fn next(&mut self, deadline: Option<Time>) -> Option<usize> {
+        if self.left == 0 {
+            return None;
+        }
+        let index = match deadline {
+            None => self.ended.recv().ok()?,
+            Some(deadline) => self.ended.recv_timeout(deadline.since(Time::now())).ok()?,
+        };
+        self.left -= 1;
+        *self.asked.get_mut(index)? = None;
+        Some(index)
+    }
+}
+
+impl Drop for Endings {
+    fn drop(&mut self) {
+        let ours = |waiter: &Waiter| matches!(waiter, Waiter::Number(to, _) if Arc::ptr_eq(to, &self.to));
+        for (shared, id) in self.asked.iter().flatten().filter(|(shared, _)| shared.is_ours()) {
+            shared.with(|core| {
+                if let Some(job) = core.jobs.get(*id) {
+                    job.waiters.retain(|waiter| !ours(waiter));
+                }
+            });
         }
     }
-    ended
 }
 
-fn next(ended: &Receiver<usize>, deadline: Option<Time>) -> Option<usize> {
-    match deadline {
-        None => ended.recv().ok(),
-        Some(deadline) => ended.recv_timeout(deadline.since(Time::now())).ok(),
+impl fmt::Debug for Endings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endings").field("left", &self.left).finish_non_exhaustive()
     }
 }

@@ -5,6 +5,7 @@ use super::config::Config;
 use super::jobs::{Job, Jobs};
 use super::scheduler::{Action, Event, Scheduler};
 use super::station::{Failed, Said, Station};
+use super::waiter::Errand;
 use crate::check::never;
 use crate::clock::Time;
 use crate::error::{Error, WorkerLost};
@@ -16,7 +17,6 @@ use crate::sys::Handle;
 use crate::sys::bell::Bell;
 use crate::sys::poller::Poller;
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
@@ -75,24 +75,6 @@ pub enum Helper {
     Leading,
     /// Leading, and somebody waits who could do so without a detour.
     Relieved,
-}
-
-/// Something of a user's that is run when the lock is free.
-pub enum Errand {
-    /// Wake an executor's task.
-    Wake(std::task::Waker),
-    /// Run a callback.
-    Call(Box<dyn FnOnce() + Send>),
-}
-
-impl Errand {
-    /// A panic in it is printed by the hook and ends here: it is nobody's result.
-    pub fn run(self) {
-        let _ = catch_unwind(AssertUnwindSafe(|| match self {
-            Self::Wake(waker) => waker.wake(),
-            Self::Call(callback) => callback(),
-        }));
-    }
 }
 
 /// The poller's keys: the bell, then two for each place.

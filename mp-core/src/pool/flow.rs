@@ -7,6 +7,7 @@ use super::results::{Results, decode};
 use super::scheduler::OnFailure;
 use super::shared::Shared;
 use super::ticket::{Encoded, Kind, Portions, TaskRef, Ticket};
+use super::waiter::Asker;
 use crate::clock::Time;
 use crate::error::{Error, ErrorKind};
 use crate::limits;
@@ -240,7 +241,7 @@ impl<I: Iterator, R: DeserializeOwned> Flow<I, R> {
             Until::Deadline(deadline) => Some(deadline),
             // Without processes or threads the calls run here.
             Until::Woken(_) if self.shared.config.backend == Backend::Inline => None,
-            Until::Woken(waker) => return Ok(ticket.poll_for(waker, ready).is_some()),
+            Until::Woken(waker) => return Ok(ticket.poll_for(Asker::Future, waker, ready).is_some()),
         };
         let me = Some(thread::current().id());
         let found = self.shared.wait(Some(id), deadline, |core| {

@@ -4,9 +4,10 @@ use super::in_order::InOrder;
 use super::results::Results;
 use super::results::{decode, decode_vec};
 use super::ticket::{Ticket, when_finished};
+use super::waiter::{Asker, Waiter};
 use crate::channel::waiting::{Arm, Armed};
 use crate::error::{Error, ErrorKind};
-use crate::task::run::text_of;
+use crate::task::run::{let_go, text_of};
 use serde::de::DeserializeOwned;
 use std::any::Any;
 use std::fmt;
@@ -56,7 +57,7 @@ macro_rules! handle {
         impl<R> $name<R> {
             /// Whether the outcome is there, so that waiting will not block.
             pub fn is_ready(&self) -> bool {
-                self.ticket.poll(None)
+                self.ticket.is_ready()
             }
 
             pub(super) fn ticket(&self) -> &Ticket {
@@ -106,8 +107,8 @@ macro_rules! handle {
                 let task = self.ticket.task();
                 let outcome = move || catch_unwind(AssertUnwindSafe(|| self.$take()));
                 let told =
-                    move || callback(outcome().unwrap_or_else(|panic| Err(unreadable::<R>(&*panic, task))));
-                when_finished(&shared, id, Box::new(told));
+                    move || callback(outcome().unwrap_or_else(|panic| Err(unreadable::<R>(panic, task))));
+                when_finished(&shared, id, Waiter::Callback(Box::new(told)));
             }
         }
 
@@ -115,7 +116,7 @@ macro_rules! handle {
             type Output = Result<$output, Error>;
 
             fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-                if self.ticket.poll(Some(context.waker())) {
+                if self.ticket.poll(Asker::Future, context.waker()) {
                     Poll::Ready(self.$take())
                 } else {
                     Poll::Pending
@@ -125,7 +126,7 @@ macro_rules! handle {
 
         impl<R> Arm for $name<R> {
             fn arm(&self, waker: &Waker) -> Armed<'_> {
-                if self.ticket.poll(Some(waker)) { Armed::Ready } else { Armed::Waker }
+                if self.ticket.poll(Asker::Any, waker) { Armed::Ready } else { Armed::Waker }
             }
         }
 
@@ -207,8 +208,9 @@ impl<R: DeserializeOwned> MapHandle<R> {
 }
 
 /// The code that reads a result panicked where nobody else would hear of it.
-fn unreadable<R>(panic: &(dyn Any + Send), task: &'static str) -> Error {
-    let why = format!("its `Deserialize` panicked: {}", text_of(panic));
+fn unreadable<R>(panic: Box<dyn Any + Send>, task: &'static str) -> Error {
+    let why = format!("its `Deserialize` panicked: {}", text_of(&*panic));
+    let_go(panic);
     Error::result_undecodable(std::any::type_name::<R>(), &why).for_task(task)
 }
 

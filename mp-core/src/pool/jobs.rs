@@ -4,6 +4,7 @@
 //! with it that another worker needs.
 
 use super::results::Results;
+use super::waiter::{Asker, Waiter};
 use crate::error::Error;
 use crate::ids::JobId;
 use crate::limits;
@@ -18,7 +19,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::task::Waker;
-use std::thread::{Thread, ThreadId};
+use std::thread::ThreadId;
 
 /// All jobs of a pool that have not ended or whose results somebody will take.
 #[derive(Default)]
@@ -64,16 +65,6 @@ pub struct Job {
     results: Results,
     /// Whether one of the results that were taken says that its item was cancelled.
     cancelled: bool,
-}
-
-/// Somebody who waits for a job.
-pub enum Waiter {
-    /// A parked thread.
-    Thread(Thread),
-    /// A task of some executor.
-    Waker(Waker),
-    /// Runs once, at the end.
-    Callback(Box<dyn FnOnce() + Send>),
 }
 
 /// Some consecutive items, encoded.
@@ -282,6 +273,14 @@ impl Job {
             && (self.live >= limits::BACKLOG_ITEMS || self.backlog_bytes >= limits::BACKLOG_BYTES)
     }
 
+    /// Wakes this at the end, and not what the same asker left before, which is given back.
+    pub fn wake(&mut self, asker: Asker, waker: Waker) -> Option<Waiter> {
+        let same = |waiter: &Waiter| matches!(waiter, Waiter::Waker(of, _) if *of == asker);
+        let before = self.waiters.iter().position(same).map(|at| self.waiters.swap_remove(at));
+        self.waiters.push(Waiter::Waker(asker, waker));
+        before
+    }
+
     /// Where a result is kept, if anybody wants it.
     pub fn results(&mut self) -> Option<&mut Results> {
         self.wanted.then_some(&mut self.results)
@@ -322,13 +321,8 @@ impl Job {
     }
 
     /// The tasks of executors that wait for news.
-    pub fn take_wakers(&mut self) -> impl Iterator<Item = Waker> {
-        self.waiters.extract_if(.., |waiter| matches!(waiter, Waiter::Waker(_))).filter_map(|waiter| {
-            match waiter {
-                Waiter::Waker(waker) => Some(waker),
-                Waiter::Thread(_) | Waiter::Callback(_) => None,
-            }
-        })
+    pub fn take_wakers(&mut self) -> impl Iterator<Item = Waiter> {
+        self.waiters.extract_if(.., |waiter| matches!(waiter, Waiter::Waker(..)))
     }
 
     /// The slabs of items that have not ended.

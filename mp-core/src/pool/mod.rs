@@ -8,6 +8,7 @@
 //!   lending                    tasks that work in place on pieces of the caller's memory
 //!   config, context            what a pool is built with
 //!   ticket                     one job as its owner holds it
+//!   waiter                     who waits for a job, and what of it is run without the lock
 //!   shared, leading            the lock, who leads and who follows, the helper thread, Ctrl-C
 //!   core, actions, packing     events in, actions out: the only one who talks to scheduler, jobs and stations
 //!   scheduler                  what to do: a pure function
@@ -39,6 +40,7 @@ mod station;
 mod stream;
 mod ticket;
 mod verbs;
+mod waiter;
 
 pub use completion::{AsCompleted, Handle, Waited, When, as_completed, wait};
 pub use config::{Backend, PoolBuilder};

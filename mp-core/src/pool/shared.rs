@@ -12,9 +12,9 @@
 use super::config::{Backend, Config};
 use super::core::{Core, Helper};
 use super::hands;
-use super::jobs::Waiter;
 use super::scheduler::{Event, Why};
 use super::ticket::Pour;
+use super::waiter::Waiter;
 use crate::clock::Time;
 use crate::error::{Error, ErrorKind};
 use crate::ids::JobId;

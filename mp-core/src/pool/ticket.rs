@@ -1,12 +1,13 @@
 //! One job, as its owner holds it.
 
 use super::config::Backend;
-use super::core::{Core, Errand};
-use super::jobs::{Job, Portion, Waiter};
+use super::core::Core;
+use super::jobs::{Job, Portion};
 use super::packing::is_long;
 use super::results::Results;
 use super::scheduler::{Event, OnFailure};
 use super::shared::Shared;
+use super::waiter::{Asker, Waiter};
 use crate::check::never;
 use crate::clock::Time;
 use crate::error::Error;
@@ -154,7 +155,7 @@ impl Ticket {
     pub fn wait(&self, timeout: Option<Duration>) -> Result<bool, Error> {
         let Some(id) = self.id() else { return Ok(true) };
         let deadline = timeout.map(|timeout| Time::now() + timeout);
-        let over = |core: &mut Core| core.jobs.get(id).is_none_or(|job| job.finished).then_some(());
+        let over = |core: &mut Core| core.is_finished(id).then_some(());
         Ok(self.shared.wait(Some(id), deadline, over)?.is_some())
     }
 
@@ -175,34 +176,45 @@ impl Ticket {
         Ok(self.take())
     }
 
-    /// Whether every item is accounted for. `waker` is woken when that changes.
-    pub fn poll(&self, waker: Option<&Waker>) -> bool {
-        let over = |job: Option<&mut Job>| job.is_none_or(|job| job.finished).then_some(());
-        match (self.id(), waker) {
-            (None, _) => true,
-            (Some(_), Some(waker)) => self.poll_for(waker, over).is_some(),
-            (Some(id), None) => self.shared.with(|core| look(core, id, over)).is_some(),
-        }
+    /// Whether every item is accounted for.
+    pub fn is_ready(&self) -> bool {
+        self.id().is_none_or(|id| self.shared.with(|core| look(core, id, over)).is_some())
+    }
+
+    /// The same; `waker` is woken when that changes, and no more the one of the same asker before it.
+    pub fn poll(&self, asker: Asker, waker: &Waker) -> bool {
+        self.id().is_none() || self.poll_for(asker, waker, over).is_some()
     }
 
     /// What `ready` finds. If that is nothing, `waker` is woken when the job has news.
-    pub fn poll_for<T>(&self, waker: &Waker, ready: impl FnOnce(Option<&mut Job>) -> Option<T>) -> Option<T> {
+    pub fn poll_for<T>(
+        &self,
+        asker: Asker,
+        waker: &Waker,
+        ready: impl FnOnce(Option<&mut Job>) -> Option<T>,
+    ) -> Option<T> {
         let id = self.id()?;
-        let found = self.shared.with(|core| {
+        // Copied here, and what it replaces is dropped here: both are a user's code, which does not run under the lock.
+        let mut waker = Some(waker.clone());
+        let (found, _before) = self.shared.with(|core| {
             let found = look(core, id, ready);
-            if found.is_none()
-                && let Some(job) = core.jobs.get(id)
-            {
-                job.waiters.retain(|waiter| !matches!(waiter, Waiter::Waker(_)));
-                job.waiters.push(Waiter::Waker(waker.clone()));
-                core.is_left_alone();
-            }
-            found
+            let waits = found.is_none().then(|| core.jobs.get(id)).flatten();
+            let Some(job) = waits else { return (found, None) };
+            let before = waker.take().and_then(|waker| job.wake(asker, waker));
+            core.is_left_alone();
+            (found, before)
         });
         if found.is_none() {
-            self.shared.help();
+            self.go_on();
         }
         found
+    }
+
+    /// Sees to it that the job goes on while nobody waits for it.
+    pub fn go_on(&self) {
+        if let Some(id) = self.id() {
+            go_on(&self.shared, id);
+        }
     }
 
     /// Whether a worker runs the only item.
@@ -267,23 +279,38 @@ fn look<T>(core: &mut Core, id: JobId, ready: impl FnOnce(Option<&mut Job>) -> O
     ready(core.jobs.get(id))
 }
 
-/// Runs `callback` when every item of a job is accounted for: at once, if that is so now.
-pub fn when_finished(shared: &Arc<Shared>, id: Option<JobId>, callback: Box<dyn FnOnce() + Send>) {
-    let Some(id) = id else { return Errand::Call(callback).run() };
-    let now = shared.with(|core| {
-        core.collect_if_free();
-        match core.jobs.get(id) {
-            Some(job) if !job.finished => {
-                job.waiters.push(Waiter::Callback(callback));
+/// The end of a job, which one that is gone has had.
+fn over(job: Option<&mut Job>) -> Option<()> {
+    job.is_none_or(|job| job.finished).then_some(())
+}
+
+/// Sees to it that a job goes on while nobody waits for it. Without threads or processes it runs now.
+fn go_on(shared: &Arc<Shared>, id: JobId) {
+    if shared.config.backend == Backend::Inline {
+        // In a task of this very pool it waits for its turn instead.
+        let _ = shared.wait(Some(id), None, |core| core.is_finished(id).then_some(()));
+    } else {
+        shared.help();
+    }
+}
+
+/// Tells `waiter` when every item of a job is accounted for: at once, if that is so now.
+pub fn when_finished(shared: &Arc<Shared>, id: Option<JobId>, waiter: Waiter) {
+    let mut waiter = Some(waiter);
+    if let Some(id) = id {
+        shared.with(|core| {
+            core.collect_if_free();
+            if let Some(job) = core.jobs.get(id).filter(|job| !job.finished) {
+                job.waiters.extend(waiter.take());
                 core.is_left_alone();
-                None
             }
-            Some(_) | None => Some(callback),
+        });
+        if waiter.is_none() {
+            return go_on(shared, id);
         }
-    });
-    match now {
-        Some(callback) => Errand::Call(callback).run(),
-        None => shared.help(),
+    }
+    if let Some(errand) = waiter.and_then(Waiter::tell) {
+        errand.run();
     }
 }
 

@@ -1,6 +1,6 @@
 //! The verbs of a pool.
 
-use super::config::{Backend, Config, PoolBuilder};
+use super::config::{Config, PoolBuilder};
 use super::handle::{MapHandle, TaskHandle, only};
 use super::imap::{Imap, ImapUnordered};
 use super::jobs::Portion;
@@ -137,7 +137,7 @@ impl Pool {
             Ok((task, portion)) => Ticket::submit_call(&self.shared, task, portion),
             Err(error) => Ticket::refused(&self.shared, error),
         };
-        self.go_on(&ticket);
+        ticket.go_on();
         TaskHandle::new(ticket)
     }
 
@@ -189,7 +189,7 @@ impl Pool {
         I::Item: Arg<P>,
     {
         let handle = map::start(&self.shared, self.find(task), Input::new(items, <I::Item as Arg<P>>::write));
-        self.go_on(handle.ticket());
+        handle.ticket().go_on();
         handle
     }
 
@@ -236,7 +236,7 @@ impl Pool {
     {
         let handle =
             map::start(&self.shared, self.find(task), Input::new(items, <I::Item as Args<P>>::write));
-        self.go_on(handle.ticket());
+        handle.ticket().go_on();
         handle
     }
 
@@ -331,16 +331,6 @@ impl Pool {
         let portion = written.and_then(|()| portion_of(&self.shared, bytes, apart, handles));
         let portion = portion.map_err(|error| error.for_task(entry.name))?;
         Ok(((slot, entry), portion))
-    }
-
-    /// Sees to it that a job goes on while nobody waits for it. Without threads or processes it runs now.
-    fn go_on(&self, ticket: &Ticket) {
-        if self.shared.config.backend == Backend::Inline {
-            // In a task of this very pool it waits for its turn instead.
-            let _ = ticket.wait(None);
-        } else {
-            self.shared.help();
-        }
     }
 
     pub(super) fn stop(&self, grace: Duration, why: Why) {

@@ -2,10 +2,15 @@
 
 use crate::gate::{Gate, wait_at};
 use mp::{Backend, ErrorKind, Pool, Sender};
-use mp_tests::scenario;
+use mp_tests::{scenario, until};
 use serde::{Deserialize, Serialize, Serializer};
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake, Waker};
+use std::time::Duration;
 
 const BACKENDS: [Backend; 3] = [Backend::Process, Backend::Thread, Backend::Inline];
 
@@ -16,6 +21,51 @@ fn pool(backend: Backend, workers: usize) -> Pool {
 #[mp::task]
 fn double(x: u32) -> u32 {
     2 * x
+}
+
+/// A waker that owns something, and counts.
+struct Owner<T>(Mutex<Option<T>>, AtomicU32);
+
+impl<T: Send> Wake for Owner<T> {
+    fn wake(self: Arc<Self>) {
+        self.1.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn owner<T>(of: T) -> Arc<Owner<T>> {
+    Arc::new(Owner(Mutex::new(Some(of)), AtomicU32::new(0)))
+}
+
+#[test]
+fn a_waker_that_is_replaced_may_own_a_handle_of_the_same_pool() {
+    scenario(|| {
+        let gate = Gate::new();
+        let pool = Pool::new(1).unwrap();
+        let mut waiting = pool.apply_async(wait_at, (gate.name(), 1));
+        let first = Waker::from(owner(pool.apply_async(double, (1,))));
+        assert!(Pin::new(&mut waiting).poll(&mut Context::from_waker(&first)).is_pending());
+        drop(first);
+        let second = Waker::from(owner(()));
+        assert!(Pin::new(&mut waiting).poll(&mut Context::from_waker(&second)).is_pending());
+        drop(gate);
+        assert!(waiting.wait().is_ok());
+    });
+}
+
+#[test]
+fn wait_any_on_a_handle_leaves_its_future_the_waker() {
+    scenario(|| {
+        let gate = Gate::new();
+        let pool = Pool::new(1).unwrap();
+        let mut handle = pool.apply_async(wait_at, (gate.name(), 1));
+        let counting = owner(());
+        let waker = Waker::from(counting.clone());
+        assert!(Pin::new(&mut handle).poll(&mut Context::from_waker(&waker)).is_pending());
+        assert!(mp::wait_any(&[&handle], Some(Duration::from_millis(1))).unwrap().is_empty());
+        drop(gate);
+        until(|| counting.1.load(Ordering::SeqCst) == 1);
+        assert!(handle.wait().is_ok());
+    });
 }
 
 /// What a panic throws, and what panics once more when it is dropped.
@@ -47,6 +97,19 @@ fn a_panic_whose_payload_panics_is_a_panic_as_any_other() {
 #[mp::task]
 fn own_pid() -> u32 {
     std::process::id()
+}
+
+#[test]
+fn a_callback_whose_panic_panics_once_more_stops_no_other() {
+    scenario(|| {
+        let gate = Gate::new();
+        let pool = Pool::new(1).unwrap();
+        pool.apply_async(wait_at, (gate.name(), 1)).on_done(|_| panic_any(Thrown));
+        let (sender, called) = channel();
+        pool.apply_async(double, (4,)).on_done(move |eight| sender.send(eight).unwrap());
+        drop(gate);
+        assert_eq!(called.recv().unwrap().unwrap(), 8);
+    });
 }
 
 /// Panics when it is dropped in a worker.
@@ -137,6 +200,39 @@ fn a_task_does_not_wait_for_its_own_pool_by_way_of_an_inline_one() {
         *POOL.lock().unwrap() = Some(outer.clone());
         assert_eq!(outer.apply(ask_inner, ()).unwrap(), ErrorKind::Deadlock);
         assert_eq!(outer.apply(double, (1,)).unwrap(), 2, "and it is not taken to be inside for ever");
+        *POOL.lock().unwrap() = None;
+    });
+}
+
+static STARTED: Mutex<Vec<mp::TaskHandle<u32>>> = Mutex::new(Vec::new());
+
+#[mp::task]
+fn start_two() {
+    let pool = the_pool();
+    STARTED.lock().unwrap().extend([1, 2].map(|x| pool.apply_async(double, (x,))));
+}
+
+#[test]
+fn a_call_that_an_inline_task_has_left_runs_when_its_handle_is_asked() {
+    scenario(|| {
+        let pool = Arc::new(pool(Backend::Inline, 1));
+        *POOL.lock().unwrap() = Some(pool.clone());
+        pool.apply(start_two, ()).unwrap();
+        let mut handles = std::mem::take(&mut *STARTED.lock().unwrap());
+        let waker = owner(());
+        let awaited = handles.pop().unwrap();
+        assert_eq!(mp::wait_any(&[&awaited], None).unwrap(), [0]);
+        assert_eq!(awaited.wait().unwrap(), 4);
+        let mut polled = handles.pop().unwrap();
+        let polling = Waker::from(waker.clone());
+        if Pin::new(&mut polled).poll(&mut Context::from_waker(&polling)).is_pending() {
+            assert_eq!(waker.1.load(Ordering::SeqCst), 1, "it runs at once");
+            assert_eq!(polled.wait().unwrap(), 2);
+        }
+        pool.apply(start_two, ()).unwrap();
+        let handles = std::mem::take(&mut *STARTED.lock().unwrap());
+        let values: Vec<u32> = mp::as_completed(handles).map(|handle| handle.wait().unwrap()).collect();
+        assert_eq!(values, [2, 4]);
         *POOL.lock().unwrap() = None;
     });
 }

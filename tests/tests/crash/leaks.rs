@@ -5,7 +5,7 @@ use crate::kinds::{End, Kind, Order, Place, one};
 use crate::table::builder;
 use crate::{rounds, where_slow};
 use mp_tests::{Footprint, resident, scenario};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 fn one_pool(number: u64) {
     let pool = builder(2).build().unwrap();
@@ -54,4 +54,30 @@ fn a_hundred_thousand_pending_handles_have_their_values() {
         }
         println!("a handle costs {each:?}");
     });
+}
+
+#[test]
+fn looking_again_and_again_for_a_handle_to_be_ready_costs_no_memory() {
+    scenario(|| {
+        let pool = builder(1).build().unwrap();
+        let pending = [pool.apply_async(last_for_ever, ())];
+        let look = || {
+            assert!(mp::wait(&pending, mp::When::FirstCompleted, Some(Duration::ZERO)).done.is_empty());
+            assert!(mp::as_completed(&pending).next_timeout(Duration::ZERO).is_none());
+            assert!(mp::wait_any(&[&pending[0]], Some(Duration::ZERO)).unwrap().is_empty());
+        };
+        (0..100).for_each(|_| look());
+        let before = resident();
+        (0..where_slow(10_000, 5000)).for_each(|_| look());
+        let grown = resident().saturating_sub(before);
+        assert!(grown < 1 << 20, "{grown} bytes more resident");
+        pool.terminate();
+    });
+}
+
+#[mp::task]
+fn last_for_ever() {
+    loop {
+        std::thread::park();
+    }
 }

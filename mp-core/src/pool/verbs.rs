@@ -1,6 +1,7 @@
 //! The verbs of a pool.
 
 use super::config::{Config, PoolBuilder};
+use super::core::Core;
 use super::handle::{MapHandle, TaskHandle, only};
 use super::imap::{Imap, ImapUnordered};
 use super::jobs::Portion;
@@ -343,7 +344,11 @@ impl Pool {
         });
         // A leader that sleeps must hear of the new deadline.
         self.shared.rouse();
-        let _ = self.shared.wait(None, None, |core| core.scheduler.is_over().then_some(()));
+        if self.shared.wait(None, None, |core| core.scheduler.is_over().then_some(())).is_err() {
+            // In a task of this very pool. Threads cannot be killed, but are gone as far as their calls are concerned: who waits
+            // for one by a callback or a waker hears of it now.
+            self.shared.with(Core::collect_if_free);
+        }
     }
 }
 

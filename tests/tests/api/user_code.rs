@@ -236,3 +236,27 @@ fn a_call_that_an_inline_task_has_left_runs_when_its_handle_is_asked() {
         *POOL.lock().unwrap() = None;
     });
 }
+
+#[mp::task]
+fn drop_pool_and_wait_at(gate: &str) {
+    drop(POOL.lock().unwrap().take());
+    wait_at(gate, 1);
+}
+
+#[test]
+fn a_callback_hears_of_the_end_of_a_pool_that_its_own_task_has_dropped() {
+    scenario(|| {
+        let (start, gate) = (Gate::new(), Gate::new());
+        let pool = pool(Backend::Thread, 1);
+        let before = pool.apply_async(wait_at, (start.name(), 1));
+        let (sender, called) = channel();
+        let dropping = pool.apply_async(drop_pool_and_wait_at, (gate.name(),));
+        dropping.on_done(move |ending| sender.send(ending).unwrap());
+        *POOL.lock().unwrap() = Some(Arc::new(pool));
+        drop(start);
+        // Who has waited is taken to wait again: nobody leads for a moment.
+        assert!(before.wait().is_ok());
+        assert!(called.recv().unwrap().unwrap_err().is_closed(), "while the task runs on");
+        drop(gate);
+    });
+}

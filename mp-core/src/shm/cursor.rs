@@ -101,12 +101,6 @@ impl WriteCursor {
         Ok(self.free_at_last_look() >= wanted)
     }
 
-    /// How many bytes can be written now.
-    pub(super) fn free(&mut self, words: &RingWords) -> Result<u64, Corrupt> {
-        self.look(words)?;
-        Ok(self.free_at_last_look())
-    }
-
     /// Echoes the frame at `place`, which is handed over next.
     #[inline]
     pub(super) fn echo(&mut self, words: &RingWords, frame: &EchoWords) {
@@ -127,14 +121,6 @@ impl WriteCursor {
         self.tail += bytes;
         // PAIR: `ReadCursor::look` acquires it before it reads the bytes.
         words.front.tail.store(self.tail, Release);
-    }
-
-    /// A reader of what a dead consumer has left. What it may have written over the shared `tail` is put right first.
-    pub(super) fn read_back(&mut self, words: &RingWords) -> Result<ReadCursor, Corrupt> {
-        self.look(words)?;
-        // PAIR: `ReadCursor::look`, in this process.
-        words.front.tail.store(self.tail, Release);
-        Ok(ReadCursor { head: self.head_seen, tail_seen: self.head_seen, capacity: self.capacity })
     }
 
     fn look(&mut self, words: &RingWords) -> Result<(), Corrupt> {

@@ -25,12 +25,12 @@ fn numbers_that_cannot_be_are_refused() {
     assert_eq!(writer.has_room(&words, 24), Ok(false));
     for head in [3, 56, u64::MAX] {
         words.head.store(head, Relaxed);
-        assert_eq!(writer.free(&words), Err(Corrupt), "head {head}");
+        assert_eq!(writer.has_room(&words, 64), Err(Corrupt), "head {head}");
     }
     words.head.store(32, Relaxed);
-    assert_eq!(writer.free(&words), Ok(48));
+    assert_eq!([48, 49].map(|bytes| writer.has_room(&words, bytes)), [Ok(true), Ok(false)]);
     words.head.store(24, Relaxed);
-    assert_eq!(writer.free(&words), Err(Corrupt), "backwards");
+    assert_eq!(writer.has_room(&words, 64), Err(Corrupt), "backwards");
 }
 
 #[cfg(not(loom))]

@@ -34,7 +34,6 @@ use std::ops::Range;
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     call: AtomicU64,
-    started_ns: AtomicU64,
     /// Not 0: `begin` has a light fence only.
     light: AtomicU64,
 }
@@ -77,12 +76,6 @@ impl WorkerRecorder {
     pub fn is_last_revoked(&self, seq: u64) -> bool {
         // PAIR: `Revoked::revoke`; the range stays as it is until the parent has heard.
         seq + 1 >= self.0.revoked.to.load(Acquire)
-    }
-
-    /// Says when the call that has begun did so, for those whose time is limited.
-    pub fn note_start(&self, now_ns: u64) {
-        // PAIR: `ParentRecorder::started_ns`.
-        self.0.progress.started_ns.store(now_ns, Relaxed);
     }
 
     /// Says that the outcome of the call that was begun is published.
@@ -131,12 +124,6 @@ impl ParentRecorder {
     /// The last call that was begun.
     pub fn last_begun(&self) -> u64 {
         self.0.progress.last_begun()
-    }
-
-    /// What the worker said with [`WorkerRecorder::note_start`] about the last call that has such a time.
-    pub fn started_ns(&self) -> u64 {
-        // PAIR: `note_start`. A hint: read it twice with `running` around it to know whose it is.
-        self.0.progress.started_ns.load(Relaxed)
     }
 
     /// Forbids the worker to start any call in `calls`, and returns the first of them that is certain not to be

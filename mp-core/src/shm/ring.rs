@@ -16,7 +16,6 @@ use super::frame::{FrameHead, HEAD_BYTES, SHORT_BYTES_MAX, WRAP, encode, frame_b
 use super::layout::MAX_INLINE;
 use super::place::Place;
 use crate::wire::varint::{Short, word_of};
-use std::io;
 use std::marker::PhantomData;
 
 pub use super::cursor::Corrupt;
@@ -188,21 +187,6 @@ impl<P> Producer<P> {
     pub fn is_ready(&mut self, len: usize) -> bool {
         !matches!(self.reserve(len), Err(PushError::Full))
     }
-
-    /// How many bytes are free, frame heads included. A wrap may leave some of them unused.
-    pub fn free(&mut self) -> Result<usize, Corrupt> {
-        Ok(self.cursor.free(self.place.words())? as usize)
-    }
-
-    /// A reader of what the consumer has not taken, for when it is dead: requests that were not started can be read
-    /// back. Believes nothing, as the dead could write there.
-    ///
-    /// # Errors
-    /// When the consumer's number makes no sense.
-    pub fn read_back(&mut self) -> Result<Consumer<Hostile>, Corrupt> {
-        let cursor = self.cursor.read_back(self.place.words())?;
-        Ok(Consumer::of(self.place.clone(), cursor))
-    }
 }
 
 impl<P> Slot<'_, P> {
@@ -217,62 +201,19 @@ impl<P> Slot<'_, P> {
         true
     }
 
-    /// How many bytes were appended.
-    pub fn written(&self) -> usize {
-        self.written
-    }
-
     /// Hands the frame over with the payload that was appended.
     #[inline]
     pub fn finish(self, head: FrameHead) {
-        let len = self.written;
-        self.commit(head, len);
-    }
-
-    /// Hands the frame over with the first `len` bytes of the room as its payload.
-    #[inline]
-    pub fn commit(self, head: FrameHead, len: usize) {
-        debug_assert!(len <= self.room, "a payload longer than the room for it");
-        let len = len.min(self.room);
-        let [first, second] = encode(head, len);
+        let [first, second] = encode(head, self.written);
         self.producer.place.write_word(self.start, first);
         self.producer.place.write_word(self.start + 8, second);
-        self.producer.hand_over(self.skipped, self.start, frame_bytes(len));
-    }
-}
-
-impl Slot<'_, Trusted> {
-    /// The room, to encode into in place and then [`commit`](Self::commit). It holds old bytes.
-    pub fn bytes(&mut self) -> &mut [u8] {
-        let start = self.producer.place.range(self.start + HEAD_BYTES, self.room);
-        // SAFETY: duty: in bounds: checked by `range`; alive: the slot borrows the producer, which keeps the mapping;
-        // initialised: the kernel zeroes pages; nobody else reads or writes there: the bytes are not published, there is
-        // one producer (`Region::into_worker` uses the region up), and the trusted consumer keeps to what is published.
-        unsafe { std::slice::from_raw_parts_mut(start, self.room) }
-    }
-}
-
-/// Nothing is lost when it says that it wrote less: encoders see [`io::ErrorKind::WriteZero`].
-impl<P> io::Write for Slot<'_, P> {
-    #[inline]
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = bytes.len().min(self.room - self.written);
-        self.append(&bytes[..count]);
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.producer.hand_over(self.skipped, self.start, frame_bytes(self.written));
     }
 }
 
 impl<P> Consumer<P> {
     pub(super) fn new(place: Place) -> Self {
         let cursor = ReadCursor::new(place.words(), place.capacity as u64);
-        Self::of(place, cursor)
-    }
-
-    fn of(place: Place, cursor: ReadCursor) -> Self {
         Self { place, cursor, echo: [0; ECHO_BYTES], peeked: 0, producer: PhantomData }
     }
 

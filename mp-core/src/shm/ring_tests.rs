@@ -145,8 +145,6 @@ fn a_ring_is_a_queue() {
                 popped += u32::from(found.is_some());
                 parent.responses.advance();
             }
-            let free = worker.responses.free().expect("honest");
-            assert_eq!(free + parent.responses.used().expect("honest"), ring_bytes);
         }
         let enough = popped > 1000 && split > 200 && refused > 100;
         assert!(enough, "{popped} {split} {refused}: the test tests nothing");
@@ -156,32 +154,15 @@ fn a_ring_is_a_queue() {
 /// Pushes in one of the ways there are; whether there was room.
 fn push(producer: &mut Producer<Trusted>, numbers: &mut Numbers, head: FrameHead, payload: &[u8]) -> bool {
     let cut = numbers.below(payload.len() as u64 + 1) as usize;
-    match numbers.below(4) {
-        0 => producer.try_push(head, &[&payload[..cut], &payload[cut..]]).is_ok(),
-        1 => {
-            let Ok(mut slot) = producer.reserve(payload.len()) else { return false };
-            slot.bytes().copy_from_slice(payload);
-            slot.commit(head, payload.len());
-            true
-        }
-        2 => {
-            // What is dropped never was.
-            drop(producer.reserve(cut));
-            let Ok(mut slot) = producer.reserve(payload.len()) else { return false };
-            assert!(slot.append(&payload[..cut]) && slot.append(&payload[cut..]) && !slot.append(b"x"));
-            assert_eq!(slot.written(), payload.len());
-            slot.finish(head);
-            true
-        }
-        _ => {
-            use std::io::Write as _;
-            let Ok(mut slot) = producer.reserve(payload.len()) else { return false };
-            slot.write_all(payload).expect("room");
-            assert!(slot.write_all(b"x").is_err());
-            slot.finish(head);
-            true
-        }
+    if numbers.below(2) == 0 {
+        return producer.try_push(head, &[&payload[..cut], &payload[cut..]]).is_ok();
     }
+    // What is dropped never was.
+    drop(producer.reserve(cut));
+    let Ok(mut slot) = producer.reserve(payload.len()) else { return false };
+    assert!(slot.append(&payload[..cut]) && slot.append(&payload[cut..]) && !slot.append(b"x"));
+    slot.finish(head);
+    true
 }
 
 /// A worker that writes anything anywhere: the parent neither panics nor hangs nor takes more than there is room for.
@@ -230,8 +211,6 @@ fn hostile_bytes_do_no_harm() {
             }
             worker.shared.words(Ring::Requests).scribble_head(numbers.below(64) * 4);
             let _ = parent.requests.try_push(FrameHead::default(), &[&[0; 100]]);
-            let _ =
-                parent.requests.read_back().map(|mut consumer| consumer.peek().map(|frame| frame.is_some()));
         }
     }
     assert!(sound > 1000 && corrupt > 1000, "{sound} {corrupt}: the test tests nothing");

@@ -12,7 +12,7 @@
 use super::config::{Backend, Config};
 use super::core::{Core, Helper};
 use super::hands;
-use super::scheduler::{Event, Why};
+use super::scheduler::{Event, Phase, Why};
 use super::ticket::Pour;
 use super::waiter::Waiter;
 use crate::clock::Time;
@@ -115,7 +115,7 @@ impl Shared {
         core.tell_time();
         core.catch_up();
         let job = start(&mut core);
-        self.note_busy(&core, true);
+        self.note_busy(&mut core, true);
         Ok(self.wait_on(core, Some(job), None, |core| ready(core, job)))
     }
 
@@ -155,6 +155,7 @@ impl Shared {
         let mut waited = false;
         loop {
             core = self.give_way(core);
+            self.note_interrupt(&mut core);
             if !core.errands.is_empty() {
                 self.release(core);
                 core = self.lock();
@@ -297,7 +298,7 @@ impl Shared {
     /// Lets go of the lock: hands the lead on if it is free, and runs what was put aside.
     fn release(&self, mut core: MutexGuard<'_, Core>) {
         let pending = core.scheduler.pending() > 0;
-        self.note_busy(&core, pending);
+        self.note_busy(&mut core, pending);
         let errands = std::mem::take(&mut core.errands);
         // Without pending calls they wait for the end of the pool, and for that, too, somebody must lead.
         let heir = if core.led { None } else { core.followers.pop() };
@@ -314,12 +315,15 @@ impl Shared {
     }
 
     /// A first Ctrl-C interrupts those who wait for work; when there is none any more, the next one is a first again.
-    fn note_busy(&self, core: &Core, pending: bool) {
-        if let Some(guard) = &self.interrupts {
-            guard.busy(pending);
-            if !pending && core.interrupted() {
-                interrupt::done();
-            }
+    fn note_busy(&self, core: &mut Core, pending: bool) {
+        let Some(guard) = &self.interrupts else { return };
+        if pending && !guard.is_busy() {
+            // What came before has nothing to do with this work.
+            core.interrupts = interrupt::count();
+        }
+        if guard.busy(pending) && !pending && core.interrupts != interrupt::count() {
+            core.interrupts = interrupt::count();
+            interrupt::missed();
         }
     }
 
@@ -378,7 +382,8 @@ impl Shared {
             return core;
         }
         let timeout = core.prepare_sleep(begun, deadline);
-        self.note_busy(&core, core.scheduler.pending() > 0);
+        let pending = core.scheduler.pending() > 0;
+        self.note_busy(&mut core, pending);
         core.led = true;
         drop(core);
         // If the poller fails, looking again is all that can be done.
@@ -391,13 +396,19 @@ impl Shared {
             core.on_key(key);
         }
         core.collect();
-        self.note_interrupt(&mut core);
         core
     }
 
+    /// Stops what a Ctrl-C finds at work. Nobody hears of it where all has ended, or is being stopped already.
     fn note_interrupt(&self, core: &mut Core) {
-        if self.interrupts.is_some() && core.interrupts != interrupt::count() {
+        if let Some(guard) = &self.interrupts
+            && core.interrupts != interrupt::count()
+            && guard.is_busy()
+            && core.scheduler.pending() > 0
+            && !matches!(core.scheduler.phase(), Phase::Ended(_))
+        {
             core.interrupts = interrupt::count();
+            guard.serve();
             let grace = self.config.policy.grace;
             core.feed(Event::Stopped { grace, why: Why::Interrupted });
         }
@@ -439,6 +450,7 @@ impl Shared {
         core.collect();
         if core.scheduler.pending() > 0 && core.helper == Helper::Leading {
             core = self.lead(core, None, keys);
+            self.note_interrupt(&mut core);
         }
         if core.helper == Helper::Relieved {
             core.helper = Helper::Watching;

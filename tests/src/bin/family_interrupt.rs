@@ -24,11 +24,13 @@ fn main() -> Result<(), Error> {
     let pool = match case.as_str() {
         "twice" => builder.grace(Duration::from_secs(3600)),
         "starting" => builder.grace(short).initializer(stuck, (1_u64,)),
+        "stopping" => builder.workers(1).grace(short),
+        "inline" | "last" => builder.backend(mp::Backend::Inline),
         _ => builder.grace(short),
     }
     .build()?;
     match case.as_str() {
-        "short" => report(pool.map(short_task, 0..u64::MAX).map(drop)),
+        "short" | "inline" => report(pool.map(short_task, 0..u64::MAX).map(drop)),
         "iterator" => report(pool.imap(short_task, 0..).find_map(Result::err).map_or(Ok(()), Err)),
         "stuck" | "twice" => report(pool.map(stuck, [0_u64, 1, 2, 3]).map(drop)),
         "starting" => {
@@ -44,6 +46,16 @@ fn main() -> Result<(), Error> {
             }
             println!("handled");
         }
+        "beside" => {
+            let other = Pool::new(1)?;
+            report(pool.map(stuck, [0_u64, 1]).map(drop));
+            // It had no work when Ctrl-C came.
+            other.map(short_task, 0..10_u64)?;
+        }
+        #[cfg(not(windows))]
+        "last" => report(pool.apply(interrupt, ())),
+        #[cfg(not(windows))]
+        "stopping" => interrupt_the_drop(&pool),
         #[cfg(not(windows))]
         "terminal" => {
             stty("tostop");
@@ -96,6 +108,24 @@ fn short_task(number: u64) -> u64 {
         println!("ready");
     }
     number
+}
+
+/// Leaves a call that has the grace when the pool is dropped, and one that the drop answers at once, by Ctrl-C.
+#[cfg(not(windows))]
+fn interrupt_the_drop(pool: &Pool) {
+    let running = pool.apply_async(stuck, (2,));
+    while !running.is_running() {
+        std::thread::yield_now();
+    }
+    pool.apply_async(short_task, (1,)).on_done(|_| interrupt());
+}
+
+/// As if Ctrl-C came right now.
+#[cfg(not(windows))]
+#[mp::task]
+fn interrupt() {
+    // SAFETY: duty: none, the call takes a number.
+    unsafe { libc::raise(libc::SIGINT) };
 }
 
 /// Changes a setting of the terminal.

@@ -29,6 +29,13 @@ struct Program {
 impl Program {
     /// With one argument or two.
     fn start(arguments: &str) -> Self {
+        let mut program = Self::start_quietly(arguments);
+        program.hear(Some("ready"));
+        program
+    }
+
+    /// The same, for one that does not say that it is ready.
+    fn start_quietly(arguments: &str) -> Self {
         let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         rustix::io::fcntl_setfd(&terminal, rustix::io::FdFlags::CLOEXEC).unwrap();
         grantpt(&terminal).unwrap();
@@ -45,9 +52,7 @@ impl Program {
         let child = command.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
         // It holds the program's end of the terminal, too: nobody would hear that the program is gone.
         drop(command);
-        let mut program = Self { child, terminal: terminal.into(), said: String::new(), name };
-        program.hear(Some("ready"));
-        program
+        Self { child, terminal: terminal.into(), said: String::new(), name }
     }
 
     /// Reads what it says until a word comes, or to the end.
@@ -84,7 +89,8 @@ impl Program {
 #[test]
 fn one_ctrl_c_gives_control_back_and_the_program_ends_in_order() {
     scenario(|| {
-        for case in cases(&["short", "iterator", "stuck", "starting", "stuck forkserver"]) {
+        for case in cases(&["short", "iterator", "stuck", "starting", "inline", "beside", "stuck forkserver"])
+        {
             let mut program = Program::start(case);
             program.press(CTRL_C);
             let (status, said) = program.end();
@@ -135,6 +141,17 @@ fn ctrl_c_ends_a_program_that_waits_for_no_call_as_it_ends_any_other() {
             program.press(CTRL_C);
             let (status, said) = program.end();
             assert_eq!(status.signal(), Some(libc::SIGINT), "{said}");
+        }
+    });
+}
+
+/// Its call has a value, or the pool was on its way out: nobody would be told, and the program would go on as if nothing had been.
+#[test]
+fn ctrl_c_that_finds_nothing_left_to_stop_ends_the_program() {
+    scenario(|| {
+        for case in ["last", "stopping"] {
+            let (status, said) = Program::start_quietly(case).end();
+            assert_eq!(status.signal(), Some(libc::SIGINT), "{case}: {said}");
         }
     });
 }

@@ -3,8 +3,11 @@
 //! | somebody is busy | one is being served | SIGINT does |
 //! |---|---|---|
 //! | no | any | the default: the process dies of it |
-//! | yes | no | counts it, rings every bell; from now on one is being served, until [`done`] |
+//! | yes | no | counts it, rings every bell; from now on one is being served |
 //! | yes | yes | the default: the process dies of it |
+//!
+//! It is served until those whose work it ended ([`WatchGuard::serve`]) are busy no more. If everybody's work has come to its
+//! end before anybody looked, nobody hears of it: then it does what it would have done a moment later ([`missed`]).
 //!
 //! Where the program has taken SIGINT over in between, and calls what it found there as `signal_hook` and tokio do, it does
 //! nothing: that the process goes on is what the program wanted.
@@ -34,8 +37,10 @@ static BELLS: [AtomicI32; BELLS_MAX] = [const { AtomicI32::new(FREE) }; BELLS_MA
 static USED: AtomicUsize = AtomicUsize::new(0);
 /// Guards that are busy.
 static BUSY: AtomicUsize = AtomicUsize::new(0);
-/// Whether an interrupt is being served.
-static SERVING: AtomicBool = AtomicBool::new(false);
+/// Guards whose work an interrupt has ended, and that are still busy with that.
+static SERVERS: AtomicUsize = AtomicUsize::new(0);
+/// Whether there was an interrupt that nobody has served yet.
+static UNSERVED: AtomicBool = AtomicBool::new(false);
 /// Interrupts that were served.
 static COUNT: AtomicU64 = AtomicU64::new(0);
 /// Handlers that run right now and may be about to ring.
@@ -46,6 +51,7 @@ static RINGING: AtomicUsize = AtomicUsize::new(0);
 pub struct WatchGuard {
     slot: usize,
     busy: AtomicBool,
+    serves: AtomicBool,
     /// Keeps the descriptor open while its number is in the slot.
     _bell: Arc<Bell>,
 }
@@ -72,7 +78,12 @@ pub fn watch(bell: Arc<Bell>) -> io::Result<WatchGuard> {
         // PAIR: `on_interrupt` loads the slot; `WatchGuard::drop` frees it.
         if place.compare_exchange(FREE, descriptor, SeqCst, Relaxed).is_ok() {
             USED.fetch_max(slot + 1, SeqCst);
-            return Ok(WatchGuard { slot, busy: AtomicBool::new(false), _bell: bell });
+            return Ok(WatchGuard {
+                slot,
+                busy: AtomicBool::new(false),
+                serves: AtomicBool::new(false),
+                _bell: bell,
+            });
         }
     }
     Err(io::Error::new(io::ErrorKind::OutOfMemory, "1024 bells are watched already"))
@@ -84,10 +95,17 @@ pub fn count() -> u64 {
     COUNT.load(Acquire)
 }
 
-/// The interrupt that was served is dealt with: the next Ctrl-C is a first one again.
-pub fn done() {
-    // PAIR: `on_interrupt` swaps it.
-    SERVING.store(false, Release);
+/// Says that an interrupt came while the caller was busy, and that there is nothing left that it could end. If that is so for
+/// everybody, it does what it does to a process in which nobody is busy.
+pub fn missed() {
+    // PAIR: `on_interrupt` swaps it; `WatchGuard::serve` takes it.
+    if BUSY.load(SeqCst) == 0 && SERVERS.load(SeqCst) == 0 && UNSERVED.swap(false, SeqCst) {
+        let ours = disposition::query(libc::SIGINT);
+        if ours.is_ok_and(|now| now.sa_sigaction == on_interrupt as Handler as usize) {
+            let _ = disposition::set_default(libc::SIGINT);
+            disposition::raise(libc::SIGINT);
+        }
+    }
 }
 
 /// A copy of a process has nobody who waits: the bells are its original's.
@@ -102,21 +120,41 @@ pub(super) fn forget() {
     }
     USED.store(0, SeqCst);
     RINGING.store(0, SeqCst);
+    SERVERS.store(0, SeqCst);
     // PAIR: `on_interrupt` swaps it.
-    SERVING.store(false, Release);
+    UNSERVED.store(false, SeqCst);
 }
 
 impl WatchGuard {
-    /// Says whether somebody is waiting for work to end, which is what a first Ctrl-C interrupts.
-    pub fn busy(&self, busy: bool) {
-        if self.busy.swap(busy, Relaxed) != busy {
-            // PAIR: `on_interrupt` loads it.
-            if busy {
-                BUSY.fetch_add(1, SeqCst)
-            } else {
-                BUSY.fetch_sub(1, SeqCst)
-            };
+    /// Says whether somebody is waiting for work to end, which is what a first Ctrl-C interrupts; whether that is new.
+    pub fn busy(&self, busy: bool) -> bool {
+        if self.busy.swap(busy, Relaxed) == busy {
+            return false;
         }
+        // PAIR: `on_interrupt` loads both.
+        if busy {
+            BUSY.fetch_add(1, SeqCst);
+        } else {
+            BUSY.fetch_sub(1, SeqCst);
+            if self.serves.swap(false, Relaxed) {
+                SERVERS.fetch_sub(1, SeqCst);
+            }
+        }
+        true
+    }
+
+    /// Whether somebody is waiting for work to end.
+    pub fn is_busy(&self) -> bool {
+        self.busy.load(Relaxed)
+    }
+
+    /// The interrupt ends the work of this one, which is busy: the next Ctrl-C is a second one until it is no more.
+    pub fn serve(&self) {
+        if !self.serves.swap(true, Relaxed) {
+            // PAIR: `on_interrupt` loads it, and finds one of the two at any moment.
+            SERVERS.fetch_add(1, SeqCst);
+        }
+        UNSERVED.store(false, SeqCst);
     }
 }
 
@@ -139,8 +177,8 @@ extern "C" fn on_interrupt(signal: libc::c_int, _: *mut libc::siginfo_t, _: *mut
         return;
     }
     RINGING.fetch_add(1, SeqCst);
-    // PAIR: `WatchGuard::busy`, `done`.
-    if BUSY.load(SeqCst) > 0 && !SERVING.swap(true, SeqCst) {
+    // PAIR: `WatchGuard::busy`, `WatchGuard::serve`, `missed`.
+    if BUSY.load(SeqCst) > 0 && SERVERS.load(SeqCst) == 0 && !UNSERVED.swap(true, SeqCst) {
         COUNT.fetch_add(1, Release);
         for place in &BELLS[..USED.load(SeqCst)] {
             let descriptor = place.load(SeqCst);

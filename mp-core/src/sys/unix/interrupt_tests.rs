@@ -38,7 +38,23 @@ fn child() {
     guards[0].busy(true);
     disposition::raise(libc::SIGINT);
     assert_eq!((count(), bells.each_ref().map(|bell| bell.clear())), (1, [true, true]));
-    done();
+    if what == "missed" {
+        guards[0].busy(false);
+        missed();
+        std::process::exit(1);
+    }
+    guards[1].busy(true);
+    missed();
+    guards[0].serve();
+    if what == "second while one serves" {
+        guards[1].busy(false);
+        missed();
+        disposition::raise(libc::SIGINT);
+        std::process::exit(1);
+    }
+    assert!(guards.iter().all(|guard| guard.busy(false)));
+    missed();
+    guards[0].busy(true);
     let [busy, other] = guards;
     drop(other);
     disposition::raise(libc::SIGINT);
@@ -57,15 +73,15 @@ fn child() {
         disposition::raise(libc::SIGINT);
         std::process::exit(1);
     }
-    done();
+    busy.serve();
     drop(busy);
-    assert_eq!(BUSY.load(SeqCst), 0);
+    assert_eq!((BUSY.load(SeqCst), SERVERS.load(SeqCst)), (0, 0));
     std::process::exit(9);
 }
 
 #[test]
 fn the_first_interrupt_of_the_busy_rings_and_others_kill() {
-    for what in ["idle", "second"] {
+    for what in ["idle", "missed", "second", "second while one serves"] {
         assert_eq!(run(what).signal(), Some(libc::SIGINT), "{what}");
     }
     assert_eq!(run("served").code(), Some(9));

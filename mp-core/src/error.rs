@@ -122,6 +122,20 @@ pub enum Failure {
     },
 }
 
+impl Failure {
+    /// What is written about a finalizer that failed: nobody waits for it.
+    pub(crate) fn of_finalizer(&self, worker: &str) -> String {
+        let what = match self {
+            Self::Panicked(report) => report.to_string(),
+            Self::ArgumentUndecodable { reason, .. } | Self::ResultUnencodable { reason, .. } => {
+                reason.clone()
+            }
+            Self::Returned { type_name, text } => returned(type_name, text.as_deref()),
+        };
+        format!("mp: the finalizer of the worker \"{worker}\" failed: {what}\n")
+    }
+}
+
 /// What a [`Failure::Returned`] means.
 pub(crate) fn returned(type_name: &str, text: Option<&str>) -> String {
     match text {

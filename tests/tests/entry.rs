@@ -320,3 +320,28 @@ fn a_program_without_standard_streams_works() {
         assert_eq!(out(&output), "0\n");
     });
 }
+
+/// Its number goes to what `mp` makes next: what a task wrote to stderr went to another worker as an order then, and ended it.
+#[cfg(not(windows))]
+#[test]
+fn a_program_that_closes_its_stderr_later_works() {
+    scenario(|| {
+        let gate = Gate::new();
+        let running = Running::new(&["closed stderr", gate.name()]);
+        let guests = [gate.guest(), gate.guest(), gate.guest()];
+        drop((guests, gate));
+        assert_eq!(running.end(), (Some(0), "task: something\ntask: something\n".to_owned()));
+    });
+}
+
+#[test]
+fn a_finalizer_that_fails_is_told_of_on_stderr_wherever_the_workers_live() {
+    scenario(|| {
+        let output = run(&mut program(&["finalizers"]));
+        assert!(output.status.success(), "{output:?}");
+        let told = ["p-0", "t-0", "i-0"].map(|worker| {
+            format!("mp: the finalizer of the worker \"{worker}\" failed: it returned an error: the disk is full\n")
+        });
+        assert_eq!(err(&output), told.concat());
+    });
+}

@@ -232,7 +232,9 @@ impl Hands {
         drop(state);
         if let Some(call) = &self.finalizer {
             // As in a process: nobody waits for what a finalizer returns.
-            let _ = self.run(call.copy());
+            if let Err(failure) = self.run(call.copy()) {
+                sys::pipe::write_stderr(failure.of_finalizer(&self.worker.name).as_bytes());
+            }
         }
         self.say_gone(&mut self.state());
         true

@@ -3,7 +3,7 @@
 use super::desk::{Desk, Original, PANICKED};
 use super::host::Host;
 use super::watch::{self, Watched};
-use crate::error::{Failure, PanicReport, returned};
+use crate::error::{Failure, PanicReport};
 use crate::limits;
 use crate::process::current::{self, Identity, WorkerInfo};
 use crate::process::fork_server::ANOTHER_PROGRAM;
@@ -230,14 +230,8 @@ impl Worker {
         if let Role::Pool { finalizer: Some(call), .. } = &self.role
             && let Err(failure) = first_call(call, attached, self.runner)
         {
-            let what = match failure {
-                Failure::Panicked(report) => report.to_string(),
-                Failure::ArgumentUndecodable { reason, .. } | Failure::ResultUnencodable { reason, .. } => {
-                    reason
-                }
-                Failure::Returned { type_name, text } => returned(&type_name, text.as_deref()),
-            };
-            complain(&format!("the finalizer of a worker failed: {what}"), PANICKED);
+            sys::pipe::write_stderr(failure.of_finalizer(&current::identity().name).as_bytes());
+            exit(PANICKED)
         }
         exit(0)
     }

@@ -7,7 +7,7 @@
 mod gate;
 
 use gate::wait_at;
-use mp::{Pool, Process};
+use mp::{Backend, Pool, Process};
 use std::io::Write;
 
 #[mp::task]
@@ -33,6 +33,11 @@ fn echo(bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
+#[mp::task]
+fn refuse() -> Result<(), String> {
+    Err("the disk is full".into())
+}
+
 /// Starts a process, names it to the gate, and leaves it behind.
 #[cfg(not(windows))]
 #[mp::task]
@@ -42,6 +47,23 @@ fn leave_behind(gate: &str) {
     let null = std::process::Stdio::null;
     let child = command.stdin(null()).stdout(null()).stderr(null()).spawn().unwrap();
     gate::knock(gate, child.id().into());
+}
+
+#[cfg(not(windows))]
+fn close_stderr(gate: &str) -> Result<(), mp::Error> {
+    // From here on nothing is made for the first time.
+    mp::spawn(processors, ())?.join()?;
+    // SAFETY: duty: nobody in this program uses it any more.
+    unsafe { libc::close(2) };
+    let processes = [mp::spawn(wait_at, (gate, 1))?, mp::spawn(wait_at, (gate, 1))?];
+    for _ in 0..2 {
+        mp::spawn(say, ("something",))?.join()?;
+    }
+    gate::knock(gate, 2);
+    for process in processes {
+        process.join()?;
+    }
+    Ok(())
 }
 
 fn main() -> Result<(), mp::Error> {
@@ -95,6 +117,16 @@ fn main() -> Result<(), mp::Error> {
             let _pool = Pool::new(2)?;
             panic!("main panics");
         }
+        "finalizers" => {
+            for (name, backend) in [("p", Backend::Process), ("t", Backend::Thread), ("i", Backend::Inline)] {
+                let pool =
+                    Pool::builder().workers(1).name(name).backend(backend).finalizer(refuse, ()).build()?;
+                pool.apply(echo, (vec![],))?;
+                pool.shutdown(false)?;
+            }
+        }
+        #[cfg(not(windows))]
+        "closed stderr" => close_stderr(&gate)?,
         "closed streams" => println!("{:?}", Pool::new(1)?.apply(echo, (vec![7; 3],))?),
         other => panic!("{other}?"),
     }

@@ -57,12 +57,20 @@ pub fn read_available(handle: BorrowedHandle<'_>, bytes: &mut Vec<u8>, max: usiz
 
 /// This process's stderr, kept open by the caller; `None` if it is closed.
 pub fn stderr() -> Option<Handle> {
-    io::stderr().as_fd().try_clone_to_owned().ok()
+    let stderr = io::stderr();
+    if is_stream(stderr.as_fd()) { stderr.as_fd().try_clone_to_owned().ok() } else { None }
+}
+
+/// Whether a standard stream is one. Of a program that has closed it, something else may have the number since, a control
+/// channel even: it is not meant for children then, as a stream is.
+fn is_stream(descriptor: BorrowedHandle<'_>) -> bool {
+    rustix::io::fcntl_getfd(descriptor).is_ok_and(|flags| !flags.contains(rustix::io::FdFlags::CLOEXEC))
 }
 
 /// This process's stdout, kept open by the caller; `None` if it is closed.
 pub fn stdout() -> Option<Handle> {
-    io::stdout().as_fd().try_clone_to_owned().ok()
+    let stdout = io::stdout();
+    if is_stream(stdout.as_fd()) { stdout.as_fd().try_clone_to_owned().ok() } else { None }
 }
 
 /// Where everything that is written is lost, and nothing is to be read.
@@ -100,6 +108,9 @@ pub fn write_all(handle: BorrowedHandle<'_>, mut bytes: &[u8]) {
 
 /// Writes to this process's stderr, past std's lock; what cannot be written is lost, as with `eprintln!`.
 pub fn write_stderr(mut bytes: &[u8]) {
+    if !is_stream(rustix::stdio::stderr()) {
+        return;
+    }
     while !bytes.is_empty() {
         match rustix::io::write(rustix::stdio::stderr(), bytes) {
             Ok(0) => return,

@@ -87,6 +87,10 @@ pub const HELPER_DELAY: Duration = Duration::from_millis(2);
 /// How much of a worker's last stderr output a death report keeps, in bytes.
 pub const STDERR_TAIL_BYTES: usize = 4096;
 
+/// How long stderr may stand still before the last words of a dead worker are lost there, and kept in its report only: whoever
+/// buries it does so for all who wait.
+pub const LAST_WORDS_WITHIN: Duration = Duration::from_millis(100);
+
 /// The most workers of one pool: more than any machine has processors, and a typo is caught.
 pub const WORKERS_MAX: usize = 4096;
 

@@ -135,6 +135,21 @@ fn the_last_words_of_a_process_that_ends_in_order_are_heard_once() {
     });
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn the_end_of_a_worker_does_not_wait_for_a_stderr_that_nobody_empties() {
+    scenario(|| {
+        let gate = Gate::new();
+        let running = Running::new(&["fill stderr", gate.name()]);
+        let mut guests = Vec::from([(); 3].map(|()| gate.guest()));
+        guests.retain(|guest| guest.pid != running.child.id());
+        assert_eq!(guests.len(), 2, "the tasks stay");
+        let (code, text) = running.end();
+        assert!(text.starts_with("true ") && text.contains("last words"), "{text}");
+        assert_eq!(code, Some(0));
+    });
+}
+
 #[test]
 fn the_entry_stands_above_or_below_the_attribute_of_a_runtime() {
     scenario(|| {

@@ -82,8 +82,8 @@ pub fn last_words(lane: &Lane, pipe: Option<&Handle>) -> LastWords {
     let mut rest = Vec::new();
     // What cannot be read is lost.
     let _ = sys::pipe::read_available(sys::borrow(pipe), &mut rest, PIPE_BYTES);
-    sys::pipe::write_stderr(&words.not_passed_on);
-    sys::pipe::write_stderr(&rest);
+    let unheard = [words.not_passed_on.as_slice(), &rest].concat();
+    sys::pipe::pass_on_to_stderr(&unheard, limits::LAST_WORDS_WITHIN);
     words.tail.extend_from_slice(&rest);
     words.out_of_memory |= says_that_allocator_gave_up(&words.tail);
     let excess = words.tail.len().saturating_sub(limits::STDERR_TAIL_BYTES);

@@ -66,6 +66,32 @@ fn close_stderr(gate: &str) -> Result<(), mp::Error> {
     Ok(())
 }
 
+/// Says something where nobody listens, and is killed.
+#[cfg(target_os = "linux")]
+#[mp::task]
+fn say_and_wait_at(gate: &str) {
+    std::io::stderr().write_all(b"task on stderr: last words\n").unwrap();
+    wait_at(gate, 1);
+}
+
+/// Ends a worker and a process that have said something where nothing more is taken.
+#[cfg(target_os = "linux")]
+fn fill_stderr(gate: &str) -> Result<(), mp::Error> {
+    let stderr = std::io::stderr();
+    rustix::io::ioctl_fionbio(&stderr, true).unwrap();
+    while rustix::io::write(&stderr, &[b'.'; 512]).is_ok() {}
+    rustix::io::ioctl_fionbio(&stderr, false).unwrap();
+    let pool = Pool::new(1)?;
+    let handle = pool.apply_async(say_and_wait_at, (gate,));
+    let child = mp::Process::new(say_and_wait_at, (gate,)).start()?;
+    // Until both have said it.
+    wait_at(gate, 1);
+    pool.terminate();
+    child.kill()?;
+    println!("{} {}", handle.wait().unwrap_err().is_closed(), child.join().unwrap_err());
+    Ok(())
+}
+
 fn main() -> Result<(), mp::Error> {
     mp::main!();
     println!("main runs");
@@ -82,6 +108,8 @@ fn main() -> Result<(), mp::Error> {
                 mp::spawn(say, (&format!("number {number}"),))?.join()?;
             }
         }
+        #[cfg(target_os = "linux")]
+        "fill stderr" => fill_stderr(&gate)?,
         "processors" => {
             let pool = Pool::new(2)?;
             println!("{} {}", mp::cpu_count(), pool.apply(processors, ())?);

@@ -5,6 +5,7 @@ use super::{BorrowedHandle, Handle};
 use rustix::io::Errno;
 use std::io;
 use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
 /// A pipe, closed on exec: the end to read from and the end to write to.
 pub fn pipe() -> io::Result<(Handle, Handle)> {
@@ -121,9 +122,51 @@ pub fn write_stderr(mut bytes: &[u8]) {
     }
 }
 
+/// The same for what somebody else wrote: what stderr does not take within `patience`, because nobody empties it, is lost.
+pub fn pass_on_to_stderr(bytes: &[u8], patience: Duration) {
+    if is_stream(rustix::stdio::stderr()) {
+        pass_on(rustix::stdio::stderr(), bytes, patience);
+    }
+}
+
+fn pass_on(handle: BorrowedHandle<'_>, mut bytes: &[u8], patience: Duration) {
+    let began = Instant::now();
+    while !bytes.is_empty() {
+        let mut one = [rustix::event::PollFd::from_borrowed_fd(handle, rustix::event::PollFlags::OUT)];
+        let Ok(left) = patience.saturating_sub(began.elapsed()).try_into() else { return };
+        match rustix::event::poll(&mut one, Some(&left)) {
+            Ok(0) => return,
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(_) => return,
+        }
+        if one[0].revents().is_empty() {
+            continue;
+        }
+        // A pipe that is ready has room for so much at least.
+        match rustix::io::write(handle, &bytes[..bytes.len().min(rustix::pipe::PIPE_BUF)]) {
+            Ok(0) => return,
+            Ok(count) => bytes = &bytes[count..],
+            Err(Errno::INTR | Errno::AGAIN) => {}
+            Err(_) => return,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_full_pipe_does_not_take_is_lost() {
+        let (reader, writer) = pipe().expect("a pipe");
+        let much = vec![1; 1 << 20];
+        pass_on(writer.as_fd(), &much, Duration::from_millis(1));
+        pass_on(writer.as_fd(), b"x", Duration::ZERO);
+        drop(writer);
+        let mut bytes = Vec::new();
+        while read_available(reader.as_fd(), &mut bytes, much.len()).expect("readable") != Available::End {}
+        assert!((4096..much.len()).contains(&bytes.len()) && !bytes.contains(&b'x'), "{}", bytes.len());
+    }
 
     #[test]
     fn what_was_written_is_read_and_then_the_end() {

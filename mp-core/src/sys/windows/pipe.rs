@@ -4,6 +4,7 @@ use super::{BorrowedHandle, Handle, line};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::windows::io::AsHandle as _;
+use std::time::Duration;
 
 /// How much the pipe holds, in bytes: as on Linux.
 const ROOM: u32 = 64 << 10;
@@ -78,6 +79,11 @@ pub fn write_all(handle: BorrowedHandle<'_>, bytes: &[u8]) {
 /// Writes to this process's stderr, past std's lock; what cannot be written is lost, as with `eprintln!`.
 pub fn write_stderr(bytes: &[u8]) {
     write_all(io::stderr().as_handle(), bytes);
+}
+
+/// The same for what somebody else wrote. There is no way to ask whether stderr takes it, so this waits as long as that.
+pub fn pass_on_to_stderr(bytes: &[u8], _patience: Duration) {
+    write_stderr(bytes);
 }
 
 #[cfg(test)]

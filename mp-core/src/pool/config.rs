@@ -27,7 +27,8 @@ pub enum Backend {
     /// Each in a thread of this process: for tasks that are known to be well-behaved. A panic is caught; anything
     /// worse takes the program down, and a call that is stuck cannot be ended.
     Thread,
-    /// Nowhere: calls run on the thread that waits for them, one by one. For debuggers and profilers.
+    /// Nowhere: calls run on the calling thread, one by one, those of `apply_async` and its like before that returns. So there is
+    /// nothing to cancel then, and no time-out is kept. For debuggers and profilers.
     Inline,
 }
 

@@ -32,6 +32,7 @@ impl Pool {
     /// # Errors
     /// If the pool was neither [closed](Self::close) nor [terminated](Self::terminate): that would last for ever. So would, and is
     /// a [`Deadlock`](ErrorKind::Deadlock), a `join` beside an [`imap`](Self::imap) that the same thread has not taken to its end.
+    /// And [`is_interrupted`](Error::is_interrupted) when Ctrl-C has ended the pool. What else ends one is told by its calls.
     ///
     /// # Blocking and death
     /// Returns when all calls have ended or failed and all workers are gone; a worker that does not leave within the
@@ -77,9 +78,9 @@ impl Pool {
             // Twice: whoever has just been given the iterator may not have asked it for anything yet.
             let look_again = Time::now() + limits::LOOK_AGAIN;
             let until = deadline.map_or(look_again, |deadline| deadline.min(look_again));
-            let over = |core: &mut Core| core.scheduler.is_over().then_some(());
-            if self.shared.wait(None, Some(until), over)?.is_some() {
-                return Ok(true);
+            let over = |core: &mut Core| core.scheduler.is_over().then(|| core.interrupted());
+            if let Some(interrupted) = self.shared.wait(None, Some(until), over)? {
+                return interrupted.map_or(Ok(true), Err);
             }
             if deadline.is_some_and(|deadline| deadline <= Time::now()) {
                 return Ok(false);

@@ -5,6 +5,7 @@ use super::core::Core;
 use super::hands::Hands;
 use super::station::Station;
 use crate::clock::Time;
+use crate::error::Error;
 use crate::ids::{JobId, WorkerId};
 use crate::limits;
 use crate::raw::sleep::Found;
@@ -20,6 +21,11 @@ impl Core {
     /// Whether every item of a job is accounted for.
     pub fn is_finished(&self, job: JobId) -> bool {
         self.jobs.get_ref(job).is_none_or(|job| job.finished)
+    }
+
+    /// The Ctrl-C that has ended this pool.
+    pub fn interrupted(&self) -> Option<Error> {
+        self.ended.clone().filter(Error::is_interrupted)
     }
 
     /// A worker without a thread of its own that has something to do.

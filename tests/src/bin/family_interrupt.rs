@@ -32,6 +32,7 @@ fn main() -> Result<(), Error> {
     match case.as_str() {
         "short" | "inline" => report(pool.map(short_task, 0..u64::MAX).map(drop)),
         "iterator" => report(pool.imap(short_task, 0..).find_map(Result::err).map_or(Ok(()), Err)),
+        "joining" => report(join_a_stuck_one(&pool)),
         "stuck" | "twice" => report(pool.map(stuck, [0_u64, 1, 2, 3]).map(drop)),
         "starting" => {
             let handle = pool.apply_async(short_task, (1,));
@@ -91,6 +92,13 @@ fn become_foreground() {
 #[cfg(not(windows))]
 extern "C" fn handle(_: libc::c_int) {
     HANDLED.store(true, Ordering::Relaxed);
+}
+
+/// As who looks for results in callbacks only.
+fn join_a_stuck_one(pool: &Pool) -> Result<(), Error> {
+    drop(pool.apply_async(stuck, (0,)));
+    pool.close();
+    pool.join()
 }
 
 fn report(outcome: Result<(), Error>) {

@@ -89,8 +89,16 @@ impl Program {
 #[test]
 fn one_ctrl_c_gives_control_back_and_the_program_ends_in_order() {
     scenario(|| {
-        for case in cases(&["short", "iterator", "stuck", "starting", "inline", "beside", "stuck forkserver"])
-        {
+        for case in cases(&[
+            "short",
+            "iterator",
+            "stuck",
+            "starting",
+            "inline",
+            "beside",
+            "joining",
+            "stuck forkserver",
+        ]) {
             let mut program = Program::start(case);
             program.press(CTRL_C);
             let (status, said) = program.end();

@@ -78,7 +78,12 @@ impl Shared {
 
     /// Does something under the lock, and what follows from it.
     pub fn with<T>(&self, f: impl FnOnce(&mut Core) -> T) -> T {
-        self.with_pour(None, f)
+        let mut core = self.lock();
+        core.tell_time();
+        core.catch_up();
+        let result = f(&mut core);
+        self.release(core);
+        result
     }
 
     /// Waits until `ready`, at most until `deadline`. `job` is whose news are to be heard.
@@ -114,16 +119,17 @@ impl Shared {
         let mut core = self.lock();
         core.tell_time();
         core.catch_up();
-        let job = start(&mut core);
         self.note_busy(&mut core, true);
+        let job = start(&mut core);
         Ok(self.wait_on(core, Some(job), None, |core| ready(core, job)))
     }
 
-    /// As [`with`](Self::with), where what is done hands in a call whose arguments are still to be poured.
-    pub fn with_pour<T>(&self, pour: Option<Pour<'_>>, f: impl FnOnce(&mut Core) -> T) -> T {
+    /// As [`with`](Self::with), where what is done starts a job, with arguments that may still have to be poured.
+    pub fn start<T>(&self, pour: Option<Pour<'_>>, f: impl FnOnce(&mut Core) -> T) -> T {
         let mut core = self.lock();
         core.tell_time();
         core.catch_up();
+        self.note_busy(&mut core, true);
         let result = f(&mut core);
         if let Some(pour) = pour {
             core = self.pour(core, &pour);
@@ -314,7 +320,8 @@ impl Shared {
         }
     }
 
-    /// A first Ctrl-C interrupts those who wait for work; when there is none any more, the next one is a first again.
+    /// A first Ctrl-C interrupts those who wait for work; when there is none any more, the next one is a first again. This is said
+    /// before work begins: a worker may be at it before we are through.
     fn note_busy(&self, core: &mut Core, pending: bool) {
         let Some(guard) = &self.interrupts else { return };
         if pending && !guard.is_busy() {

@@ -59,13 +59,13 @@ impl Ticket {
         (portion, pour): (Portion, Option<Pour<'_>>),
     ) -> Self {
         let pour = Pour::late(pour, shared);
-        let id = shared.with_pour(pour, |core| hand_in(core, task, SINGLE, Some(portion)));
+        let id = shared.start(pour, |core| hand_in(core, task, SINGLE, Some(portion)));
         Self { shared: shared.clone(), task: task.1.name, job: Ok(id) }
     }
 
     /// Hands a job in.
     pub fn submit(shared: &Arc<Shared>, task: TaskRef, kind: Kind, portion: Option<Portion>) -> Self {
-        let id = shared.with(|core| hand_in(core, task, kind, portion));
+        let id = shared.start(None, |core| hand_in(core, task, kind, portion));
         Self { shared: shared.clone(), task: task.1.name, job: Ok(id) }
     }
 

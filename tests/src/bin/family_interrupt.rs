@@ -34,12 +34,7 @@ fn main() -> Result<(), Error> {
         "iterator" => report(pool.imap(short_task, 0..).find_map(Result::err).map_or(Ok(()), Err)),
         "joining" => report(join_a_stuck_one(&pool)),
         "stuck" | "twice" => report(pool.map(stuck, [0_u64, 1, 2, 3]).map(drop)),
-        "starting" => {
-            let handle = pool.apply_async(short_task, (1,));
-            // Not the initializer: Ctrl-C ends a program that waits for nothing.
-            println!("ready");
-            report(handle.wait().map(drop));
-        }
+        "starting" => report(wait_for_the_start(&pool)),
         "handler" => {
             pool.map(short_task, 0..2000_u64)?;
             while !HANDLED.load(Ordering::Relaxed) {
@@ -53,6 +48,8 @@ fn main() -> Result<(), Error> {
             // It had no work when Ctrl-C came.
             other.map(short_task, 0..10_u64)?;
         }
+        #[cfg(not(windows))]
+        "early" => interrupted_at_once()?,
         #[cfg(not(windows))]
         "last" => report(pool.apply(interrupt, ())),
         #[cfg(not(windows))]
@@ -76,6 +73,8 @@ fn main() -> Result<(), Error> {
     }
     drop(pool);
     println!("in order");
+    #[cfg(not(windows))]
+    std::io::stdin().read_line(&mut String::new()).unwrap();
     Ok(())
 }
 
@@ -92,6 +91,13 @@ fn become_foreground() {
 #[cfg(not(windows))]
 extern "C" fn handle(_: libc::c_int) {
     HANDLED.store(true, Ordering::Relaxed);
+}
+
+fn wait_for_the_start(pool: &Pool) -> Result<(), Error> {
+    let handle = pool.apply_async(short_task, (1,));
+    // Not the initializer: Ctrl-C ends a program that waits for nothing.
+    println!("ready");
+    handle.wait().map(drop)
 }
 
 /// As who looks for results in callbacks only.
@@ -126,6 +132,32 @@ fn interrupt_the_drop(pool: &Pool) {
         std::thread::yield_now();
     }
     pool.apply_async(short_task, (1,)).on_done(|_| interrupt());
+}
+
+/// Over and over a call that comes to a worker who waits for it.
+#[cfg(not(windows))]
+fn interrupted_at_once() -> Result<(), Error> {
+    for round in 0..400 {
+        let pool = Pool::builder().workers(1).grace(Duration::ZERO).build()?;
+        pool.map(short_task, 0..2_u64)?;
+        let outcome = if round % 2 == 0 {
+            pool.apply(interrupt_the_parent, ())
+        } else {
+            pool.apply_async(interrupt_the_parent, ()).wait()
+        };
+        assert!(outcome.is_err_and(|error| error.is_interrupted() || error.is_worker_lost()));
+    }
+    Ok(())
+}
+
+#[cfg(not(windows))]
+#[mp::task]
+fn interrupt_the_parent() {
+    let parent = rustix::process::getppid().unwrap();
+    rustix::process::kill_process(parent, rustix::process::Signal::INT).unwrap();
+    loop {
+        std::thread::park();
+    }
 }
 
 /// As if Ctrl-C came right now.

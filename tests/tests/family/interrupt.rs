@@ -30,7 +30,7 @@ impl Program {
     /// With one argument or two.
     fn start(arguments: &str) -> Self {
         let mut program = Self::start_quietly(arguments);
-        program.hear(Some("ready"));
+        program.hear("ready");
         program
     }
 
@@ -55,19 +55,21 @@ impl Program {
         Self { child, terminal: terminal.into(), said: String::new(), name }
     }
 
-    /// Reads what it says until a word comes, or to the end.
-    fn hear(&mut self, word: Option<&str>) {
+    /// Reads what it says until a word comes, or to the end; whether the word came.
+    fn hears(&mut self, word: Option<&str>) -> bool {
         let mut bytes = [0; 4096];
         while word.is_none_or(|word| !self.said.contains(word)) {
             match self.terminal.read(&mut bytes) {
                 Ok(count) if count > 0 => self.said += &String::from_utf8_lossy(&bytes[..count]),
                 // Nobody has the other end any more: EIO.
-                Ok(_) | Err(_) => {
-                    assert!(word.is_none(), "it ended without {word:?} and said:\n{}", self.said);
-                    return;
-                }
+                Ok(_) | Err(_) => return false,
             }
         }
+        true
+    }
+
+    fn hear(&mut self, word: &str) {
+        assert!(self.hears(Some(word)), "it ended without {word:?} and said:\n{}", self.said);
     }
 
     fn press(&mut self, keys: &[u8]) {
@@ -76,7 +78,11 @@ impl Program {
 
     /// Its end and all that it said. Nobody of it may live, and nobody may have complained.
     fn end(mut self) -> (ExitStatus, String) {
-        self.hear(None);
+        // It waits then: the end of a session takes away what has not been read.
+        if self.hears(Some("in order")) {
+            self.press(b"\n");
+        }
+        self.hears(None);
         let status = self.child.wait().unwrap();
         until(|| family(&self.name).is_empty());
         for noise in ["panicked", "stack backtrace", "died", "mp:"] {
@@ -161,6 +167,14 @@ fn ctrl_c_that_finds_nothing_left_to_stop_ends_the_program() {
             let (status, said) = Program::start_quietly(case).end();
             assert_eq!(status.signal(), Some(libc::SIGINT), "{case}: {said}");
         }
+    });
+}
+
+#[test]
+fn ctrl_c_that_comes_with_the_first_step_of_a_call_is_one_that_finds_work() {
+    scenario(|| {
+        let (status, said) = Program::start_quietly("early").end();
+        assert!(status.success() && said.contains("in order"), "{status:?}: {said}");
     });
 }
 

@@ -27,8 +27,9 @@ pub enum Backend {
     /// Each in a thread of this process: for tasks that are known to be well-behaved. A panic is caught; anything
     /// worse takes the program down, and a call that is stuck cannot be ended.
     Thread,
-    /// Nowhere: calls run on the calling thread, one by one, those of `apply_async` and its like before that returns. So there is
-    /// nothing to cancel then, and no time-out is kept. For debuggers and profilers.
+    /// Nowhere: calls run on the calling thread, one by one, those of `apply_async` and its like before that returns (in a task of the
+    /// same pool: when its handle is waited for). So there is nothing to cancel then, and no time-out is kept. For debuggers and
+    /// profilers.
     Inline,
 }
 

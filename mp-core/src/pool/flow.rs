@@ -56,8 +56,7 @@ impl Until<'_> {
         match self {
             Until::Endless => Until::Deadline(pause),
             Until::Deadline(deadline) => Until::Deadline(deadline.min(pause)),
-            // A look: who polls must not wait.
-            Until::Woken(_) => Until::Deadline(Time::now()),
+            Until::Woken(_) => self,
         }
     }
 }
@@ -115,6 +114,9 @@ impl<I: Iterator, R: DeserializeOwned> Flow<I, R> {
         }
         // An error ends the iteration, and so does a panic of the input.
         let Some(task) = self.task.take() else { return Poll::Ready(None) };
+        if let Err(error) = self.shared.refuse_copy() {
+            return Poll::Ready(Some(Err(error)));
+        }
         let ticket = match self.ticket.take().map_or_else(|| self.submit(task, until), Ok) {
             Ok(ticket) => ticket,
             Err(error) => return Poll::Ready(Some(Err(error))),
@@ -133,7 +135,6 @@ impl<I: Iterator, R: DeserializeOwned> Flow<I, R> {
     }
 
     fn submit(&self, task: TaskRef, until: Until<'_>) -> Result<Ticket, Error> {
-        self.shared.refuse_copy()?;
         match until {
             // What was read ahead goes on while the caller is busy with what it has.
             Until::Endless | Until::Deadline(_) => self.shared.help(),

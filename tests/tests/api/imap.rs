@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 const A_WHILE: Duration = Duration::from_millis(20);
 
 #[mp::task]
-fn square(x: i64) -> i64 {
+pub fn square(x: i64) -> i64 {
     x * x
 }
 
 #[mp::task]
-fn no_sevens(x: i64) -> i64 {
+pub fn no_sevens(x: i64) -> i64 {
     assert!(x % 10 != 7, "a seven");
     x
 }

@@ -2,6 +2,7 @@
 
 use crate::futures::{block_on, unpark};
 use crate::gate::{Gate, wait_at};
+use crate::imap::{no_sevens, square};
 use futures_core::Stream;
 use mp::{Backend, Pool};
 use mp_tests::{scenario, until};
@@ -12,17 +13,6 @@ use std::pin::{Pin, pin};
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
-
-#[mp::task]
-fn square(x: i64) -> i64 {
-    x * x
-}
-
-#[mp::task]
-fn no_sevens(x: i64) -> i64 {
-    assert!(x % 10 != 7, "a seven");
-    x
-}
 
 #[mp::task]
 fn exit_at((last, x): (i64, i64)) -> i64 {

@@ -4,11 +4,12 @@ use crate::server::double;
 use crate::{How, about_copies, clean};
 use mp::Pool;
 use mp::sync::Event;
-use mp_tests::lives;
+use mp_tests::{lives, until};
 use std::io::Read;
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Poll, Waker};
 
 static STATE: AtomicU64 = AtomicU64::new(0);
 
@@ -167,6 +168,46 @@ fn a_pool_is_of_no_use_to_copies_of_its_process_and_goes_on_as_if_there_were_non
         let pool = POOL.lock().unwrap().take().unwrap();
         assert_eq!(pool.map(double, 0..100_u64).unwrap(), (0..100).map(|x| 2 * x).collect::<Vec<_>>());
         assert_eq!(pool.workers().iter().map(|worker| worker.pid).collect::<Vec<_>>(), workers);
+    });
+}
+
+/// An iteration that copies of this process find begun.
+static OUTCOMES: Mutex<Option<Outcomes>> = Mutex::new(None);
+
+type Outcomes = mp::ImapStream<std::ops::Range<u64>, u64>;
+
+/// What comes next, whoever is to be woken for it.
+fn next_of(outcomes: &mut Outcomes) -> Option<Result<u64, mp::Error>> {
+    let mut next = Poll::Pending;
+    until(|| {
+        next = outcomes.poll_next(&mut std::task::Context::from_waker(Waker::noop()));
+        next.is_ready()
+    });
+    if let Poll::Ready(next) = next { next } else { unreachable!("it was waited for") }
+}
+
+#[mp::task]
+fn go_on_with_the_outcomes_of_another() -> (String, bool) {
+    let mut outcomes = OUTCOMES.lock().unwrap().take().expect("they were there when this copy was made");
+    let refused = next_of(&mut outcomes).expect("not the end").unwrap_err().to_string();
+    (refused, next_of(&mut outcomes).is_none())
+}
+
+#[test]
+fn an_iteration_that_has_begun_does_not_seem_to_be_over_in_a_copy() {
+    about_copies(|| {
+        let pool = Pool::new(1).unwrap();
+        let mut outcomes = pool.imap(double, 0..100_u64).into_stream();
+        assert_eq!(next_of(&mut outcomes).unwrap().unwrap(), 0);
+        *OUTCOMES.lock().unwrap() = Some(outcomes);
+        let in_copy = How::Fork.context().spawn(go_on_with_the_outcomes_of_another, ()).unwrap();
+        let (refused, ended) = in_copy.join().unwrap();
+        assert!(refused.contains("forked from: make a pool here") && ended, "{refused}");
+        let mut outcomes = OUTCOMES.lock().unwrap().take().unwrap();
+        for x in 1..100 {
+            assert_eq!(next_of(&mut outcomes).unwrap().unwrap(), 2 * x);
+        }
+        assert!(next_of(&mut outcomes).is_none());
     });
 }
 

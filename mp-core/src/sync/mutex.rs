@@ -60,6 +60,8 @@ pub(super) struct MutexWords<T> {
     value: Line<UnsafeCell<T>>,
 }
 
+const _: () = assert!(std::mem::offset_of!(MutexWords<u8>, value) >= size_of::<Line<u8>>());
+
 // SAFETY: duty: threads reach the value only while they hold the lock: kept by `MutexGuard`, the only way to it.
 unsafe impl<T: Shareable> Sync for MutexWords<T> {}
 

@@ -104,7 +104,7 @@ impl Core {
             spawn_error: None,
             followers: Vec::new(),
             patience: Patience::default(),
-            interrupts: crate::sys::interrupt::count(),
+            interrupts: crate::sys::at_work::count(),
             helper: Helper::Watching,
             attended: Time(0),
             stopping: false,

@@ -22,6 +22,7 @@ use crate::limits;
 use crate::raw::sleep::Found;
 use crate::shm::slab::SlabPool;
 use crate::sys;
+use crate::sys::at_work;
 use crate::sys::bell::Bell;
 use crate::sys::interrupt::{self, WatchGuard};
 use crate::sys::poller::Poller;
@@ -324,12 +325,12 @@ impl Shared {
     /// before work begins: a worker may be at it before we are through.
     fn note_busy(&self, core: &mut Core, pending: bool) {
         let Some(guard) = &self.interrupts else { return };
-        if pending && !guard.is_busy() {
+        if pending && !guard.work.is_busy() {
             // What came before has nothing to do with this work.
-            core.interrupts = interrupt::count();
+            core.interrupts = at_work::count();
         }
-        if guard.busy(pending) && !pending && core.interrupts != interrupt::count() {
-            core.interrupts = interrupt::count();
+        if guard.work.busy(pending) && !pending && core.interrupts != at_work::count() {
+            core.interrupts = at_work::count();
             interrupt::missed();
         }
     }
@@ -409,13 +410,13 @@ impl Shared {
     /// Stops what a Ctrl-C finds at work. Nobody hears of it where all has ended, or is being stopped already.
     fn note_interrupt(&self, core: &mut Core) {
         if let Some(guard) = &self.interrupts
-            && core.interrupts != interrupt::count()
-            && guard.is_busy()
+            && core.interrupts != at_work::count()
+            && guard.work.is_busy()
             && core.scheduler.pending() > 0
             && !matches!(core.scheduler.phase(), Phase::Ended(_))
         {
-            core.interrupts = interrupt::count();
-            guard.serve();
+            core.interrupts = at_work::count();
+            guard.work.serve();
             let grace = self.config.policy.grace;
             core.feed(Event::Stopped { grace, why: Why::Interrupted });
         }

@@ -12,6 +12,7 @@
 //!  life     does a process live that is no child
 //!  segment  bytes that are copied, with a name or without      fork     copies of this process      copies   which one is it
 //!  thread   threads that cost little to start
+//!  at_work  whom a Ctrl-C finds
 //!  fence    one that costs its usual side nothing
 //! ```
 //!
@@ -24,6 +25,7 @@ compile_error!(
      other targets only, `[target.'cfg(any(target_os = \"linux\", windows))'.dependencies]`"
 );
 
+pub mod at_work;
 pub mod constructor;
 #[cfg(any(not(target_os = "linux"), mp_portable_unix))]
 pub mod no_holder;

@@ -6,8 +6,8 @@
 //! | yes | no | counts it, rings every bell; from now on one is being served |
 //! | yes | yes | the default: the process dies of it |
 //!
-//! It is served until those whose work it ended ([`WatchGuard::serve`]) are busy no more. If everybody's work has come to its
-//! end before anybody looked, nobody hears of it: then it does what it would have done a moment later ([`missed`]).
+//! Who is busy, and how long one is served: [`at_work`](crate::sys::at_work). One that everybody has missed does what it would have
+//! done a moment later ([`missed`]).
 //!
 //! Where the program has taken SIGINT over in between, and calls what it found there as `signal_hook` and tokio do, it does
 //! nothing: that the process goes on is what the program wanted.
@@ -19,11 +19,12 @@
 use super::disposition::{self, Handler};
 use super::errno::KeptErrno;
 use super::platform::bell::Bell;
+use crate::sys::at_work::{self, Work};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicI32, AtomicUsize};
 
 /// Bells that can be watched at once: one for each pool and each waiting thread.
 pub const BELLS_MAX: usize = 1024;
@@ -35,23 +36,15 @@ const FREE: i32 = -1;
 static BELLS: [AtomicI32; BELLS_MAX] = [const { AtomicI32::new(FREE) }; BELLS_MAX];
 /// One more than the highest slot that was ever used, so that the handler looks at few.
 static USED: AtomicUsize = AtomicUsize::new(0);
-/// Guards that are busy.
-static BUSY: AtomicUsize = AtomicUsize::new(0);
-/// Guards whose work an interrupt has ended, and that are still busy with that.
-static SERVERS: AtomicUsize = AtomicUsize::new(0);
-/// Whether there was an interrupt that nobody has served yet.
-static UNSERVED: AtomicBool = AtomicBool::new(false);
-/// Interrupts that were served.
-static COUNT: AtomicU64 = AtomicU64::new(0);
 /// Handlers that run right now and may be about to ring.
 static RINGING: AtomicUsize = AtomicUsize::new(0);
 
 /// A bell that rings on Ctrl-C, until dropped.
 #[derive(Debug)]
 pub struct WatchGuard {
+    /// Whether it is busy.
+    pub work: Work,
     slot: usize,
-    busy: AtomicBool,
-    serves: AtomicBool,
     /// Keeps the descriptor open while its number is in the slot.
     _bell: Arc<Bell>,
 }
@@ -78,28 +71,16 @@ pub fn watch(bell: Arc<Bell>) -> io::Result<WatchGuard> {
         // PAIR: `on_interrupt` loads the slot; `WatchGuard::drop` frees it.
         if place.compare_exchange(FREE, descriptor, SeqCst, Relaxed).is_ok() {
             USED.fetch_max(slot + 1, SeqCst);
-            return Ok(WatchGuard {
-                slot,
-                busy: AtomicBool::new(false),
-                serves: AtomicBool::new(false),
-                _bell: bell,
-            });
+            return Ok(WatchGuard { work: Work::default(), slot, _bell: bell });
         }
     }
     Err(io::Error::new(io::ErrorKind::OutOfMemory, "1024 bells are watched already"))
 }
 
-/// How many Ctrl-C were served since the process started.
-pub fn count() -> u64 {
-    // PAIR: `on_interrupt` counts before it rings, so who was rung sees the count.
-    COUNT.load(Acquire)
-}
-
 /// Says that an interrupt came while the caller was busy, and that there is nothing left that it could end. If that is so for
 /// everybody, it does what it does to a process in which nobody is busy.
 pub fn missed() {
-    // PAIR: `on_interrupt` swaps it; `WatchGuard::serve` takes it.
-    if BUSY.load(SeqCst) == 0 && SERVERS.load(SeqCst) == 0 && UNSERVED.swap(false, SeqCst) {
+    if at_work::is_missed() {
         let ours = disposition::query(libc::SIGINT);
         if ours.is_ok_and(|now| now.sa_sigaction == on_interrupt as Handler as usize) {
             let _ = disposition::set_default(libc::SIGINT);
@@ -114,53 +95,17 @@ pub fn missed() {
     allow(dead_code, reason = "nobody makes copies elsewhere")
 )]
 pub(super) fn forget() {
-    BUSY.store(0, SeqCst);
+    at_work::forget();
     for place in &BELLS {
         place.store(FREE, SeqCst);
     }
     USED.store(0, SeqCst);
     RINGING.store(0, SeqCst);
-    SERVERS.store(0, SeqCst);
-    // PAIR: `on_interrupt` swaps it.
-    UNSERVED.store(false, SeqCst);
-}
-
-impl WatchGuard {
-    /// Says whether somebody is waiting for work to end, which is what a first Ctrl-C interrupts; whether that is new.
-    pub fn busy(&self, busy: bool) -> bool {
-        if self.busy.swap(busy, Relaxed) == busy {
-            return false;
-        }
-        // PAIR: `on_interrupt` loads both.
-        if busy {
-            BUSY.fetch_add(1, SeqCst);
-        } else {
-            BUSY.fetch_sub(1, SeqCst);
-            if self.serves.swap(false, Relaxed) {
-                SERVERS.fetch_sub(1, SeqCst);
-            }
-        }
-        true
-    }
-
-    /// Whether somebody is waiting for work to end.
-    pub fn is_busy(&self) -> bool {
-        self.busy.load(Relaxed)
-    }
-
-    /// The interrupt ends the work of this one, which is busy: the next Ctrl-C is a second one until it is no more.
-    pub fn serve(&self) {
-        if !self.serves.swap(true, Relaxed) {
-            // PAIR: `on_interrupt` loads it, and finds one of the two at any moment.
-            SERVERS.fetch_add(1, SeqCst);
-        }
-        UNSERVED.store(false, SeqCst);
-    }
 }
 
 impl Drop for WatchGuard {
     fn drop(&mut self) {
-        self.busy(false);
+        self.work.busy(false);
         // PAIR: a handler that loaded the number before this store is counted in `RINGING` (both SeqCst: it counts
         // itself, then loads the slot; we free the slot, then load the count). Only when it is through may the
         // descriptor be closed, or it would write to whatever gets the number next.
@@ -177,9 +122,7 @@ extern "C" fn on_interrupt(signal: libc::c_int, _: *mut libc::siginfo_t, _: *mut
         return;
     }
     RINGING.fetch_add(1, SeqCst);
-    // PAIR: `WatchGuard::busy`, `WatchGuard::serve`, `missed`.
-    if BUSY.load(SeqCst) > 0 && SERVERS.load(SeqCst) == 0 && !UNSERVED.swap(true, SeqCst) {
-        COUNT.fetch_add(1, Release);
+    if at_work::is_first() {
         for place in &BELLS[..USED.load(SeqCst)] {
             let descriptor = place.load(SeqCst);
             if descriptor != FREE {

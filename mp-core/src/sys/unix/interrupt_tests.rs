@@ -34,48 +34,50 @@ fn child() {
         disposition::raise(libc::SIGINT);
         std::process::exit(1);
     }
-    guards[0].busy(true);
-    guards[0].busy(true);
+    guards[0].work.busy(true);
+    guards[0].work.busy(true);
     disposition::raise(libc::SIGINT);
-    assert_eq!((count(), bells.each_ref().map(|bell| bell.clear())), (1, [true, true]));
+    assert_eq!((at_work::count(), bells.each_ref().map(|bell| bell.clear())), (1, [true, true]));
     if what == "missed" {
-        guards[0].busy(false);
+        guards[0].work.busy(false);
         missed();
         std::process::exit(1);
     }
-    guards[1].busy(true);
+    guards[1].work.busy(true);
     missed();
-    guards[0].serve();
+    guards[0].work.serve();
     if what == "second while one serves" {
-        guards[1].busy(false);
+        guards[1].work.busy(false);
         missed();
         disposition::raise(libc::SIGINT);
         std::process::exit(1);
     }
-    assert!(guards.iter().all(|guard| guard.busy(false)));
+    assert!(guards.iter().all(|guard| guard.work.busy(false)));
     missed();
-    guards[0].busy(true);
+    guards[0].work.busy(true);
     let [busy, other] = guards;
     drop(other);
     disposition::raise(libc::SIGINT);
-    assert_eq!((count(), bells.each_ref().map(|bell| bell.clear())), (2, [true, false]));
+    assert_eq!((at_work::count(), bells.each_ref().map(|bell| bell.clear())), (2, [true, false]));
     if what == "taken over" {
         // SAFETY: duty: an async-signal-safe handler: it does what ours does.
         unsafe { disposition::handle(libc::SIGINT, on_interrupt_of_the_program).expect("a disposition") };
         assert!(!arm().expect("a disposition"));
         disposition::raise(libc::SIGINT);
-        busy.busy(false);
+        busy.work.busy(false);
         disposition::raise(libc::SIGINT);
-        assert_eq!((count(), bells[0].clear(), TAKEN.load(SeqCst)), (2, false, 2));
+        assert_eq!((at_work::count(), bells[0].clear(), TAKEN.load(SeqCst)), (2, false, 2));
         std::process::exit(9);
     }
     if what == "second" {
         disposition::raise(libc::SIGINT);
         std::process::exit(1);
     }
-    busy.serve();
+    busy.work.serve();
     drop(busy);
-    assert_eq!((BUSY.load(SeqCst), SERVERS.load(SeqCst)), (0, 0));
+    assert!(!at_work::is_first(), "nobody is busy");
+    Work::default().busy(true);
+    assert!(at_work::is_first(), "nobody serves");
     std::process::exit(9);
 }
 

@@ -6,8 +6,7 @@
 //! | yes | no | counts it, rings every bell; from now on one is being served |
 //! | yes | yes | what it does without us |
 //!
-//! It is served until those whose work it ended ([`WatchGuard::serve`]) are busy no more. If everybody's work has come to its
-//! end before anybody looked, nobody hears of it: then it does what it would have done a moment later ([`missed`]).
+//! Who is busy, and how long one is served: [`at_work`](crate::sys::at_work).
 //!
 //! The system asks handlers on a thread of their own, the last one first. A handler that was set before ours is asked when
 //! ours has nothing to do; one that was set after it is asked first, and may keep Ctrl-C to itself.
@@ -16,12 +15,9 @@
 
 use super::bell::Bell;
 use super::call::checked;
-use super::exit::exit_now;
+use crate::sys::at_work::{self, Work};
 use std::io;
-use std::sync::atomic::Ordering::SeqCst;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use windows_sys::Win32::Foundation::STATUS_CONTROL_C_EXIT;
 use windows_sys::Win32::System::Console::{CTRL_C_EVENT, SetConsoleCtrlHandler};
 use windows_sys::core::BOOL;
 
@@ -29,21 +25,12 @@ use windows_sys::core::BOOL;
 pub const BELLS_MAX: usize = 1024;
 
 static BELLS: Mutex<Vec<Arc<Bell>>> = Mutex::new(Vec::new());
-/// Guards that are busy.
-static BUSY: AtomicUsize = AtomicUsize::new(0);
-/// Guards whose work an interrupt has ended, and that are still busy with that.
-static SERVERS: AtomicUsize = AtomicUsize::new(0);
-/// Whether there was an interrupt that nobody has served yet.
-static UNSERVED: AtomicBool = AtomicBool::new(false);
-/// Interrupts that were served.
-static COUNT: AtomicU64 = AtomicU64::new(0);
-
 /// A bell that rings on Ctrl-C, until dropped.
 #[derive(Debug)]
 pub struct WatchGuard {
+    /// Whether it is busy.
+    pub work: Work,
     bell: Arc<Bell>,
-    busy: AtomicBool,
-    serves: AtomicBool,
 }
 
 /// Takes care of Ctrl-C; it is ours now.
@@ -68,61 +55,18 @@ pub fn watch(bell: Arc<Bell>) -> io::Result<WatchGuard> {
         return Err(io::Error::new(io::ErrorKind::OutOfMemory, "1024 bells are watched already"));
     }
     bells.push(bell.clone());
-    Ok(WatchGuard { bell, busy: AtomicBool::new(false), serves: AtomicBool::new(false) })
+    Ok(WatchGuard { work: Work::default(), bell })
 }
 
-/// How many Ctrl-C were served since the process started.
-pub fn count() -> u64 {
-    // PAIR: `on_interrupt` counts before it rings, so who was rung sees the count.
-    COUNT.load(SeqCst)
-}
-
-/// Says that an interrupt came while the caller was busy, and that there is nothing left that it could end. If that is so for
-/// everybody, it does what it does to a process in which nobody is busy.
+/// Says that an interrupt came while the caller was busy, and that there is nothing left that it could end. It is forgotten: the
+/// system does not ask again the handlers that were set before ours, and to end the process would pass over them.
 pub fn missed() {
-    // PAIR: `on_interrupt` swaps it; `WatchGuard::serve` takes it.
-    if BUSY.load(SeqCst) == 0 && SERVERS.load(SeqCst) == 0 && UNSERVED.swap(false, SeqCst) {
-        // What the system's own handler does.
-        exit_now(STATUS_CONTROL_C_EXIT);
-    }
-}
-
-impl WatchGuard {
-    /// Says whether somebody is waiting for work to end, which is what a first Ctrl-C interrupts; whether that is new.
-    pub fn busy(&self, busy: bool) -> bool {
-        if self.busy.swap(busy, SeqCst) == busy {
-            return false;
-        }
-        // PAIR: `on_interrupt` loads both.
-        if busy {
-            BUSY.fetch_add(1, SeqCst);
-        } else {
-            BUSY.fetch_sub(1, SeqCst);
-            if self.serves.swap(false, SeqCst) {
-                SERVERS.fetch_sub(1, SeqCst);
-            }
-        }
-        true
-    }
-
-    /// Whether somebody is waiting for work to end.
-    pub fn is_busy(&self) -> bool {
-        self.busy.load(SeqCst)
-    }
-
-    /// The interrupt ends the work of this one, which is busy: the next Ctrl-C is a second one until it is no more.
-    pub fn serve(&self) {
-        if !self.serves.swap(true, SeqCst) {
-            // PAIR: `on_interrupt` loads it, and finds one of the two at any moment.
-            SERVERS.fetch_add(1, SeqCst);
-        }
-        UNSERVED.store(false, SeqCst);
-    }
+    let _ = at_work::is_missed();
 }
 
 impl Drop for WatchGuard {
     fn drop(&mut self) {
-        self.busy(false);
+        self.work.busy(false);
         let mut bells = bells();
         if let Some(index) = bells.iter().position(|bell| Arc::ptr_eq(bell, &self.bell)) {
             bells.swap_remove(index);
@@ -136,15 +80,9 @@ fn bells() -> MutexGuard<'static, Vec<Arc<Bell>>> {
 }
 
 extern "system" fn on_interrupt(kind: u32) -> BOOL {
-    // PAIR: `WatchGuard::busy`, `WatchGuard::serve`, `missed`.
-    if kind != CTRL_C_EVENT
-        || BUSY.load(SeqCst) == 0
-        || SERVERS.load(SeqCst) > 0
-        || UNSERVED.swap(true, SeqCst)
-    {
+    if kind != CTRL_C_EVENT || !at_work::is_first() {
         return 0;
     }
-    COUNT.fetch_add(1, SeqCst);
     bells().iter().for_each(|bell| bell.ring());
     1
 }
@@ -158,16 +96,16 @@ mod tests {
         let bell = Arc::new(Bell::new().unwrap());
         let guard = watch(bell.clone()).unwrap();
         assert_eq!(on_interrupt(CTRL_C_EVENT), 0, "nobody is busy");
-        guard.busy(true);
+        guard.work.busy(true);
         assert_eq!(on_interrupt(CTRL_C_EVENT), 1);
         assert!(bell.clear());
         assert_eq!(on_interrupt(CTRL_C_EVENT), 0, "the second one");
-        guard.serve();
+        guard.work.serve();
         assert_eq!(on_interrupt(CTRL_C_EVENT), 0, "the second one");
-        assert!(guard.busy(false) && guard.busy(true));
+        assert!(guard.work.busy(false) && guard.work.busy(true));
         assert_eq!(on_interrupt(CTRL_C_EVENT), 1);
-        guard.serve();
+        guard.work.serve();
         drop(guard);
-        assert_eq!((on_interrupt(CTRL_C_EVENT), count()), (0, 2));
+        assert_eq!((on_interrupt(CTRL_C_EVENT), at_work::count()), (0, 2));
     }
 }

@@ -78,16 +78,23 @@ impl Slab {
 
     /// Copies arguments to its start, one piece behind the other; whoever reads them may do so meanwhile.
     pub fn pour<'p>(&self, pieces: impl Iterator<Item = &'p [u8]>) -> io::Result<()> {
-        self.fill(pieces, filling(&self.mapping))
+        self.fill(pieces, filling(&self.mapping), || {})
     }
 
-    /// Copies these pieces to its start, one behind the other, and says how far it has come.
-    pub fn fill<'p>(&self, pieces: impl Iterator<Item = &'p [u8]>, filling: &Filling) -> io::Result<()> {
+    /// Copies these pieces to its start, one behind the other, and says how far it has come: to who looks there, and to
+    /// `step` each time.
+    pub fn fill<'p>(
+        &self,
+        pieces: impl Iterator<Item = &'p [u8]>,
+        filling: &Filling,
+        step: impl Fn(),
+    ) -> io::Result<()> {
         let mut at = 0;
         for piece in pieces.flat_map(|piece| piece.chunks(STEP_BYTES)) {
             self.write(at, piece)?;
             at += piece.len();
             filling.reached(at);
+            step();
         }
         filling.finish();
         Ok(())

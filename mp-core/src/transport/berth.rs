@@ -361,7 +361,8 @@ impl Berth {
         let spilled = Spilled { slab: slab.id(), len: len as u64 };
         self.push(FrameHead { flags: head.flags | SPILLED, ..head }, &spilled.to_bytes())?;
         self.announce();
-        slab.fill(pieces.iter().copied(), &self.shared.result)?;
+        // A parent that has caught up may have gone to sleep.
+        slab.fill(pieces.iter().copied(), &self.shared.result, || self.announce_if_seen())?;
         self.ours = Some(slab);
         Ok(())
     }

@@ -7,6 +7,7 @@ use crate::shm::ring::Corrupt;
 use crate::shm::slab::AttachedSlab;
 use crate::task::frame::Arriving;
 use std::cell::RefCell;
+use std::time::Duration;
 
 /// The arguments of one call.
 pub struct Incoming<'s> {
@@ -15,6 +16,10 @@ pub struct Incoming<'s> {
     shared: Shared,
     patience: RefCell<Patience>,
 }
+
+/// How long who has caught up with the parent sleeps at first: it is woken when all is there, and would copy the rest alone
+/// then. By that time there is some more, as waking takes long.
+const NAP: Duration = Duration::from_micros(50);
 
 impl<'s> Incoming<'s> {
     /// Arguments of `len` bytes. Whoever waits for them sleeps where the worker does.
@@ -38,9 +43,12 @@ impl Arriving for Incoming<'_> {
     fn part(&self, from: usize, least: usize) -> &[u8] {
         let end = from.saturating_add(least).min(self.len);
         let ready = || self.there() >= end;
-        if !ready() {
-            let partner = self.shared.parent_sleep.word();
-            self.shared.worker_sleep.wait(partner, &mut self.patience.borrow_mut(), None, ready);
+        let whole = end == self.len;
+        let mut nap = NAP;
+        while !ready() {
+            let (partner, patience) = (self.shared.parent_sleep.word(), &mut self.patience.borrow_mut());
+            self.shared.worker_sleep.wait(partner, patience, (!whole).then_some(nap), ready);
+            nap *= 2;
         }
         let there = self.there();
         self.slab.bytes(from, there.saturating_sub(from)).unwrap_or_else(|Corrupt| {

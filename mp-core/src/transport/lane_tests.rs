@@ -1,8 +1,18 @@
 //! A long result on its way: both ends in one process.
 
+use super::super::berth::{Berth, Mail};
+use super::super::incoming::Incoming;
 use super::*;
 use crate::protocol::control::ToWorker;
+use crate::shm::filling::STEP_BYTES;
 use crate::shm::region::WorkerEnd;
+use crate::shm::slab::AttachedSlab;
+use crate::sys::bell::Bell;
+use crate::task::frame::Arriving;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 const LEN: usize = 300 << 10;
 const HALF: usize = 128 << 10;
@@ -115,7 +125,7 @@ fn a_slab_is_there_until_the_calls_that_refer_to_it_have_ended() {
     let (mut lane, mut worker, socket, _slab) = both();
     let mut inbox = Inbox::default();
     let mut told = || -> Option<ToWorker> {
-        let is_there = sys::poller::ready(socket.handle(), Some(std::time::Duration::ZERO));
+        let is_there = sys::poller::ready(socket.handle(), Some(Duration::ZERO));
         is_there.expect("a socket").then(|| inbox.receive(&socket).expect("open").expect("a message").0)
     };
     for (kind, seq) in [(response::DONE, 1), (response::SKIPPED, 2)] {
@@ -129,4 +139,71 @@ fn a_slab_is_there_until_the_calls_that_refer_to_it_have_ended() {
         assert!(next(&mut lane).0.is_some());
         assert!(matches!(told(), Some(ToWorker::Forget { id }) if id == slab.id()));
     }
+}
+
+const WATCHDOG: Duration = Duration::from_secs(60);
+
+#[test]
+fn who_has_caught_up_with_a_long_argument_reads_on_before_it_is_whole() {
+    let (lane, worker, _socket, slab) = both();
+    let handle = slab.handle().try_clone_to_owned().expect("a copy");
+    let attached = AttachedSlab::attach(handle, LEN).expect("a slab");
+    slab.start();
+    let (tell, told) = mpsc::channel();
+    let reader = thread::spawn(move || {
+        let arguments = Incoming::new(&attached, LEN, worker.shared.clone()).expect("in bounds");
+        tell.send(arguments.part(0, 1).to_vec()).expect("somebody to tell");
+    });
+    // It sleeps, and is not woken: there is more to write.
+    while !lane.end.shared.worker_sleep.take_sleeper() {
+        thread::yield_now();
+    }
+    // The second piece comes when the first was read.
+    let (pieces, mut heard) = (made(0), None);
+    let second = std::iter::from_fn(|| {
+        heard = Some(told.recv_timeout(WATCHDOG));
+        None
+    });
+    slab.pour([&pieces[..STEP_BYTES]].into_iter().chain(second)).expect("in bounds");
+    assert_eq!(heard, Some(Ok(pieces[..STEP_BYTES].to_vec())));
+    reader.join().expect("no panic");
+}
+
+#[test]
+fn a_parent_that_has_caught_up_with_a_long_result_is_woken_before_it_is_whole() {
+    let (here, there) = Socket::pair().expect("a pair");
+    here.set_nonblocking(true).expect("a socket");
+    let region = Region::create("mp-test").expect("memory");
+    let handle = region.handle().try_clone_to_owned().expect("a copy");
+    let worker = Region::attach(handle).expect("a region").into_worker();
+    let bell = Bell::new().expect("a bell");
+    let theirs = Bell::from_handle(bell.handle().try_clone_to_owned().expect("a copy"));
+    let mail = Mail::new(there);
+    let (_requests, mut berth) = Berth::new(mail.clone(), worker, theirs);
+    let (result, done) = (vec![7; 16 << 20], AtomicBool::new(false));
+    thread::scope(|scope| {
+        let mut lane = Lane::new(here, region);
+        scope.spawn(|| {
+            for call in (1..).take_while(|_| !done.load(Relaxed)) {
+                berth.respond(response::DONE, CallSeq(call), &result).expect("room");
+                berth.announce();
+                mail.file_next(&mut Inbox::default()).expect("it was taken");
+            }
+        });
+        // In one of the results, that is: it may be written while this thread gets no processor.
+        while !done.load(Relaxed) {
+            let mut woken = 0;
+            loop {
+                lane.ask_for_bell(1);
+                assert!(sys::poller::ready(bell.handle(), Some(WATCHDOG)).expect("a bell"), "never rung");
+                assert!(bell.clear());
+                woken += 1;
+                if lane.end.shared.result.there(result.len()) == result.len() {
+                    break;
+                }
+                done.fetch_or(woken > 1, Relaxed);
+            }
+            assert_eq!(next(&mut lane).1, result);
+        }
+    });
 }

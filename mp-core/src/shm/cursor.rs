@@ -101,6 +101,12 @@ impl WriteCursor {
         Ok(self.free_at_last_look() >= wanted)
     }
 
+    /// Whether the consumer has taken all.
+    pub(super) fn is_empty(&mut self, words: &RingWords) -> Result<bool, Corrupt> {
+        self.look(words)?;
+        Ok(self.head_seen == self.tail)
+    }
+
     /// Echoes the frame at `place`, which is handed over next.
     #[inline]
     pub(super) fn echo(&mut self, words: &RingWords, frame: &EchoWords) {

@@ -4,7 +4,8 @@
 //!  producer  reserve ─► write the payload in place ─► commit    (one store hands it over)
 //!  consumer  peek ─► look at the frame, or copy it ─► advance   (one store gives the room back)
 //! ```
-//! A [frame](super::frame) lies in one piece. The producer hands a wrap over together with the frame behind it.
+//! A [frame](super::frame) lies in one piece. The producer hands a wrap over together with the frame behind it, and wraps
+//! early where nothing waits: of a ring that never holds much, little memory exists.
 //!
 //! Who reads believes nothing: a length is checked against what was published, against the end of the ring and against
 //! [`MAX_INLINE`] before a byte is touched, each number is read once, and no input makes a step longer than one frame.
@@ -39,11 +40,16 @@ pub enum PushError {
     Corrupt,
 }
 
+/// How much of a ring is used before it is looked for a place to start over, in bytes: a page.
+const USED_FIRST: usize = 4096;
+
 /// The end that frames go in at. `P` says how far the consumer is trusted.
 #[derive(Debug)]
 pub struct Producer<P> {
     place: Place,
     cursor: WriteCursor,
+    /// How many of its bytes, from the start on, have been used.
+    used: usize,
     /// Whether what is pushed is echoed.
     echoes: bool,
     consumer: PhantomData<P>,
@@ -94,7 +100,8 @@ enum Payload<'a> {
 impl<P> Producer<P> {
     pub(super) fn new(place: Place) -> Self {
         let cursor = WriteCursor::new(place.words(), place.capacity as u64);
-        Self { place, cursor, echoes: true, consumer: PhantomData }
+        let used = usize::try_from(cursor.tail()).map_or(place.capacity, |tail| tail.min(place.capacity));
+        Self { place, cursor, used, echoes: true, consumer: PhantomData }
     }
 
     /// Whether a short frame from here on is echoed: worth it for one that the consumer waits for, and a waste for one of many.
@@ -156,12 +163,25 @@ impl<P> Producer<P> {
     fn find(&mut self, bytes: usize) -> Result<(usize, usize), PushError> {
         let position = self.place.position(self.cursor.tail());
         let to_end = self.place.capacity - position;
-        let skipped = if to_end < bytes { to_end } else { 0 };
+        let wraps = to_end < bytes || (position + bytes > self.used && self.starts_over(position, bytes)?);
+        let skipped = if wraps { to_end } else { 0 };
         match self.cursor.has_room(self.place.words(), (skipped + bytes) as u64) {
             Ok(true) => Ok((if skipped > 0 { 0 } else { position }, skipped)),
             Ok(false) => Err(PushError::Full),
             Err(Corrupt) => Err(PushError::Corrupt),
         }
+    }
+
+    /// Whether a frame that would be the first to lie so far behind goes to the start instead, where memory exists: if nothing
+    /// waits. Otherwise more of the ring is used from here on, twice as much, as this takes a look at the consumer's line.
+    #[cold]
+    fn starts_over(&mut self, position: usize, bytes: usize) -> Result<bool, PushError> {
+        let starts_over = bytes <= position
+            && self.cursor.is_empty(self.place.words()).map_err(|Corrupt| PushError::Corrupt)?;
+        if !starts_over {
+            self.used = (position + bytes).max(2 * self.used).max(USED_FIRST).min(self.place.capacity);
+        }
+        Ok(starts_over)
     }
 
     /// Hands over a frame of `bytes` at `start` that was written behind what is left unused.
@@ -275,7 +295,11 @@ impl<P> Consumer<P> {
     pub fn copy_piece(&mut self, max: usize, bytes: &mut Vec<u8>) -> Result<(), Corrupt> {
         let waiting = self.cursor.look(self.place.words())? as usize;
         let start = self.place.position(self.cursor.head());
-        self.place.append_to(start, waiting.min(max).min(self.place.capacity - start), bytes);
+        let len = waiting.min(max).min(self.place.capacity - start);
+        // Behind a wrap is nothing.
+        if len > 0 && self.place.read_word(start) as u32 != WRAP {
+            self.place.append_to(start, len, bytes);
+        }
         Ok(())
     }
 

@@ -70,6 +70,39 @@ fn what_came_after_the_last_look_is_left_for_the_next() {
 }
 
 #[test]
+fn a_ring_that_never_holds_much_uses_little_of_its_memory_and_one_that_does_all_of_it() {
+    let (mut parent, mut worker) = both_sides(64 << 10);
+    let mut furthest = 0;
+    let mut wraps = 0;
+    for number in 0..10_000_u32 {
+        let (payload, mut bytes) = (number.to_le_bytes(), Vec::new());
+        worker.responses.try_push(FrameHead::default(), &[&payload]).expect("room");
+        furthest = furthest.max(parent.responses.place.position(worker.responses.cursor.tail()));
+        parent.responses.copy_piece(64 << 10, &mut bytes).expect("honest");
+        if bytes.is_empty() {
+            wraps += 1;
+        } else {
+            assert_eq!((bytes.len(), &bytes[HEAD_BYTES..][..4]), (24, &payload[..]));
+        }
+        bytes.clear();
+        parent.responses.peek().expect("honest").expect("a frame").copy_to(&mut bytes);
+        assert_eq!(bytes, payload);
+        parent.responses.advance();
+    }
+    assert!(furthest <= USED_FIRST && wraps == 10_000 * 24 / USED_FIRST, "{furthest} {wraps}");
+    let mut pushed = 0_u32;
+    while worker.responses.try_push(FrameHead::default(), &[&pushed.to_le_bytes()]).is_ok() {
+        pushed += 1;
+        if pushed == 1 {
+            // What was left unused by a wrap is free again when the frame behind it has been taken.
+            parent.responses.peek().expect("honest").expect("a frame");
+            parent.responses.advance();
+        }
+    }
+    assert!(pushed as usize > (64 << 10) / 24 - 2, "{pushed}");
+}
+
+#[test]
 fn what_lies_behind_a_short_payload_does_not_count() {
     for len in 0..=Short::BYTES_MAX {
         let mut frame = [0xee; 8];
@@ -84,7 +117,7 @@ fn what_lies_behind_a_short_payload_does_not_count() {
 #[test]
 fn a_ring_is_a_queue() {
     let mut numbers = Numbers(seed());
-    for ring_bytes in [256, 1024, 4096] {
+    for ring_bytes in [256, 1024, 4096, 64 << 10] {
         let (mut parent, mut worker) = both_sides(ring_bytes);
         let mut model: VecDeque<(FrameHead, Vec<u8>)> = VecDeque::new();
         let (mut popped, mut split, mut refused) = (0, 0, 0);

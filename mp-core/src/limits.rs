@@ -94,8 +94,9 @@ pub const LAST_WORDS_WITHIN: Duration = Duration::from_millis(100);
 /// The most workers of one pool: more than any machine has processors, and a typo is caught.
 pub const WORKERS_MAX: usize = 4096;
 
-/// Work that a worker holds ahead: long against a refill (some 10 µs), short against what a person notices at the end.
-pub const CREDIT_TIME: Duration = Duration::from_micros(500);
+/// Work that a worker holds ahead: long against a refill, for which the caller wakes up and takes a processor from a worker (some
+/// 50 µs), short against what a person notices at the end, and before a call that comes behind it.
+pub const CREDIT_TIME: Duration = Duration::from_millis(2);
 
 /// Work that takes less is not split among workers.
 pub const SHARE_TIME_MIN: Duration = Duration::from_micros(50);
@@ -125,7 +126,7 @@ pub const CALLS_OUT_MAX: u64 = 4096;
 /// Items that take longer than this are refilled one by one: a dispatch costs little against them.
 pub const REFILL_AT_ONCE: Duration = Duration::from_micros(50);
 
-/// How much busy time an estimate remembers: four credits, so that one wrong credit does not last.
+/// How much busy time an estimate remembers: a credit, so that a wrong one does not last.
 pub const RATE_WINDOW: Duration = Duration::from_millis(2);
 
 /// An empty worker that refused frees its ring within this time: it only has to advance its head.

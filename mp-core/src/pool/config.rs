@@ -243,6 +243,7 @@ impl PoolBuilder {
         let policy = Policy {
             workers,
             processors,
+            credit: limits::CREDIT_TIME,
             restart: self.restart.unwrap_or_else(|| Restart::for_workers(workers.get())),
             grace: self.grace.unwrap_or(limits::GRACE),
             max_tasks_per_worker,

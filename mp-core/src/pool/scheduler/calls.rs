@@ -1,7 +1,7 @@
 //! Handing calls to workers, and taking them back.
 
 use super::action::Action;
-use super::credit::{Credit, charge, refill_at};
+use super::credit::{Credit, refill_at};
 use super::machine::Scheduler;
 use super::work::Ending;
 use super::workers::{Meter, Recall, Worker};
@@ -96,8 +96,7 @@ impl Scheduler {
 
     /// Hands a worker as much as its credit allows, if it takes calls; with `passing`, of single calls.
     fn give(&mut self, id: WorkerId, passing: bool, now: Time, actions: &mut Vec<Action>) {
-        let credit =
-            Credit::new(self.jobs.waiting(), self.sharers() as u64, self.policy.max_tasks_per_worker);
+        let credit = Credit::new(self.jobs.waiting(), self.sharers() as u64, &self.policy);
         let Some(worker) = self.workers.get_mut(id).filter(|worker| worker.is_ready()) else { return };
         while let Some((_, each)) = self.jobs.next(passing) {
             let room = credit.room(worker, each);
@@ -105,7 +104,7 @@ impl Scheduler {
                 break;
             }
             let Some((job, items)) = self.jobs.take(room, passing) else { break };
-            let seq = worker.push(job, items.clone(), charge(each), now);
+            let seq = worker.push(job, items.clone(), credit.charge(each), now);
             worker.refill_at = refill_at(each, worker.out());
             actions.push(Action::Dispatch { worker: id, job, items, seq });
             if each.is_none() {

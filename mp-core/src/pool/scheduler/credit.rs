@@ -1,9 +1,9 @@
 //! How many calls a worker may hold: enough to keep it busy until it can be refilled, and no more.
 
+use super::policy::Policy;
 use super::workers::Worker;
 use crate::limits::{
-    CALLS_OUT_MAX, CREDIT_TIME, RATE_WINDOW, REFILL_AT_ONCE, SEEN_ENOUGH, SHARE_TIME_MIN, WIDE_FROM,
-    WIDEN_AFTER,
+    CALLS_OUT_MAX, RATE_WINDOW, REFILL_AT_ONCE, SEEN_ENOUGH, SHARE_TIME_MIN, WIDE_FROM, WIDEN_AFTER,
 };
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -65,6 +65,8 @@ impl Rate {
 
 /// What one refill has to keep to.
 pub(super) struct Credit {
+    /// Work that the worker holds, in nanoseconds.
+    work_ns: u64,
     /// Calls out at this worker.
     out_max: u64,
     /// Calls in the life of a worker.
@@ -73,9 +75,12 @@ pub(super) struct Credit {
 
 impl Credit {
     /// The end of the line is shared: nobody takes more than half of an equal share of what waits.
-    pub(super) fn new(waiting: u64, workers: u64, max_tasks: Option<NonZeroU64>) -> Self {
-        let out_max = waiting / (2 * workers) + 1;
-        Self { out_max, calls_max: max_tasks.map_or(u64::MAX, NonZeroU64::get) }
+    pub(super) fn new(waiting: u64, workers: u64, policy: &Policy) -> Self {
+        Self {
+            work_ns: nanos(policy.credit),
+            out_max: waiting / (2 * workers) + 1,
+            calls_max: policy.max_tasks_per_worker.map_or(u64::MAX, NonZeroU64::get),
+        }
     }
 
     /// How many items that take `each` the worker may get on top of what it has.
@@ -85,7 +90,7 @@ impl Credit {
             // Nobody knows what comes after the first: do not put anything in line with it.
             None => u64::from(out == 0),
             Some(each) => {
-                (nanos(CREDIT_TIME).saturating_sub(worker.backlog()) / each).max(2_u64.saturating_sub(out))
+                (self.work_ns.saturating_sub(worker.backlog()) / each).max(2_u64.saturating_sub(out))
             }
         };
         // A hand-over costs about a microsecond, and a worker that runs dry two switches: what takes less than this is
@@ -95,11 +100,11 @@ impl Credit {
             .min(out_max.min(CALLS_OUT_MAX).saturating_sub(out))
             .min(self.calls_max.saturating_sub(worker.numbered()))
     }
-}
 
-/// What an item adds to the backlog of its worker: one of unknown length fills it.
-pub(super) fn charge(each: Option<u64>) -> u64 {
-    each.unwrap_or(nanos(CREDIT_TIME))
+    /// What an item adds to the backlog of its worker: one of unknown length fills it.
+    pub(super) fn charge(&self, each: Option<u64>) -> u64 {
+        each.unwrap_or(self.work_ns)
+    }
 }
 
 /// At how many calls out a worker that now has `out` is refilled: short items in batches, long ones one by one.

@@ -10,6 +10,8 @@ pub struct Policy {
     pub workers: NonZeroUsize,
     /// How many processors they share: more workers than that do not make short items end sooner.
     pub processors: NonZeroUsize,
+    /// How much work a worker holds ahead.
+    pub credit: Duration,
     /// When a pool whose workers keep dying gives up.
     pub restart: Restart,
     /// How long a worker that was asked to leave may take.

@@ -10,11 +10,12 @@ use std::time::Duration;
 /// Microseconds since the start, the event, the actions.
 pub(super) type Row = (u64, Event, Vec<Action>);
 
-/// Three deaths are borne; the grace is 100 ms, the handshake 1 s.
+/// The credit is 500 µs; three deaths are borne; the grace is 100 ms, the handshake 1 s.
 pub(super) fn policy(workers: usize) -> Policy {
     Policy {
         workers: NonZeroUsize::new(workers).expect("not zero"),
         processors: NonZeroUsize::MAX,
+        credit: Duration::from_micros(500),
         restart: Restart { at_most: 3, per: Duration::from_secs(5) },
         grace: Duration::from_millis(100),
         max_tasks_per_worker: None,

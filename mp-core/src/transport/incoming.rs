@@ -21,6 +21,9 @@ pub struct Incoming<'s> {
 /// then. By that time there is some more, as waking takes long.
 const NAP: Duration = Duration::from_micros(50);
 
+/// How much, in bytes, is worth looking on while it is copied, which takes a few hundred microseconds: waking takes some 50.
+const SOON_BYTES: usize = 4 << 20;
+
 impl<'s> Incoming<'s> {
     /// Arguments of `len` bytes. Whoever waits for them sleeps where the worker does.
     pub fn new(slab: &'s AttachedSlab, len: usize, shared: Shared) -> Result<Self, Corrupt> {
@@ -44,10 +47,16 @@ impl Arriving for Incoming<'_> {
         let end = from.saturating_add(least).min(self.len);
         let ready = || self.there() >= end;
         let whole = end == self.len;
+        let (sleep, partner) = (&self.shared.worker_sleep, self.shared.parent_sleep.word());
+        let patience = &mut self.patience.borrow_mut();
         let mut nap = NAP;
         while !ready() {
-            let (partner, patience) = (self.shared.parent_sleep.word(), &mut self.patience.borrow_mut());
-            self.shared.worker_sleep.wait(partner, patience, (!whole).then_some(nap), ready);
+            let had = self.there();
+            let is_soon = end.saturating_sub(had) <= SOON_BYTES;
+            if is_soon && sleep.spin(partner, patience, || self.there() > had).is_some() {
+                continue;
+            }
+            sleep.wait(partner, patience, (!whole).then_some(nap), ready);
             nap *= 2;
         }
         let there = self.there();

@@ -96,9 +96,6 @@ where
 const OFFER_ITEMS: usize = 4096;
 const OFFER_BYTES: usize = 64 << 10;
 
-/// How many results may wait before they are decoded.
-const DECODE_AT: usize = 4096;
-
 /// `map`: all results, or the failure of the earliest failing item.
 pub fn all<I, W, R>(shared: &Arc<Shared>, task: TaskRef, input: &mut Input<I, W>) -> Result<Vec<R>, Error>
 where
@@ -272,7 +269,7 @@ impl Run<'_> {
                 Turn::Over
             } else {
                 let more = open && job.wants_more();
-                if !more && job.arrived().len() < DECODE_AT {
+                if !more && !job.arrived().are_many() {
                     return None;
                 }
                 Turn::Work { more }
@@ -342,9 +339,7 @@ impl Run<'_> {
         self.shared.with(|core| {
             core.collect_if_free();
             core.attended = core.now();
-            core.jobs
-                .get(id)
-                .is_none_or(|job| job.finished || job.is_full() || job.arrived().len() >= DECODE_AT)
+            core.jobs.get(id).is_none_or(|job| job.finished || job.is_full() || job.arrived().are_many())
         })
     }
 }

@@ -126,6 +126,10 @@ enum Arrival {
 /// Longer results stay in the buffer that they were received in, which is the value in the end, if it is bytes.
 const TAKEN_OVER_FROM: usize = 16 << 10;
 
+/// How many results are many, and how many bytes.
+const MANY_ITEMS: usize = 4096;
+const MANY_BYTES: usize = 256 << 10;
+
 impl Results {
     /// One failure.
     pub fn failed(error: Error) -> Self {
@@ -142,6 +146,12 @@ impl Results {
     /// Whether none has.
     pub fn is_empty(&self) -> bool {
         self.items == 0
+    }
+
+    /// Whether so many wait, or so much, that they should be handed out: bytes are best decoded while a processor has them at hand,
+    /// and where those before lay.
+    pub fn are_many(&self) -> bool {
+        self.items >= MANY_ITEMS || self.bytes.len() >= MANY_BYTES
     }
 
     /// The failures among them.
@@ -290,6 +300,21 @@ pub fn decode<R: DeserializeOwned>(
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn results_are_many_by_their_number_or_by_their_bytes() {
+        for (len, many) in [(0, MANY_ITEMS), (8, MANY_ITEMS), (TAKEN_OVER_FROM, MANY_BYTES / TAKEN_OVER_FROM)]
+        {
+            let mut results = Results::default();
+            for item in 0..many {
+                assert!(!results.are_many(), "{item} of {len} bytes");
+                results.arrive(item as u64, &mut vec![1; len], Vec::new());
+            }
+            assert!(results.are_many(), "{many} of {len} bytes");
+            results.drain(|_, _| {});
+            assert!(!results.are_many());
+        }
+    }
 
     #[test]
     fn long_results_become_values_without_a_copy() {

@@ -192,7 +192,8 @@ impl<R> Process<R> {
         };
         // False for a child that is gone already; its death is reported by the handle.
         handed_over.map_err(failed)?;
-        Running::new(name.clone(), self.daemon, task, launched).map(JoinHandle::new).map_err(failed)
+        let is_copy = matches!(self.surroundings.start, Start::Server(_));
+        Running::new(name.clone(), self.daemon, is_copy, task, launched).map(JoinHandle::new).map_err(failed)
     }
 }
 

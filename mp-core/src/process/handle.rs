@@ -19,6 +19,7 @@ use crate::error::{Error, ErrorKind, ExitStatus, Failure};
 use crate::ids::CallSeq;
 use crate::protocol::control::BROKEN;
 use crate::sys::process::{Ended, Signal, Status};
+use crate::sys::thread::Kept;
 use crate::sys::{self, BorrowedHandle, Handle};
 use crate::task::entry::Entry;
 use crate::transport::lane::ResponseKind;
@@ -46,6 +47,8 @@ pub struct Running {
     name: String,
     pid: u32,
     daemon: bool,
+    /// Whether a fork server made it.
+    is_copy: bool,
     /// Which copy of the process started it.
     born: u32,
     detached: AtomicBool,
@@ -63,10 +66,15 @@ enum State {
 /// The bytes of a result, and its descriptors.
 type Returned = (Vec<u8>, Vec<Handle>);
 
+/// How long who waits for a copy stays where it is. The copy runs there, too, most often, and so does the fork server: woken by the
+/// end of the copy, before it is all gone, this thread would have to go on elsewhere, and they would all follow, each time.
+const STAY: Duration = Duration::from_millis(10);
+
 impl Running {
     pub(super) fn new(
         name: String,
         daemon: bool,
+        is_copy: bool,
         task: &'static Entry,
         launched: Launched,
     ) -> std::io::Result<Arc<Self>> {
@@ -84,6 +92,7 @@ impl Running {
             name,
             pid,
             daemon,
+            is_copy,
             born: sys::copies::count(),
             detached: AtomicBool::new(false),
             task,
@@ -151,6 +160,7 @@ impl Running {
     /// Waits until it has ended; false if the time-out passed first.
     fn wait(&self, timeout: Option<Duration>) -> bool {
         let deadline = timeout.map(|timeout| Time::now() + timeout);
+        let mut may_be_short = self.is_copy;
         loop {
             if self.has_ended() {
                 return true;
@@ -159,8 +169,13 @@ impl Running {
             if left.is_some_and(|left| left.is_zero()) {
                 return false;
             }
+            let kept = std::mem::take(&mut may_be_short).then(Kept::here);
+            let patience = kept.map(|_| left.map_or(STAY, |left| left.min(STAY))).or(left);
             // An interrupted wait, or one that fails, looks again.
-            let _ = sys::poller::ready(self.sentinel(), left);
+            let _ = sys::poller::ready(self.sentinel(), patience);
+            if let Some(kept) = kept {
+                kept.let_go();
+            }
         }
     }
 

@@ -278,6 +278,30 @@ fn a_context_says_what_it_is() {
     });
 }
 
+/// Where this thread may run.
+fn places() -> String {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+    status.lines().find(|line| line.starts_with("Cpus_allowed:")).unwrap().to_owned()
+}
+
+#[test]
+fn who_has_waited_for_a_copy_may_run_everywhere_it_might_before() {
+    about_copies(|| {
+        let (before, context) = (places(), How::Server.context());
+        assert_eq!(context.spawn(double, (1,)).unwrap().join().unwrap(), 2);
+        assert_eq!(places(), before);
+        let go_on = Event::new().unwrap();
+        let waiting = context.spawn(wait_for, (go_on.clone(),)).unwrap();
+        for timeout in [Duration::ZERO, Duration::from_millis(1), Duration::from_millis(30)] {
+            assert!(waiting.join_timeout(timeout).unwrap_err().is_timeout());
+            assert_eq!(places(), before);
+        }
+        go_on.set();
+        waiting.join().unwrap();
+        assert_eq!(places(), before);
+    });
+}
+
 #[mp::task]
 fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()

@@ -12,6 +12,11 @@ pub fn spawn_bare(name: &'static str, body: Box<dyn FnOnce() + Send>) -> io::Res
 pub struct Kept;
 
 impl Kept {
+    /// Keeps this thread, and those that it starts, on the processor that it runs on, if that can be done.
+    pub fn here() -> Self {
+        Self
+    }
+
     /// Lets this thread run wherever it might before.
     #[allow(clippy::unused_self)] // the signature is that of Linux
     pub fn let_go(self) {}

@@ -173,10 +173,11 @@ impl<P> Producer<P> {
     }
 
     /// Whether a frame that would be the first to lie so far behind goes to the start instead, where memory exists: if nothing
-    /// waits. Otherwise more of the ring is used from here on, twice as much, as this takes a look at the consumer's line.
+    /// waits, and as much again fits behind it, as what is skipped is not free before the frame has been taken. Otherwise more
+    /// of the ring is used from here on, twice as much, as this takes a look at the consumer's line.
     #[cold]
     fn starts_over(&mut self, position: usize, bytes: usize) -> Result<bool, PushError> {
-        let starts_over = bytes <= position
+        let starts_over = 2 * bytes <= position
             && self.cursor.is_empty(self.place.words()).map_err(|Corrupt| PushError::Corrupt)?;
         if !starts_over {
             self.used = (position + bytes).max(2 * self.used).max(USED_FIRST).min(self.place.capacity);

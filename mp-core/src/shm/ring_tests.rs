@@ -103,6 +103,22 @@ fn a_ring_that_never_holds_much_uses_little_of_its_memory_and_one_that_does_all_
 }
 
 #[test]
+fn a_frame_that_starts_over_leaves_room_for_as_much_again() {
+    let (mut parent, mut worker) = both_sides(64 << 10);
+    for _ in 0..100 {
+        worker.responses.try_push(FrameHead::default(), &[&[0; 8]]).expect("room");
+        parent.responses.peek().expect("honest").expect("a frame");
+        parent.responses.advance();
+    }
+    for payload in [[1; 2000], [2; 2000]] {
+        worker
+            .responses
+            .try_push(FrameHead::default(), &[&payload])
+            .expect("room, though nobody has taken any");
+    }
+}
+
+#[test]
 fn what_lies_behind_a_short_payload_does_not_count() {
     for len in 0..=Short::BYTES_MAX {
         let mut frame = [0xee; 8];

@@ -118,6 +118,41 @@ fn what_tasks_started_is_gone_when_nobody_is_left_who_knows_of_it() {
     });
 }
 
+/// Stops its process again and again, and counts how often somebody has it go on.
+#[cfg(all(target_os = "linux", not(mp_portable_unix)))]
+#[mp::task]
+fn stop(wakes: mp::sync::Semaphore) {
+    loop {
+        mp_tests::send_self(Signal::Stop);
+        wakes.release().unwrap();
+    }
+}
+
+// A stop takes a wake-up away that is under way, and the kernel sends no other.
+#[cfg(all(target_os = "linux", not(mp_portable_unix)))]
+#[test]
+fn a_worker_that_was_started_by_a_thread_that_has_ended_is_woken_up_more_than_once() {
+    scenario(|| {
+        let wakes = mp::sync::Semaphore::new(0).unwrap();
+        let (go_on, until_then) = std::sync::mpsc::channel::<()>();
+        let (give, take) = std::sync::mpsc::channel();
+        let starter = thread::spawn(move || {
+            give.send(mp::Pool::new(1).unwrap()).unwrap();
+            until_then.recv().unwrap_err();
+        });
+        let pool = take.recv().unwrap();
+        let stopping = pool.apply_async(stop, (wakes.clone(),));
+        until(|| is_stopped(pool.workers()[0].pid));
+        drop(go_on);
+        starter.join().unwrap();
+        for _ in 0..3 {
+            wakes.acquire();
+        }
+        pool.terminate();
+        assert!(stopping.wait().is_err());
+    });
+}
+
 // Nobody tells how much is unread there.
 #[cfg(not(windows))]
 #[test]

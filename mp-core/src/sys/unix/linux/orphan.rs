@@ -7,17 +7,22 @@
 //!
 //! A task that goes on may start a process right after the last look at what it has started, or stop its own process,
 //! watch thread and all: the kernel wakes us up once and not again.
+//!
+//! Of a parent with several threads the one that started us may end first: the kernel wakes us up for it, too. A task that then
+//! stops its process once more takes the next wake-up away if that is under way, as a stop does. So a process that is woken up
+//! early has itself woken up a few times more.
 
 #![allow(unsafe_code)] // a signal handler, the signal mask of a thread, and a signal for one thread
 
 use super::super::descendants::kill_own_group_and_exit;
+use super::super::errno::KeptErrno;
 use super::super::{Handle, disposition};
 use super::group;
 use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
 use rustix::thread::{Timespec, gettid};
 use std::io;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize};
 
 /// The parent whose death ends this process.
 ///
@@ -33,6 +38,19 @@ static ENDING: AtomicBool = AtomicBool::new(false);
 
 /// How many threads stand still.
 static STANDING: AtomicUsize = AtomicUsize::new(0);
+
+/// The kernel's number of the timer that wakes this process up, or [`NO_TIMER`].
+static TIMER: AtomicI32 = AtomicI32::new(NO_TIMER);
+
+const NO_TIMER: i32 = -1;
+
+/// How many times the timer has been set since the last signal of the parent.
+static ALARMS: AtomicU32 = AtomicU32::new(0);
+
+/// How many times it is, and how long it waits: this at first, then ten times as long each time. A few: what a task waits in
+/// may be interrupted.
+const ALARMS_MAX: u32 = 4;
+const FIRST_ALARM_NS: i64 = 2_000_000;
 
 /// No process has this number.
 const UNKNOWN: u32 = 0;
@@ -85,6 +103,7 @@ pub(super) fn forget() {
     PARENT.store(UNKNOWN, Relaxed);
     ENDING.store(false, Relaxed);
     STANDING.store(0, Relaxed);
+    TIMER.store(NO_TIMER, Relaxed);
     group::forget();
 }
 
@@ -144,8 +163,49 @@ fn end_if_orphaned() {
     }
 }
 
-extern "C" fn on_wake_up(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
+extern "C" fn on_wake_up(_: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
     stand_while_ending();
+    // SAFETY: duty: a live siginfo: the kernel hands one to a handler that was installed with `SA_SIGINFO`. Who has sent a signal is
+    // part of what every signal of another process says.
+    let (code, sender) = unsafe { ((*info).si_code, (*info).si_pid()) };
+    if code == libc::SI_TIMER {
+        look_again();
+    } else if sender.cast_unsigned() == PARENT.load(Relaxed) {
+        ALARMS.store(0, Relaxed);
+        look_again();
+    }
+}
+
+/// Has this process woken up once more in a while. Atomics and system calls: async-signal-safe.
+fn look_again() {
+    let _errno = KeptErrno::new();
+    let count = ALARMS.fetch_add(1, Relaxed);
+    if count >= ALARMS_MAX || (TIMER.load(Relaxed) == NO_TIMER && !make_timer()) {
+        return;
+    }
+    let after = FIRST_ALARM_NS * 10_i64.pow(count);
+    // An interval of zero, and when: seconds and nanoseconds each.
+    let when: [libc::c_long; 4] = [0, 0, (after / 1_000_000_000) as _, (after % 1_000_000_000) as _];
+    let none = std::ptr::null_mut::<libc::c_void>();
+    // SAFETY: duty: a valid pointer to what the kernel reads: a live local of the form that this call has for C's `long`.
+    unsafe { libc::syscall(libc::SYS_timer_settime, TIMER.load(Relaxed), 0, when.as_ptr(), none) };
+}
+
+/// Whether there is a timer now: the C library's function may allocate, and its timers have other numbers.
+fn make_timer() -> bool {
+    // SAFETY: duty: all-zero bytes are a valid `sigevent`.
+    let mut event: libc::sigevent = unsafe { std::mem::zeroed() };
+    event.sigev_notify = libc::SIGEV_SIGNAL;
+    event.sigev_signo = libc::SIGCONT;
+    let mut number = NO_TIMER;
+    // SAFETY: duty: valid pointers: live locals.
+    let result = unsafe {
+        libc::syscall(libc::SYS_timer_create, libc::CLOCK_MONOTONIC, &raw const event, &raw mut number)
+    };
+    if result == 0 {
+        TIMER.store(number, Relaxed);
+    }
+    result == 0
 }
 
 /// Atomics and system calls: async-signal-safe. Leaves `errno` alone where it matters: rustix makes its calls itself.

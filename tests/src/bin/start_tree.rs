@@ -72,16 +72,21 @@ mod held {
         if arguments.next().as_deref() == Some("held") && arguments.next().as_deref() == Some("--mp-worker") {
             until(|| {
                 let parent = getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
-                let its_arguments = std::fs::read_to_string(format!("/proc/{parent}/cmdline"));
-                !its_arguments.is_ok_and(|arguments| arguments.contains("held"))
+                !has_argument(parent.cast_unsigned(), "held")
             });
         }
+    }
+
+    fn has_argument(pid: u32, wanted: &str) -> bool {
+        let arguments = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        arguments.split('\0').any(|argument| argument == wanted)
     }
 
     /// Has a server started, and leaves a copy that holds its channel.
     pub fn leave_a_copy() -> Result<(), mp::Error> {
         std::thread::spawn(|| Context::new(StartMethod::ForkServer).spawn(spin, ()));
-        until(|| !living_children(std::process::id()).is_empty());
+        // Not before it is a program of its own: who looks at it in the middle of that sees nobody.
+        until(|| living_children(std::process::id()).iter().any(|&child| has_argument(child, "--mp-worker")));
         // SAFETY: duty: the copy does nothing but sleep.
         if unsafe { libc::fork() } == 0 {
             loop {

@@ -43,6 +43,7 @@ mod channel;
 mod check;
 mod clock;
 mod error;
+mod fnv;
 mod ids;
 mod kept;
 mod limits;

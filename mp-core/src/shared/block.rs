@@ -12,6 +12,7 @@
 #![allow(unsafe_code)] // a mapping's bytes seen as the object
 
 use crate::error::Error;
+use crate::fnv::Fnv;
 use crate::sys::Handle;
 use crate::sys::memory::{Access, Mapping, Memory};
 use crate::wire::handles;
@@ -137,10 +138,7 @@ fn stamped<W>(mapping: &Mapping) -> *mut Stamped<W> {
 
 /// Says in another process of the family, which runs the same program, whether it means the same type.
 pub fn fingerprint<T>() -> u64 {
-    let name = std::any::type_name::<T>().bytes();
-    let sizes = [size_of::<T>(), align_of::<T>()].map(|number| number as u8);
-    name.chain(sizes)
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    Fnv::new().text(std::any::type_name::<T>()).number(size_of::<T>() as u64).number(align_of::<T>() as u64).0
 }
 
 impl<W: Words> Deref for Block<W> {

@@ -1,6 +1,7 @@
 //! What the attribute leaves behind for each task.
 
 use super::calls::Invoke;
+use crate::fnv::Fnv;
 use std::any::TypeId;
 use std::sync::atomic::AtomicPtr;
 
@@ -27,17 +28,34 @@ pub struct Entry {
     pub invoke: Invoke,
 }
 
+impl Entry {
+    /// A hash over what two processes must agree on to mean the same task.
+    const fn fingerprint(&self) -> u64 {
+        Fnv::new()
+            .text(self.name)
+            .text(self.package)
+            .text(self.signature)
+            .text(self.file)
+            .number(self.line as u64)
+            .number(self.column as u64)
+            .0
+    }
+}
+
 /// An [`Entry`] as a link of the list that constructors build before `main`.
 #[derive(Debug)]
 pub struct Node {
     pub(super) entry: Entry,
+    /// The entry's, computed by the compiler: each process that starts needs it.
+    pub(super) fingerprint: u64,
     pub(super) next: AtomicPtr<Node>,
 }
 
 impl Node {
     /// A node that is not in the list yet.
     pub const fn new(entry: Entry) -> Self {
-        Self { entry, next: AtomicPtr::new(std::ptr::null_mut()) }
+        let fingerprint = entry.fingerprint();
+        Self { entry, fingerprint, next: AtomicPtr::new(std::ptr::null_mut()) }
     }
 }
 

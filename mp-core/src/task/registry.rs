@@ -3,12 +3,14 @@
 //! Constructors push nodes onto a list before `main` (numbered, so that they are all done before any unnumbered
 //! constructor, such as the one of `mp::test_main!`, runs). The first look-up turns the list into a table. Both
 //! processes run the same image, so the order of the list, and with it a task's slot, is the same in both; the handshake
-//! compares a fingerprint of the whole table all the same.
+//! compares a fingerprint of the whole table all the same. A worker that is told slots needs no more than the list: only
+//! who looks for a function has it sorted by type.
 
 use super::entry::{Entry, Node};
 use super::frame::{Arguments, Reply};
 use super::instance;
 use crate::error::{Error, ErrorKind, Failure};
+use crate::fnv::Fnv;
 use std::any::TypeId;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -24,9 +26,15 @@ pub struct Slot(pub u32);
 #[derive(Debug)]
 pub struct Registry {
     entries: Vec<&'static Entry>,
+    fingerprint: u64,
+    index: OnceLock<Index>,
+}
+
+/// Where the entry of a function is.
+#[derive(Debug)]
+struct Index {
     by_type: ByType,
     problem: Option<Error>,
-    fingerprint: u64,
 }
 
 type ByType = HashMap<TypeId, Slot, BuildHasherDefault<IdHasher>>;
@@ -86,21 +94,19 @@ pub fn find<F: 'static>() -> Result<(Slot, &'static Entry), Error> {
 }
 
 impl Registry {
-    fn new(mut entries: Vec<&'static Entry>) -> Self {
+    fn new(mut nodes: Vec<&'static Node>) -> Self {
         // The list grows at its head; the table is in the order of registration.
-        entries.reverse();
-        let mut by_type = ByType::with_capacity_and_hasher(entries.len(), BuildHasherDefault::default());
-        let mut kept: Vec<&'static Entry> = Vec::with_capacity(entries.len());
-        for entry in entries {
-            // The same instance of a generic function may be listed in several places; one entry is enough.
-            if let std::collections::hash_map::Entry::Vacant(place) = by_type.entry((entry.type_id)()) {
-                place.insert(Slot(kept.len() as u32));
-                kept.push(entry);
-            }
+        nodes.reverse();
+        let fingerprint = fingerprint(&nodes);
+        Self {
+            entries: nodes.into_iter().map(|node| &node.entry).collect(),
+            fingerprint,
+            index: OnceLock::new(),
         }
-        let problem = missing_canary(&by_type).or_else(|| duplicate(&kept));
-        let fingerprint = fingerprint(&kept);
-        Self { entries: kept, by_type, problem, fingerprint }
+    }
+
+    fn index(&self) -> &Index {
+        self.index.get_or_init(|| Index::new(&self.entries))
     }
 
     /// The entry in a slot that came from outside.
@@ -115,7 +121,7 @@ impl Registry {
 
     /// What is wrong with the table as a whole.
     pub fn check(&self) -> Result<(), Error> {
-        self.problem.clone().map_or(Ok(()), Err)
+        self.index().problem.clone().map_or(Ok(()), Err)
     }
 
     fn find(
@@ -125,8 +131,24 @@ impl Registry {
         caller: &Location<'_>,
     ) -> Result<(Slot, &'static Entry), Error> {
         self.check()?;
-        let found = self.by_type.get(&type_id).and_then(|&slot| Some((slot, self.get(slot)?)));
+        let found = self.index().by_type.get(&type_id).and_then(|&slot| Some((slot, self.get(slot)?)));
         found.ok_or_else(|| not_a_task(type_name, caller))
+    }
+}
+
+impl Index {
+    fn new(entries: &[&'static Entry]) -> Self {
+        let mut by_type = ByType::with_capacity_and_hasher(entries.len(), BuildHasherDefault::default());
+        let mut kept: Vec<&'static Entry> = Vec::with_capacity(entries.len());
+        for (slot, entry) in entries.iter().enumerate() {
+            // The same instance of a generic function may be listed in several places; the first one counts.
+            if let std::collections::hash_map::Entry::Vacant(place) = by_type.entry((entry.type_id)()) {
+                place.insert(Slot(slot as u32));
+                kept.push(entry);
+            }
+        }
+        let problem = missing_canary(&by_type).or_else(|| duplicate(&kept));
+        Self { by_type, problem }
     }
 }
 
@@ -159,16 +181,16 @@ fn is_without_attributes(type_name: &str) -> bool {
     places.iter().any(|place| type_name.starts_with(place)) || type_name.contains("<impl ")
 }
 
-fn nodes() -> Vec<&'static Entry> {
+fn nodes() -> Vec<&'static Node> {
     crate::sys::constructor::run_registering();
-    let mut entries = Vec::new();
+    let mut nodes = Vec::new();
     // PAIR: acquires what `register` released.
     let mut next = HEAD.load(Ordering::Acquire);
     while let Some(node) = instance::node_of(next) {
-        entries.push(&node.entry);
+        nodes.push(node);
         next = node.next.load(Ordering::Acquire);
     }
-    entries
+    nodes
 }
 
 fn duplicate(entries: &[&'static Entry]) -> Option<Error> {
@@ -185,24 +207,13 @@ fn duplicate(entries: &[&'static Entry]) -> Option<Error> {
     ))
 }
 
-/// FNV-1a over every entry: it must be the same in all processes of one build, and differ between builds.
-fn fingerprint(entries: &[&'static Entry]) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    let mut eat = |bytes: &[u8]| {
-        for &byte in bytes.iter().chain(&[0xff]) {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    };
-    eat(concat!(env!("CARGO_PKG_VERSION"), " ", env!("CARGO_PKG_NAME")).as_bytes());
-    eat(&(size_of::<usize>() as u64).to_le_bytes());
-    for entry in entries {
-        for text in [entry.name, entry.package, entry.signature, entry.file] {
-            eat(text.as_bytes());
-        }
-        eat(&entry.line.to_le_bytes());
-        eat(&entry.column.to_le_bytes());
-    }
-    hash
+/// A hash over every entry: it must be the same in all processes of one build, and differ between builds.
+fn fingerprint(nodes: &[&'static Node]) -> u64 {
+    const BUILD: Fnv = Fnv::new()
+        .text(env!("CARGO_PKG_VERSION"))
+        .text(env!("CARGO_PKG_NAME"))
+        .number(size_of::<usize>() as u64);
+    nodes.iter().fold(BUILD, |hash, node| hash.number(node.fingerprint)).0
 }
 
 /// A task of our own. If it is not in the table, registration does not work on this target or linker, and every

@@ -1,11 +1,11 @@
 //! The worker's end of the way to its parent.
 
 use super::bundles::Receiving;
-use super::control::{self, Inbox};
 use super::incoming::Incoming;
+use super::mail::Mail;
 use crate::ids::CallSeq;
 use crate::limits;
-use crate::protocol::control::{ToParent, ToWorker};
+use crate::protocol::control::ToParent;
 use crate::protocol::frame::{CARRIES, SPILLED, Spilled, response};
 use crate::raw::sleep::Patience;
 use crate::shm::frame::FrameHead;
@@ -14,127 +14,11 @@ use crate::shm::region::{Shared, WorkerEnd};
 use crate::shm::ring::{Consumer, Producer, PushError, Trusted};
 use crate::shm::slab::{AttachedSlab, Slab};
 use crate::sys::bell::Bell;
-use crate::sys::socket::Socket;
-use crate::sys::{self, BorrowedHandle, Handle};
+use crate::sys::{self, Handle};
 use crate::wire::varint::Short;
-use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-
-/// What the main thread and the watch thread of a worker share: the watch thread reads the socket at all times.
-#[derive(Debug)]
-pub struct Mail {
-    socket: Socket,
-    news: Mutex<News>,
-    arrived: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct News {
-    /// Slabs that calls refer to, or why one cannot be mapped. Mapped by the watch thread; the main thread keeps the one
-    /// that it reads.
-    slabs: HashMap<u64, Result<Arc<AttachedSlab>, String>>,
-    /// Descriptors of calls that have not begun.
-    handles: HashMap<u64, Vec<Handle>>,
-    /// Where those of later calls come.
-    line: Option<Receiving>,
-    /// Our own slab is being read by the parent.
-    lent: bool,
-}
-
-/// What a message from the parent means for the watch thread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
-    /// Nothing, it was for the main thread.
-    Nothing,
-    /// Live on when the parent ends.
-    Detach,
-}
-
-impl Mail {
-    /// Mail over this socket.
-    pub fn new(socket: Socket) -> Arc<Self> {
-        Arc::new(Self { socket, news: Mutex::default(), arrived: Condvar::new() })
-    }
-
-    /// Readable when a message is there or the parent is gone.
-    pub fn handle(&self) -> BorrowedHandle<'_> {
-        self.socket.handle()
-    }
-
-    /// Tells the parent.
-    pub fn send(&self, message: &ToParent, handles: &[BorrowedHandle<'_>]) -> io::Result<()> {
-        control::send(&self.socket, message, handles)
-    }
-
-    /// Reads one message, waiting for it.
-    pub fn receive(&self, inbox: &mut Inbox) -> io::Result<Option<(ToWorker, Vec<Handle>)>> {
-        inbox.receive(&self.socket)
-    }
-
-    /// Reads the first message, and waits for it as long as there is somebody to send it.
-    pub fn receive_first(&self, inbox: &mut Inbox) -> io::Result<Option<(ToWorker, Vec<Handle>)>> {
-        let is_there = |patience| sys::poller::ready(self.handle(), Some(patience));
-        while !is_there(limits::LOOK_AGAIN)? {
-            // What was sent before its death counts.
-            if sys::entry::is_left_alone(&self.socket) && !is_there(Duration::ZERO)? {
-                return Err(io::Error::other("its parent is gone"));
-            }
-        }
-        self.receive(inbox)
-    }
-
-    /// Reads one message, waiting for it, and files it. For the watch thread.
-    pub fn file_next(&self, inbox: &mut Inbox) -> io::Result<Told> {
-        let Some((message, handles)) = self.receive(inbox)? else { return Ok(Told::Nothing) };
-        let mut news = self.news();
-        match message {
-            ToWorker::Slab { id, len } => {
-                let handle = handles.into_iter().next();
-                let handle =
-                    handle.ok_or_else(|| io::Error::other("a slab message without its descriptor"))?;
-                let len = usize::try_from(len).map_err(io::Error::other)?;
-                let slab = AttachedSlab::attach(handle, len).map(Arc::new).map_err(|error| error.to_string());
-                news.slabs.insert(id, slab);
-            }
-            ToWorker::Forget { id } => {
-                news.slabs.remove(&id);
-            }
-            ToWorker::Free => news.lent = false,
-            ToWorker::Handles { call } => {
-                news.handles.insert(call, handles);
-            }
-            ToWorker::Line => {
-                let handle = handles.into_iter().next();
-                let handle = handle.ok_or_else(|| io::Error::other("a line without its descriptor"))?;
-                news.line = Some(Receiving::from_handle(handle));
-            }
-            ToWorker::Detach => return Ok(Told::Detach),
-            ToWorker::Init(_) | ToWorker::Host(_) => return Err(io::Error::other("a second first message")),
-            ToWorker::Fork(_) => return Err(io::Error::other("this process makes no copies")),
-        }
-        drop(news);
-        self.arrived.notify_all();
-        Ok(Told::Nothing)
-    }
-
-    fn news(&self) -> MutexGuard<'_, News> {
-        // Nothing that panics runs under this lock.
-        self.news.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits until `look` finds what it looks for. If the parent is gone the watch thread ends this process.
-    fn wait_for<T>(&self, mut look: impl FnMut(&mut News) -> Option<T>) -> T {
-        let mut news = self.news();
-        loop {
-            if let Some(found) = look(&mut news) {
-                return found;
-            }
-            news = self.arrived.wait(news).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-}
 
 /// What a worker's main thread publishes its results with.
 #[derive(Debug)]
@@ -207,7 +91,7 @@ impl Berth {
             Some(Ok(slab)) => Some(Ok(slab.clone())),
             Some(Err(why)) => Some(Err(why.clone())),
             None => None,
-        });
+        })?;
         found.map_err(|why| io::Error::other(format!("{len} bytes of arguments cannot be mapped: {why}")))
     }
 
@@ -230,7 +114,7 @@ impl Berth {
                 let came = self.mail.wait_for(|news| match news.handles.remove(&call.0) {
                     Some(handles) => Some(Ok(handles)),
                     None => news.line.take().map(Err),
-                });
+                })?;
                 match came {
                     Ok(handles) => return Ok(handles),
                     Err(line) => bundles.insert(line),
@@ -345,7 +229,7 @@ impl Berth {
     fn respond_long(&mut self, head: FrameHead, pieces: &[&[u8]]) -> io::Result<()> {
         if self.mail.news().lent {
             self.announce_all();
-            self.mail.wait_for(|news| (!news.lent).then_some(()));
+            self.mail.wait_for(|news| (!news.lent).then_some(()))?;
         }
         let len = pieces.iter().map(|piece| piece.len()).sum();
         let fitting = self.ours.take().filter(|slab| slab.len() >= len);

@@ -56,6 +56,11 @@ pub fn look<T: DeserializeOwned>(socket: &Socket) -> io::Result<T> {
     codec::decode(body).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
 }
 
+/// Reads some bytes, and the descriptors that come with them.
+trait Read: FnMut(&mut [u8], &mut Vec<Handle>) -> io::Result<usize> {}
+
+impl<F: FnMut(&mut [u8], &mut Vec<Handle>) -> io::Result<usize>> Read for F {}
+
 /// Puts messages together out of what the socket gives. It reads exactly up to the end of a message, so the
 /// descriptors that come with it are that message's.
 #[derive(Debug, Default)]
@@ -69,7 +74,19 @@ impl Inbox {
     /// The next message and its descriptors; `None` if it has not arrived in full (on a socket that does not block).
     /// The end of the stream is an `UnexpectedEof` error.
     pub fn receive<T: DeserializeOwned>(&mut self, socket: &Socket) -> io::Result<Option<(T, Vec<Handle>)>> {
-        if !self.fill(socket, 4)? {
+        self.next(|bytes, handles| socket.receive(bytes, handles))
+    }
+
+    /// The same, without waiting on any socket.
+    pub fn receive_now<T: DeserializeOwned>(
+        &mut self,
+        socket: &Socket,
+    ) -> io::Result<Option<(T, Vec<Handle>)>> {
+        self.next(|bytes, handles| socket.receive_now(bytes, handles))
+    }
+
+    fn next<T: DeserializeOwned>(&mut self, mut read: impl Read) -> io::Result<Option<(T, Vec<Handle>)>> {
+        if !self.fill(&mut read, 4)? {
             return Ok(None);
         }
         let len = self.bytes.first_chunk::<4>().map_or(0, |head| u32::from_le_bytes(*head)) as usize;
@@ -79,7 +96,7 @@ impl Inbox {
                 format!("a control frame claims {len} bytes"),
             ));
         }
-        if !self.fill(socket, 4 + len)? {
+        if !self.fill(&mut read, 4 + len)? {
             return Ok(None);
         }
         let message = codec::decode(&self.bytes[4..]).map_err(|error| {
@@ -91,12 +108,12 @@ impl Inbox {
     }
 
     /// Reads until the frame has `target` bytes; false if the socket has no more for now.
-    fn fill(&mut self, socket: &Socket, target: usize) -> io::Result<bool> {
+    fn fill(&mut self, read: &mut impl Read, target: usize) -> io::Result<bool> {
         if self.bytes.len() < target {
             self.bytes.resize(target, 0);
         }
         while self.filled < target {
-            match socket.receive(&mut self.bytes[self.filled..target], &mut self.handles) {
+            match read(&mut self.bytes[self.filled..target], &mut self.handles) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(n) => self.filled += n,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),

@@ -1,7 +1,8 @@
 //! A long result on its way: both ends in one process.
 
-use super::super::berth::{Berth, Mail};
+use super::super::berth::Berth;
 use super::super::incoming::Incoming;
+use super::super::mail::{Mail, Told};
 use super::*;
 use crate::protocol::control::ToWorker;
 use crate::shm::filling::STEP_BYTES;
@@ -187,7 +188,11 @@ fn a_parent_that_has_caught_up_with_a_long_result_is_woken_before_it_is_whole() 
             for call in (1..).take_while(|_| !done.load(Relaxed)) {
                 berth.respond(response::DONE, CallSeq(call), &result).expect("room");
                 berth.announce();
-                mail.file_next(&mut Inbox::default()).expect("it was taken");
+                assert!(
+                    sys::poller::ready(mail.handle(), Some(WATCHDOG)).expect("a socket"),
+                    "nobody took it"
+                );
+                assert_eq!(mail.file_next().expect("it was taken"), Told::News);
             }
         });
         // In one of the results, that is: it may be written while this thread gets no processor.

@@ -4,6 +4,7 @@
 //!   Control   whole messages over the socket, with descriptors
 //!   Lane      the parent's end: Control + the region's rings + slabs; long results are read from the worker's slab
 //!   Berth     the worker's end of the same; incoming arguments are read from the parent's slab
+//!   Mail      what comes to a worker over the socket
 //!   bundles   descriptors of calls, past the socket
 //! ```
 
@@ -14,4 +15,5 @@ mod incoming;
 mod known;
 pub mod lane;
 mod long;
+pub mod mail;
 mod response;

@@ -12,8 +12,7 @@ use crate::sys::fork::Copied;
 use crate::sys::socket::Socket;
 use crate::sys::{self, Handle};
 use crate::task::run::Runner;
-use crate::transport::berth::Mail;
-use crate::transport::control::Inbox;
+use crate::transport::mail::Mail;
 use std::io;
 use std::path::Path;
 use std::process::exit;
@@ -24,17 +23,11 @@ use std::time::{Duration, Instant};
 /// A fork server that is ready to serve.
 pub struct Host {
     mail: Arc<Mail>,
-    inbox: Inbox,
 }
 
 impl Host {
     /// Becomes a fork server: everything up to the first request.
-    pub fn start(
-        mail: Arc<Mail>,
-        inbox: Inbox,
-        orders: control::Host,
-        mut handles: Vec<Handle>,
-    ) -> Result<Self, Trouble> {
+    pub fn start(mail: Arc<Mail>, orders: control::Host, mut handles: Vec<Handle>) -> Result<Self, Trouble> {
         let os = |what| move |error| Trouble(what, error);
         sys::entry::end_with_parent(orders.parent.0).map_err(os("cannot ask for its parent's death"))?;
         sys::entry::ignore_interrupt().map_err(os("cannot say what SIGINT does"))?;
@@ -64,7 +57,7 @@ impl Host {
             let _ = sys::thread::spawn_bare(name, Box::new(|| ()));
             let _ = settled_threads();
         }
-        let host = Self { mail, inbox };
+        let host = Self { mail };
         match settled_threads() {
             Ok(1) => host.say(&ToParent::Ready),
             Ok(threads) => host.say(&ToParent::NotForked {
@@ -79,11 +72,11 @@ impl Host {
     }
 
     /// Makes copies until nobody is there to ask for more. Returns in the copy, with its control channel.
-    pub fn live(mut self) -> Socket {
+    pub fn live(self) -> Socket {
         loop {
             // Who waits in a read is woken by the reader of its answer, too, for room that it does not need.
             let _ = sys::poller::ready(self.mail.handle(), None);
-            match self.mail.receive(&mut self.inbox) {
+            match self.mail.receive() {
                 Ok(Some((ToWorker::Fork(order), handles))) => match copy(&order, handles) {
                     Ok(Made::Here(channel)) => return channel,
                     Ok(Made::There(pid)) => self.say(&ToParent::Forked { pid }),

@@ -25,8 +25,8 @@ use crate::sys::socket::Socket;
 use crate::sys::{self, Handle};
 use crate::task::registry::{Slot, registry};
 use crate::task::run::{Runner, run};
-use crate::transport::berth::{Berth, Mail};
-use crate::transport::control::Inbox;
+use crate::transport::berth::Berth;
+use crate::transport::mail::Mail;
 use crate::wire::spare::SPARE;
 use std::io;
 use std::sync::Arc;
@@ -104,17 +104,14 @@ fn greet(mail: Arc<Mail>) -> Result<Started, Trouble> {
         }
         Ok(()) | Err(_) => {}
     }
-    let mut inbox = Inbox::default();
-    match mail.receive_first(&mut inbox).map_err(os("did not get its orders"))? {
+    match mail.receive_first().map_err(os("did not get its orders"))? {
         Some((ToWorker::Init(init), _)) if init.fingerprint != registry().fingerprint() => {
             Err(Trouble("cannot serve", io::Error::other(ANOTHER_PROGRAM)))
         }
         Some((ToWorker::Init(init), handles)) => {
-            Worker::start(mail, inbox, *init, handles).map(Box::new).map(Started::Worker)
+            Worker::start(mail, *init, handles).map(Box::new).map(Started::Worker)
         }
-        Some((ToWorker::Host(orders), handles)) => {
-            Host::start(mail, inbox, *orders, handles).map(Started::Host)
-        }
+        Some((ToWorker::Host(orders), handles)) => Host::start(mail, *orders, handles).map(Started::Host),
         Some(_) | None => Err(Trouble(
             "did not get its orders",
             io::Error::other("the first message is not a first message"),
@@ -142,7 +139,7 @@ enum Next {
 
 impl Worker {
     /// Becomes a worker: everything up to the initializer.
-    fn start(mail: Arc<Mail>, inbox: Inbox, init: Init, handles: Vec<Handle>) -> Result<Self, Trouble> {
+    fn start(mail: Arc<Mail>, init: Init, handles: Vec<Handle>) -> Result<Self, Trouble> {
         let os = |what| move |error| Trouble(what, error);
         let Parts { parent, region, bell, stderr, attached } =
             Parts::of(handles, init.tee).map_err(os("got bad orders"))?;
@@ -159,7 +156,6 @@ impl Worker {
             parent,
             pid: init.parent.0,
             mail: mail.clone(),
-            inbox,
             recorder,
             stderr,
             has_one_call: worker.is_none(),

@@ -5,8 +5,7 @@ use crate::shm::recorder::WorkerRecorder;
 use crate::sys::pipe::Available;
 use crate::sys::thread::Kept;
 use crate::sys::{self, Handle};
-use crate::transport::berth::{Mail, Told};
-use crate::transport::control::Inbox;
+use crate::transport::mail::{Mail, Told};
 use std::io;
 use std::sync::{Arc, Mutex, Once};
 use std::thread;
@@ -20,8 +19,6 @@ pub struct Watched {
     pub pid: u32,
     /// The way to the parent.
     pub mail: Arc<Mail>,
-    /// What of the control socket has been read so far.
-    pub inbox: Inbox,
     /// Where the tail of stderr is kept.
     pub recorder: WorkerRecorder,
     /// The read end of our own stderr, and where it goes.
@@ -32,7 +29,7 @@ pub struct Watched {
 
 /// Starts the threads.
 pub fn start(watched: Watched) -> io::Result<()> {
-    let Watched { parent, pid, mail, inbox, recorder, stderr, has_one_call } = watched;
+    let Watched { parent, pid, mail, recorder, stderr, has_one_call } = watched;
     let parent = sys::entry::watch_parent(parent, pid);
     let stderr = stderr.map(|(pipe, real)| {
         static ONCE: Once = Once::new();
@@ -41,9 +38,9 @@ pub fn start(watched: Watched) -> io::Result<()> {
         Tee { pipe, real, recorder }
     });
     if has_one_call {
-        sys::thread::spawn_near("mp-watch", move |kept| watch(&parent, &mail, inbox, stderr, Some(kept)))?;
+        sys::thread::spawn_near("mp-watch", move |kept| watch(&parent, &mail, stderr, Some(kept)))?;
     } else {
-        sys::thread::spawn_bare("mp-watch", Box::new(move || watch(&parent, &mail, inbox, stderr, None)))?;
+        sys::thread::spawn_bare("mp-watch", Box::new(move || watch(&parent, &mail, stderr, None)))?;
     }
     sys::entry::heed_parents_death(pid)
 }
@@ -59,7 +56,7 @@ struct Tee {
 /// apart where it ran.
 const STAY: Duration = Duration::from_millis(10);
 
-fn watch(parent: &Handle, mail: &Mail, mut inbox: Inbox, mut stderr: Option<Tee>, mut kept: Option<Kept>) {
+fn watch(parent: &Handle, mail: &Mail, mut stderr: Option<Tee>, mut kept: Option<Kept>) {
     // How many threads of `mp` there are besides this one and the one that runs tasks.
     let mut others = 0;
     loop {
@@ -85,8 +82,9 @@ fn watch(parent: &Handle, mail: &Mail, mut inbox: Inbox, mut stderr: Option<Tee>
         // What the parent said before it died counts: it may have detached this process. Its end of the socket closes
         // before its death shows, so the end of the stream comes after all of that.
         if ready[1] {
-            match mail.file_next(&mut inbox) {
-                Ok(Told::Nothing) => {}
+            match mail.file_next() {
+                // The main thread may have been faster.
+                Ok(Told::News | Told::Nothing) => {}
                 Ok(Told::Detach) => return sys::entry::outlive_parent(),
                 Err(error) if is_lost(&error) => return watch_by_number(others),
                 // The parent closed its end, or says things that we do not understand: there is nobody to work for.

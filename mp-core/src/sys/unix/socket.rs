@@ -109,8 +109,22 @@ impl Socket {
     /// Waits unless the socket is nonblocking. A peer that died with unread bytes may show as
     /// [`io::ErrorKind::ConnectionReset`].
     pub fn receive(&self, bytes: &mut [u8], handles: &mut Vec<Handle>) -> io::Result<usize> {
+        self.receive_with(bytes, handles, RecvFlags::empty())
+    }
+
+    /// The same, without waiting, whatever the socket does otherwise.
+    pub fn receive_now(&self, bytes: &mut [u8], handles: &mut Vec<Handle>) -> io::Result<usize> {
+        self.receive_with(bytes, handles, RecvFlags::DONTWAIT)
+    }
+
+    fn receive_with(
+        &self,
+        bytes: &mut [u8],
+        handles: &mut Vec<Handle>,
+        flags: RecvFlags,
+    ) -> io::Result<usize> {
         let (count, flags) = loop {
-            match rights::receive(self.0.as_fd(), bytes, handles, RecvFlags::empty()) {
+            match rights::receive(self.0.as_fd(), bytes, handles, flags) {
                 Err(Errno::INTR) => {}
                 done => break done?,
             }

@@ -111,11 +111,20 @@ impl Socket {
     /// # Blocking and death
     /// Waits unless the socket is nonblocking.
     pub fn receive(&self, bytes: &mut [u8], handles: &mut Vec<Handle>) -> io::Result<usize> {
+        self.receive_if(bytes, handles, self.patient())
+    }
+
+    /// The same, without waiting, whatever the socket does otherwise.
+    pub fn receive_now(&self, bytes: &mut [u8], handles: &mut Vec<Handle>) -> io::Result<usize> {
+        self.receive_if(bytes, handles, Patient::No)
+    }
+
+    fn receive_if(&self, bytes: &mut [u8], handles: &mut Vec<Handle>, patient: Patient) -> io::Result<usize> {
         // Nothing that panics runs under this lock.
         let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
         if rest.is_empty() {
             let mut message = Vec::new();
-            if !line::receive(self.handle(), &mut message, handles, self.patient())? {
+            if !line::receive(self.handle(), &mut message, handles, patient)? {
                 return Ok(0);
             }
             *rest = message;

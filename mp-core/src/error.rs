@@ -113,6 +113,13 @@ pub enum Failure {
         /// What the encoder says.
         reason: String,
     },
+    /// The worker had no memory, or no descriptor for it, to hand the result over in.
+    ResultNotStored {
+        /// How long it is, in bytes.
+        len: u64,
+        /// What the system says.
+        reason: String,
+    },
     /// A function that nobody takes a result of, an initializer for example, returned an error.
     Returned {
         /// Its type.
@@ -127,9 +134,9 @@ impl Failure {
     pub(crate) fn of_finalizer(&self, worker: &str) -> String {
         let what = match self {
             Self::Panicked(report) => report.to_string(),
-            Self::ArgumentUndecodable { reason, .. } | Self::ResultUnencodable { reason, .. } => {
-                reason.clone()
-            }
+            Self::ArgumentUndecodable { reason, .. }
+            | Self::ResultUnencodable { reason, .. }
+            | Self::ResultNotStored { reason, .. } => reason.clone(),
             Self::Returned { type_name, text } => returned(type_name, text.as_deref()),
         };
         format!("mp: the finalizer of the worker \"{worker}\" failed: {what}\n")
@@ -264,6 +271,10 @@ impl Error {
             Failure::ResultUnencodable { type_name, reason } => Self::new(
                 kind_of_refusal(&reason),
                 format!("the result of type `{type_name}` cannot be encoded in the worker: {reason}"),
+            ),
+            Failure::ResultNotStored { len, reason } => Self::new(
+                ErrorKind::Os,
+                format!("the worker has no place for the result, which is {len} bytes long: {reason}"),
             ),
             Failure::Returned { type_name, text } => {
                 Self::new(ErrorKind::InitializerFailed, returned(&type_name, text.as_deref()))

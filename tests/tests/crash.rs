@@ -18,6 +18,10 @@ mod ends;
 #[cfg(target_os = "linux")]
 #[path = "crash/halfway.rs"]
 mod halfway;
+// Limits on descriptors.
+#[cfg(unix)]
+#[path = "crash/full.rs"]
+mod full;
 #[path = "crash/hostile.rs"]
 mod hostile;
 // It knows where in a mapping its region lies, and how long that is.

@@ -3,6 +3,7 @@
 use super::bundles::Receiving;
 use super::incoming::Incoming;
 use super::mail::Mail;
+use crate::error::Failure;
 use crate::ids::CallSeq;
 use crate::limits;
 use crate::protocol::control::ToParent;
@@ -15,6 +16,7 @@ use crate::shm::ring::{Consumer, Producer, PushError, Trusted};
 use crate::shm::slab::{AttachedSlab, Slab};
 use crate::sys::bell::Bell;
 use crate::sys::{self, Handle};
+use crate::wire::codec;
 use crate::wire::varint::Short;
 use std::io;
 use std::sync::Arc;
@@ -236,7 +238,10 @@ impl Berth {
         let slab = if let Some(slab) = fitting {
             slab
         } else {
-            let slab = Slab::create(len)?;
+            let slab = match Slab::create(len) {
+                Ok(slab) => slab,
+                Err(error) => return self.respond_unstored(CallSeq(head.seq), len, &error),
+            };
             self.mail.send(&ToParent::Slab { id: slab.id() }, &[slab.handle()])?;
             slab
         };
@@ -249,5 +254,14 @@ impl Berth {
         slab.fill(pieces.iter().copied(), &self.shared.result, || self.announce_if_seen())?;
         self.ours = Some(slab);
         Ok(())
+    }
+
+    /// Publishes that there is no place for the result of a call.
+    #[cold]
+    fn respond_unstored(&mut self, seq: CallSeq, len: usize, error: &io::Error) -> io::Result<()> {
+        let failure = Failure::ResultNotStored { len: len as u64, reason: error.to_string() };
+        let mut bytes = Vec::new();
+        codec::encode(&failure, &mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
+        self.respond(response::FAIL, seq, &bytes)
     }
 }

@@ -166,8 +166,8 @@ impl Mail {
     }
 }
 
-/// Whether the parent is gone.
-fn is_end(error: &io::Error) -> bool {
+/// Whether it says that the parent is gone.
+pub fn is_end(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset)
 }
 

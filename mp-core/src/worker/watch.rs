@@ -5,7 +5,7 @@ use crate::shm::recorder::WorkerRecorder;
 use crate::sys::pipe::Available;
 use crate::sys::thread::Kept;
 use crate::sys::{self, Handle};
-use crate::transport::mail::{Mail, Told};
+use crate::transport::mail::{Mail, Told, is_end};
 use std::io;
 use std::sync::{Arc, Mutex, Once};
 use std::thread;
@@ -87,8 +87,14 @@ fn watch(parent: &Handle, mail: &Mail, mut stderr: Option<Tee>, mut kept: Option
                 Ok(Told::News | Told::Nothing) => {}
                 Ok(Told::Detach) => return sys::entry::outlive_parent(),
                 Err(error) if is_lost(&error) => return watch_by_number(others),
-                // The parent closed its end, or says things that we do not understand: there is nobody to work for.
-                Err(_) => end(others),
+                // The parent closed its end: there is nobody to work for.
+                Err(error) if is_end(&error) => end(others),
+                // It says what we do not understand, or gives what this process has no room for.
+                Err(error) => {
+                    let what = format!("mp: a worker process cannot go on: {error}\n");
+                    sys::pipe::pass_on_to_stderr(what.as_bytes(), PASS_WITHIN);
+                    end(others)
+                }
             }
         } else if ready[0] {
             return watch_by_number(others);

@@ -431,3 +431,17 @@ fn a_builder_and_a_pool_can_be_printed() {
         handle.wait().unwrap();
     });
 }
+
+// Elsewhere one value may be as long as all.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_environment_that_is_too_large_is_named() {
+    scenario(|| {
+        let value = "x".repeat(200 << 10);
+        let process = mp::Process::new(variable, ("MP_TEST_A",)).env("MP_TEST_A", &value).start().map(drop);
+        let pool = Pool::builder().workers(2).env("MP_TEST_A", &value).build().map(drop);
+        for error in [process.unwrap_err(), pool.unwrap_err()] {
+            assert!(error.kind() == ErrorKind::Os && error.to_string().contains("environment"), "{error}");
+        }
+    });
+}

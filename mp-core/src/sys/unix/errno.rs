@@ -4,14 +4,19 @@
 
 use std::io;
 
-/// The same error, with what to look at if it says that there is no room for another process or thread.
-pub(super) fn no_room_for_processes(error: io::Error) -> io::Error {
-    if error.raw_os_error() != Some(libc::EAGAIN) {
-        return error;
-    }
-    let limits =
-        "this user or control group may have no more processes and threads (`ulimit -u`, `pids.max`)";
-    io::Error::new(error.kind(), format!("{limits}: {error}"))
+/// The same error, with what to look at if it says that there is no room for another process or thread, or in it.
+pub(super) fn no_process_made(error: io::Error) -> io::Error {
+    let why = match error.raw_os_error() {
+        Some(libc::EAGAIN) => {
+            "this user or control group may have no more processes and threads (`ulimit -u`, `pids.max`)"
+        }
+        Some(libc::E2BIG) => {
+            "its environment variables and arguments are too long (Linux takes 128 KiB for one, and a quarter of `ulimit -s` for \
+             all): pass what is large to a task"
+        }
+        _ => return error,
+    };
+    io::Error::new(error.kind(), format!("{why}: {error}"))
 }
 
 /// What there is to know about an error besides its text.
@@ -57,9 +62,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_finds_no_room_for_another_process_hears_where_to_look() {
-        let said = |number| no_room_for_processes(io::Error::from_raw_os_error(number)).to_string();
+    fn who_can_make_no_other_process_hears_where_to_look() {
+        let said = |number| no_process_made(io::Error::from_raw_os_error(number)).to_string();
         assert!(said(libc::EAGAIN).contains("`ulimit -u`"), "{}", said(libc::EAGAIN));
+        assert!(said(libc::E2BIG).contains("environment variables"), "{}", said(libc::E2BIG));
         assert_eq!(said(libc::ENOMEM), io::Error::from_raw_os_error(libc::ENOMEM).to_string());
     }
 }

@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)] // pthread_create: std's threads come with a stack for signal handlers, and with the C library's heap
 
-use super::errno::no_room_for_processes;
+use super::errno::no_process_made;
 use super::platform::thread_name::set_name;
 use std::io;
 
@@ -49,7 +49,7 @@ pub fn spawn_bare(name: &'static str, body: Body) -> io::Result<()> {
     }
     // SAFETY: duty: from `Box::into_raw`, and nobody else's: no thread was made that could have taken it over.
     drop(unsafe { Box::from_raw(start) });
-    Err(no_room_for_processes(io::Error::from_raw_os_error(error)))
+    Err(no_process_made(io::Error::from_raw_os_error(error)))
 }
 
 /// The same; the thread is kept on the processor of the one that starts it until it [lets itself go](Kept::let_go). To wake

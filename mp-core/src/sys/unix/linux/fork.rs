@@ -12,7 +12,7 @@
 #![allow(unsafe_code)] // fork, clone, and libc's notes on a thread
 
 use super::super::copies;
-use super::super::errno::no_room_for_processes;
+use super::super::errno::no_process_made;
 use super::super::life;
 use super::super::pipe;
 use super::notes::LibcNotes;
@@ -75,7 +75,7 @@ pub fn sibling() -> io::Result<Copied> {
         }
         number => u32::try_from(number)
             .map(Copied::Original)
-            .map_err(|_| no_room_for_processes(io::Error::last_os_error())),
+            .map_err(|_| no_process_made(io::Error::last_os_error())),
     }
 }
 
@@ -84,7 +84,7 @@ pub fn child(_: Fork) -> io::Result<Copied> {
     flush();
     // SAFETY: duty: a copy can live with what it finds: whoever made the `Fork`, by its contract.
     match unsafe { libc::fork() } {
-        -1 => Err(no_room_for_processes(io::Error::last_os_error())),
+        -1 => Err(no_process_made(io::Error::last_os_error())),
         0 => {
             begin();
             Ok(Copied::Copy)

@@ -30,7 +30,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use super::super::ending::{Ended, Status, signal_name};
-use super::super::errno::no_room_for_processes;
+use super::super::errno::no_process_made;
 pub use std::process::{Stdio, exit};
 
 /// The program that runs now, by inode: right even when the file was replaced or deleted since.
@@ -127,7 +127,7 @@ fn not_started(error: io::Error, is_ourselves: bool) -> io::Error {
         Some(Errno::ACCESS) if is_ourselves => {
             ("this user must not run", "look at the rights of its file and of that file system")
         }
-        _ => return no_room_for_processes(error),
+        _ => return no_process_made(error),
     };
     let other = "or name a file of this program by `mp::set_executable`";
     io::Error::new(error.kind(), format!("{what} {OURSELVES}: {hint}, {other}: {error}"))

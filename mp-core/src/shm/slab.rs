@@ -178,8 +178,14 @@ impl SlabPool {
         let grown = largest.map(|index| idle.swap_remove(index));
         drop(idle);
         let Some(mut slab) = grown else { return Slab::create(len) };
-        slab.grow(len)?;
-        Ok(slab)
+        match slab.grow(len) {
+            Ok(()) => Ok(slab),
+            Err(error) => {
+                // Workers have it mapped, and are told of no end of it.
+                self.lock().push(slab);
+                Err(error)
+            }
+        }
     }
 
     /// Keeps a slab for the next who needs one. Returns those that are over the limits, smallest first, or this one if it
@@ -247,6 +253,9 @@ mod tests {
         let grown = pool.take(5 << 20).expect("memory");
         assert_eq!((grown.id(), grown.len()), (large_id, 8 << 20));
         assert_eq!(pool.kept_bytes(), 0);
+        pool.give_back(grown);
+        assert!(pool.take(usize::MAX).is_err());
+        assert_eq!(pool.take(1).expect("it is still there").id(), large_id);
     }
 
     #[test]

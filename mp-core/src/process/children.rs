@@ -92,8 +92,11 @@ pub fn adopt(process: Arc<Running>) {
     children.push(Child::Dropped(process));
     drop(children);
     if !ours().reaping.swap(true, Ordering::AcqRel) {
-        // Without a thread for it, the zombie stays until this process ends; nothing else is lost.
-        let _ = thread::Builder::new().name("mp-reaper".into()).stack_size(64 << 10).spawn(reap);
+        let started = thread::Builder::new().name("mp-reaper".into()).stack_size(64 << 10).spawn(reap);
+        if started.is_err() {
+            // Without a thread for it the zombie stays until there is one for the next, or this process ends.
+            ours().reaping.store(false, Ordering::Release);
+        }
     }
 }
 

@@ -148,13 +148,8 @@ impl Mail {
             if let Some(found) = look(&mut self.news()) {
                 return Ok(found);
             }
-            match self.file_next() {
-                Ok(Told::News) => continue,
-                Ok(Told::Nothing) => {}
-                // The watch thread need not hear of it before the parent ends.
-                Ok(Told::Detach) => sys::entry::outlive_parent(),
-                Err(error) if is_end(&error) => {}
-                Err(error) => return Err(error),
+            if self.read_here()? {
+                continue;
             }
             // The watch thread may have been faster.
             let mut news = self.news();
@@ -162,6 +157,21 @@ impl Mail {
                 return Ok(found);
             }
             drop(self.arrived.wait(news));
+        }
+    }
+
+    /// Files the next message in the main thread; whether there is one.
+    fn read_here(&self) -> io::Result<bool> {
+        match self.file_next() {
+            Ok(told) => {
+                if told == Told::Detach {
+                    // The watch thread need not hear of it before the parent ends.
+                    sys::entry::outlive_parent();
+                }
+                Ok(told == Told::News)
+            }
+            Err(error) if is_end(&error) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::sys::poller::Poller;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 /// The state of a pool that its lock protects.
 pub struct Core {
@@ -49,6 +50,8 @@ pub struct Core {
     pub stopping: bool,
     /// How many processes have been started and are not ready yet.
     pub(super) settling: usize,
+    /// When those were last asked.
+    caught_up: Time,
     /// A long result has been read in part.
     pub(super) receiving: bool,
     /// When what happens now happens.
@@ -76,6 +79,9 @@ pub enum Helper {
     /// Leading, and somebody waits who could do so without a detour.
     Relieved,
 }
+
+/// How long workers that settle are not asked for, for each that there is: about ten times what asking one takes.
+const CATCH_UP_EACH: Duration = Duration::from_micros(10);
 
 /// The poller's keys: the bell, then two for each place.
 pub const BELL: u64 = 0;
@@ -109,6 +115,7 @@ impl Core {
             attended: Time(0),
             stopping: false,
             settling: 0,
+            caught_up: Time(0),
             receiving: false,
             now: Time::now(),
             poller,
@@ -200,9 +207,14 @@ impl Core {
     }
 
     /// Hears what workers said while nobody was listening, before time is looked at: a pool may have been left alone for
-    /// longer than its workers had to say hello.
+    /// longer than its workers had to say hello. Not each time when it is called again at once: they are asked one by one.
     pub fn catch_up(&mut self) {
-        if self.settling > 0 {
+        if self.settling == 0 {
+            return;
+        }
+        self.tell_time();
+        if self.now.since(self.caught_up) >= CATCH_UP_EACH * self.stations.len() as u32 {
+            self.caught_up = self.now;
             self.look_for_deaths();
         }
     }

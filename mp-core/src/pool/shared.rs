@@ -221,12 +221,10 @@ impl Shared {
         )
     }
 
-    /// Sees to it that jobs go on while nobody waits for them. Without the helper thread they go on whenever somebody does.
+    /// Sees to it that jobs go on while nobody waits for them: one that idles has been told when they were handed in. Without the
+    /// helper thread they go on whenever somebody does.
     pub fn help(self: &Arc<Self>) {
-        if self.is_ours() {
-            let _ = self.start_helper();
-            self.lead_is_free.notify_one();
-        }
+        let _ = self.start_helper();
     }
 
     /// Ends the helper thread.
@@ -310,6 +308,10 @@ impl Shared {
         // Without pending calls they wait for the end of the pool, and for that, too, somebody must lead.
         let heir = if core.led { None } else { core.followers.pop() };
         let free = pending && !core.led && heir.is_none() && core.helper == Helper::Idle;
+        if free {
+            // It is told once: it may take a while to wake up.
+            core.helper = Helper::Watching;
+        }
         drop(core);
         if let Some(heir) = heir {
             heir.unpark();

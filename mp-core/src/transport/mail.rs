@@ -42,6 +42,8 @@ pub(super) struct News {
     pub(super) lent: bool,
     /// This process may outlive its parent.
     detached: bool,
+    /// Something that came was not understood, so that what comes after it makes no sense.
+    broken: bool,
 }
 
 /// What was there to be read.
@@ -53,6 +55,8 @@ pub enum Told {
     News,
     /// Now or before: live on when the parent ends.
     Detach,
+    /// Nothing that can be read: the other thread has found out why, says so, and ends this process.
+    Broken,
 }
 
 impl Mail {
@@ -89,11 +93,23 @@ impl Mail {
     }
 
     /// Files the next message if it is there.
+    ///
+    /// # Errors
+    /// Of what is no message or none for a worker, one of the two threads hears, once.
     pub fn file_next(&self) -> io::Result<Told> {
         let mut inbox = self.inbox();
-        if self.news().detached {
-            return Ok(Told::Detach);
+        match &*self.news() {
+            News { detached: true, .. } => return Ok(Told::Detach),
+            News { broken: true, .. } => return Ok(Told::Broken),
+            News { .. } => {}
         }
+        self.file_from(&mut inbox).inspect_err(|error| {
+            // What the system says, and the end, it says again.
+            self.news().broken = error.raw_os_error().is_none() && !is_end(error);
+        })
+    }
+
+    fn file_from(&self, inbox: &mut Inbox) -> io::Result<Told> {
         let Some((message, handles)) = inbox.receive_now(&self.socket)? else { return Ok(Told::Nothing) };
         let mut news = self.news();
         match message {
@@ -217,5 +233,7 @@ mod tests {
         here.send(&[io::IoSlice::new(&[1, 0, 0, 0, 0xff])], &[]).expect("room");
         let error = mail.wait_for(|_| None::<()>).expect_err("it is garbled");
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        control::send(&here, &ToWorker::Free, &[]).expect("room");
+        assert_eq!(mail.file_next().expect("it was said"), Told::Broken);
     }
 }

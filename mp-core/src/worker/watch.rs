@@ -86,6 +86,7 @@ fn watch(parent: &Handle, mail: &Mail, mut stderr: Option<Tee>, mut kept: Option
                 // The main thread may have been faster.
                 Ok(Told::News | Told::Nothing) => {}
                 Ok(Told::Detach) => return sys::entry::outlive_parent(),
+                Ok(Told::Broken) => return watch_by_number(others),
                 Err(error) if is_lost(&error) => return watch_by_number(others),
                 // The parent closed its end: there is nobody to work for.
                 Err(error) if is_end(&error) => end(others),

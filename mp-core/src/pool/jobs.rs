@@ -188,6 +188,10 @@ impl Job {
         self.live += count;
         self.backlog_bytes += portion.weight();
         if count > 0 {
+            if self.portions.is_empty() {
+                // Most jobs have no second one, and there may be millions of them.
+                self.portions.reserve_exact(1);
+            }
             self.portions.push_back(portion);
         }
         count

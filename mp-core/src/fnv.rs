@@ -27,3 +27,18 @@ impl Fnv {
         Self((self.0 ^ number).wrapping_mul(0x0100_0000_01b3))
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_the_published_hash_and_the_end_of_a_text_counts() {
+        // Test vectors of the draft.
+        assert_eq!(Fnv::new().number(u64::from(b'a')).0, 0xaf63_dc4c_8601_ec8c);
+        let foobar = b"foobar".iter().fold(Fnv::new(), |hash, &byte| hash.number(u64::from(byte)));
+        assert_eq!(foobar.0, 0x8594_4171_f739_67e8);
+        assert_eq!(Fnv::new().text("foobar").0, foobar.number(0xff).0);
+        assert_ne!(Fnv::new().text("ab").text("c").0, Fnv::new().text("a").text("bc").0);
+    }
+}

@@ -250,3 +250,61 @@ fn missing_canary(by_type: &ByType) -> Option<Error> {
         )
     })
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    const PLAIN: Entry = Entry {
+        name: "name",
+        named: false,
+        package: "package@1",
+        signature: "fn f()",
+        file: "file.rs",
+        line: 1,
+        column: 2,
+        type_id: super::super::entry::type_id_of(&canary),
+        invoke: instance::glue(&canary_invoke),
+    };
+
+    fn of_table(entries: impl IntoIterator<Item = Entry>) -> u64 {
+        let nodes = entries.into_iter().map(|entry| &*Box::leak(Box::new(Node::new(entry))));
+        fingerprint(&nodes.collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn tables_that_differ_in_anything_have_other_fingerprints() {
+        let other = [
+            Entry { name: "names", ..PLAIN },
+            Entry { package: "package@2", ..PLAIN },
+            Entry { signature: "fn f() -> u8", ..PLAIN },
+            Entry { file: "files.rs", ..PLAIN },
+            Entry { line: 2, ..PLAIN },
+            Entry { column: 1, ..PLAIN },
+            Entry { line: 2, column: 1, ..PLAIN },
+        ];
+        let mut tables: Vec<_> = other.into_iter().map(|entry| of_table([entry])).collect();
+        let second = || Entry { name: "second", ..PLAIN };
+        tables.extend([
+            of_table([]),
+            of_table([PLAIN]),
+            of_table([PLAIN, PLAIN]),
+            of_table([PLAIN, second()]),
+            of_table([second(), PLAIN]),
+        ]);
+        assert_eq!(of_table([PLAIN]), tables[8], "the same in every process");
+        assert_eq!(tables.iter().collect::<HashSet<_>>().len(), tables.len(), "{tables:x?}");
+    }
+
+    #[test]
+    fn a_function_that_is_listed_twice_has_the_first_place() {
+        let node = |entry| &*Box::leak(Box::new(Node::new(entry)));
+        // The list is read from its end.
+        let table = Registry::new(vec![node(Entry { line: 3, ..PLAIN }), node(PLAIN)]);
+        table.check().expect("neither was given its name");
+        let found = table.find((PLAIN.type_id)(), "canary", Location::caller());
+        assert_eq!(found.map(|(slot, entry)| (slot, entry.line)).expect("it is there"), (Slot(0), 1));
+        assert_eq!(table.get(Slot(1)).map(|entry| entry.line), Some(3), "slots are places of the list");
+    }
+}

@@ -3,9 +3,11 @@
 //! `Error` is opaque and answers questions: what kind of ending it was, which task on which item, and, where a worker
 //! panicked or died, a report with everything that is known.
 
+mod kind;
 mod report;
 mod travel;
 
+pub use kind::ErrorKind;
 pub use report::{ExitStatus, PanicReport, WorkerLost};
 
 use crate::sys;
@@ -33,65 +35,6 @@ pub struct Error(Box<Inner>);
 // Nobody changes one after it was made. So what may hold one, as a pool, can be used behind a panic that was caught.
 impl UnwindSafe for Error {}
 impl RefUnwindSafe for Error {}
-
-/// What kind of ending an [`Error`] stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// The task panicked; see [`Error::panic`].
-    Panicked,
-    /// The worker died while it ran the task; see [`Error::worker_lost`].
-    WorkerLost,
-    /// The time-out passed. The call goes on; a handle can be waited for again.
-    TimedOut,
-    /// The call was cancelled before a worker started it.
-    Cancelled,
-    /// The pool was closed, terminated or dropped; the other end of a pipe is gone; a queue was shut down.
-    Closed,
-    /// There is no message now.
-    Empty,
-    /// There is no room for a message now.
-    Full,
-    /// Ctrl-C stopped the pool.
-    Interrupted,
-    /// Workers died too fast without finishing anything, in calls or in an initializer that ends the process; the pool gave up.
-    /// [`Error::worker_lost`] is the last death.
-    CrashLoop,
-    /// The pool's initializer panicked or returned an `Err` and the pool gave up, or what a fork server was to preload failed.
-    InitializerFailed,
-    /// The function is not annotated with `#[mp::task]`.
-    NotATask,
-    /// Two tasks were given the same name.
-    DuplicateTask,
-    /// `mp::main!()` (or `mp::test_main!()`) has not run in this process.
-    NoEntry,
-    /// A fresh process did not become a worker.
-    Handshake,
-    /// A value could not be encoded: an argument in the caller, or a result in the worker.
-    Encode,
-    /// A value could not be decoded: an argument in the worker, or a result in the caller.
-    Decode,
-    /// Processes that start processes are nested too deep.
-    TooDeep,
-    /// The call would wait for itself: a task waits on the pool that runs it.
-    Deadlock,
-    /// An argument of the call makes no sense, such as a pool of zero workers.
-    InvalidInput,
-    /// The result was taken before, or the end of a pipe was sent to another process.
-    AlreadyTaken,
-    /// The holder of a lock died while it held it.
-    OwnerDied,
-    /// The holder of a lock panicked while it held it.
-    Poisoned,
-    /// A barrier broke before everybody had come.
-    BrokenBarrier,
-    /// The registry of tasks does not work on this target or linker.
-    Registry,
-    /// The operating system refused something.
-    Os,
-    /// This platform cannot do it.
-    Unsupported,
-}
 
 /// How a call ended on a worker when it did not return a value. Made in the worker, sent back, and turned into an
 /// [`Error`] in the caller.

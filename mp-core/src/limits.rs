@@ -75,7 +75,7 @@ pub const BACKLOG_BYTES_PER_HANDLE: usize = BACKLOG_BYTES / 128;
 
 /// How many items of an `imap` are out per worker, at most, unless the caller says otherwise. Measured work per item
 /// decides how many of them a worker holds.
-pub const READ_AHEAD_PER_WORKER: usize = 64;
+pub const READ_AHEAD_PER_WORKER: u64 = 64;
 
 /// How long the waiting thread sleeps at most before it looks again although nobody called. A lost wake-up would be a
 /// bug; this makes it a delay instead of a hang.

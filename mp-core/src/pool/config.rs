@@ -55,6 +55,7 @@ pub struct PoolBuilder {
     name: Option<String>,
     initializer: Option<Result<StartCall, Error>>,
     finalizer: Option<Result<StartCall, Error>>,
+    chunk_size: Option<usize>,
     max_tasks_per_worker: Option<u64>,
     restart: Option<Restart>,
     grace: Option<Duration>,
@@ -114,6 +115,31 @@ impl PoolBuilder {
         A: Args<P>,
     {
         self.finalizer = Some(StartCall::new(task, &args));
+        self
+    }
+
+    /// How many consecutive items of a `map`, `imap` and their like a worker gets at once, and no more before it has ended them: at most
+    /// so many (of a slow input what is there, and 4096 in any case). Without this, measured work steers how many a worker holds.
+    ///
+    /// With 1, no item stands behind another one at a worker. With many, neighbours run on the same worker, one after the other. What a
+    /// worker has not started goes to one that has nothing to do when nothing else waits. A failing item takes no other along, and the
+    /// calls of [`apply`](Pool::apply) and [`apply_async`](Pool::apply_async) are no items: measured work steers those.
+    ///
+    /// ```
+    /// #[mp::task]
+    /// fn whose(_: u32) -> u32 {
+    ///     std::process::id()
+    /// }
+    ///
+    /// fn main() -> Result<(), mp::Error> {
+    ///     mp::main!();
+    ///     let pool = mp::Pool::builder().workers(2).chunk_size(50).build()?;
+    ///     assert_eq!(pool.map(whose, 0..100)?.len(), 100);
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn chunk_size(mut self, items: usize) -> Self {
+        self.chunk_size = Some(items);
         self
     }
 
@@ -213,12 +239,18 @@ impl PoolBuilder {
                 limits::WORKERS_MAX
             ))
         })?;
-        let max_tasks_per_worker = match self.max_tasks_per_worker {
-            None => None,
-            Some(tasks) => Some(NonZeroU64::new(tasks).ok_or_else(|| {
-                invalid("`max_tasks_per_worker(0)`: a worker must be allowed at least one call".into())
-            })?),
+        let not_zero = |number: Option<u64>, why: &str| match number.map(NonZeroU64::new) {
+            Some(None) => Err(invalid(why.into())),
+            some => Ok(some.flatten()),
         };
+        let max_tasks_per_worker = not_zero(
+            self.max_tasks_per_worker,
+            "`max_tasks_per_worker(0)`: a worker must be allowed at least one call",
+        )?;
+        let chunk = not_zero(
+            self.chunk_size.map(|items| (items as u64).min(limits::CALLS_OUT_MAX)),
+            "`chunk_size(0)`: a worker must be given at least one item (leave it away, and measured work steers how many)",
+        )?;
         let name = self.name.unwrap_or_else(|| children::next_name("pool"));
         if name.contains('\0') {
             return Err(invalid(format!("the pool name {name:?} contains a NUL")));
@@ -244,6 +276,7 @@ impl PoolBuilder {
             workers,
             processors,
             credit: limits::CREDIT_TIME,
+            chunk,
             restart: self.restart.unwrap_or_else(|| Restart::for_workers(workers.get())),
             grace: self.grace.unwrap_or(limits::GRACE),
             max_tasks_per_worker,

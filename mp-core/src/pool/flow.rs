@@ -88,7 +88,9 @@ impl<I: Iterator, R: DeserializeOwned> Flow<I, R> {
             Ok(task) => (Some(task), None),
             Err(error) => (None, Some(error)),
         };
-        let workers = shared.config.policy.workers.get();
+        let policy = &shared.config.policy;
+        let chunks = policy.chunk.map_or(0, |chunk| 2 * chunk.get());
+        let each = chunks.max(limits::READ_AHEAD_PER_WORKER);
         Self {
             shared: shared.clone(),
             task,
@@ -96,7 +98,7 @@ impl<I: Iterator, R: DeserializeOwned> Flow<I, R> {
             refusal,
             input,
             open: true,
-            window: (limits::READ_AHEAD_PER_WORKER * workers) as u64,
+            window: each * policy.workers.get() as u64,
             slow: None,
             heavy: false,
             numbers: Numbers::default(),
@@ -261,7 +263,8 @@ impl<I: Iterator, R: DeserializeOwned> Flow<I, R> {
 
     /// Whether it is time to pull items while there are outcomes to hand on: one by one they would cost more than what they are for.
     fn is_far_behind(&self, oldest: u64) -> bool {
-        (oldest + self.window).saturating_sub(self.input.pulled()) > self.window / READ_AHEAD_SHARE
+        oldest.saturating_add(self.window).saturating_sub(self.input.pulled())
+            > self.window / READ_AHEAD_SHARE
     }
 
     /// Keeps the workers busy while outcomes are handed on that came before their turn.
@@ -287,7 +290,7 @@ impl<I: Iterator, R: DeserializeOwned> Flow<I, R> {
         let mut bytes = if self.heavy { self.waiting(ticket) } else { 0 };
         let mut began = Time::now();
         while self.open
-            && self.input.pulled() < oldest + self.window
+            && self.input.pulled() < oldest.saturating_add(self.window)
             && bytes + portions.bytes() < limits::BACKLOG_BYTES
         {
             let pulled = self.input.pull(&mut portions, task);

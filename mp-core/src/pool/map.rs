@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind};
 use crate::task::entry::Entry;
 use crate::wire::outgoing::Outgoing;
 use serde::de::DeserializeOwned;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -193,7 +194,7 @@ impl Run<'_> {
     {
         let ticket = Ticket::submit(self.shared, self.task, bulk(self.on_failure), None);
         let giving_up = CancelOnDrop(&ticket);
-        let (mut numbers, mut pace) = (Numbers::default(), Pace::start());
+        let (mut numbers, mut pace) = (Numbers::default(), Pace::start(self.shared));
         let mut results = Results::default();
         let mut open = true;
         let mut stopped_at = None;
@@ -352,8 +353,10 @@ struct Pace {
 }
 
 impl Pace {
-    fn start() -> Self {
-        Self { portion: 1, since: Time::now() }
+    fn start(shared: &Shared) -> Self {
+        // A chunk that was asked for is not to be cut into pieces.
+        let chunk = shared.config.policy.chunk.map_or(1, NonZeroU64::get);
+        Self { portion: chunk as usize, since: Time::now() }
     }
 
     /// Whether this portion takes too long.

@@ -86,6 +86,7 @@ fn numbers_that_make_no_sense_are_refused_by_name() {
         check_refused(Pool::builder().workers(0), InvalidInput, &["0 workers"]);
         check_refused(Pool::builder().workers(usize::MAX), InvalidInput, &[&usize::MAX.to_string()]);
         check_refused(Pool::builder().max_tasks_per_worker(0), InvalidInput, &["max_tasks_per_worker(0)"]);
+        check_refused(Pool::builder().chunk_size(0), InvalidInput, &["chunk_size(0)"]);
         check_refused(Pool::builder().name("a\0b"), InvalidInput, &["NUL"]);
         for backend in [mp::Backend::Thread, mp::Backend::Inline] {
             check_refused(Pool::builder().workers(0).backend(backend), InvalidInput, &["0 workers"]);

@@ -125,6 +125,8 @@ fn no_more_is_pulled_than_the_read_ahead_allows() {
                 assert!(pulled.get() <= yielded + ahead as u64, "{} after {yielded}", pulled.get());
             }
         }
+        let all = pool.imap(square, 0..1000).read_ahead(NonZeroUsize::MAX).map(Result::unwrap);
+        assert!(all.eq((0..1000).map(|x| x * x)), "as much as there is may be read ahead");
         let pulled = Cell::new(0);
         assert!(pool.imap(first_wait, counted(&gate, 0, &pulled)).next().unwrap().is_ok());
         assert!(pulled.get() <= 2 * 64, "by default 64 for each worker: {}", pulled.get());

@@ -325,3 +325,44 @@ fn an_input_that_closes_the_pool_gets_an_error() {
         assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
     });
 }
+
+#[test]
+fn a_chunk_size_is_how_many_neighbours_a_worker_gets_at_once() {
+    scenario(|| {
+        let pool = Pool::builder().workers(2).chunk_size(3).build().unwrap();
+        let all = Barrier::new(2).unwrap();
+        assert_eq!(pool.map(meet, [all.clone(), all]).unwrap(), [true, true]);
+        let gate = Gate::new();
+        let words = pool.starmap_async(at_gate, (0..9).map(|word| (Some(gate.name()), word)));
+        let mut first = [gate.guest(), gate.guest()];
+        first.sort_by_key(|guest| guest.word);
+        let [held, other] = first;
+        assert_eq!((held.word, other.word), (0, 3), "each worker has begun with a chunk of its own");
+        let pid = other.pid;
+        drop(other);
+        // The rest of its chunk and the last one; only then what stands behind the item that is held.
+        for word in [4, 5, 6, 7, 8, 1, 2] {
+            let guest = gate.guest();
+            assert_eq!((guest.word, guest.pid), (word, pid));
+        }
+        drop(held);
+        assert_eq!(words.wait().unwrap(), (0..9).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn chunks_of_every_size_lose_nothing() {
+    scenario(|| {
+        for size in [1, 2, 7, 100, 5000, usize::MAX] {
+            let pool = Pool::builder().workers(2).chunk_size(size).build().unwrap();
+            let squares: Vec<i64> = (0..10_000).map(|x| x * x).collect();
+            assert_eq!(pool.map(square, 0..10_000).unwrap(), squares, "{size}");
+            assert_eq!(pool.map_async(square, 0..10_000).wait().unwrap(), squares, "{size}");
+            let lazily: Vec<i64> = pool.imap(square, 0..).take(500).map(Result::unwrap).collect();
+            assert_eq!(lazily, squares[..500], "{size}");
+            let each = pool.try_starmap(not_multiple, (0..100).map(|x| (x, 7)));
+            let failed = each.iter().zip(0..).filter_map(|(each, x)| each.is_err().then_some(x));
+            assert_eq!(failed.collect::<Vec<i64>>(), (7..100).step_by(7).collect::<Vec<_>>(), "{size}");
+        }
+    });
+}

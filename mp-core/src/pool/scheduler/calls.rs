@@ -98,8 +98,8 @@ impl Scheduler {
     fn give(&mut self, id: WorkerId, passing: bool, now: Time, actions: &mut Vec<Action>) {
         let credit = Credit::new(self.jobs.waiting(), self.sharers() as u64, &self.policy);
         let Some(worker) = self.workers.get_mut(id).filter(|worker| worker.is_ready()) else { return };
-        while let Some((_, each)) = self.jobs.next(passing) {
-            let room = credit.room(worker, each);
+        while let Some(next) = self.jobs.next(passing) {
+            let (room, each) = (credit.room(worker, next), next.each);
             if room == 0 {
                 break;
             }

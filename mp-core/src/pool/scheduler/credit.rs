@@ -1,5 +1,6 @@
 //! How many calls a worker may hold: enough to keep it busy until it can be refilled, and no more.
 
+use super::jobs::Next;
 use super::policy::Policy;
 use super::workers::Worker;
 use crate::limits::{
@@ -71,6 +72,8 @@ pub(super) struct Credit {
     out_max: u64,
     /// Calls in the life of a worker.
     calls_max: u64,
+    /// Items of a job that a worker gets when it has nothing to do, and not before.
+    chunk: Option<u64>,
 }
 
 impl Credit {
@@ -80,25 +83,31 @@ impl Credit {
             work_ns: nanos(policy.credit),
             out_max: waiting / (2 * workers) + 1,
             calls_max: policy.max_tasks_per_worker.map_or(u64::MAX, NonZeroU64::get),
+            chunk: policy.chunk.map(NonZeroU64::get),
         }
     }
 
-    /// How many items that take `each` the worker may get on top of what it has.
-    pub(super) fn room(&self, worker: &Worker, each: Option<u64>) -> u64 {
-        let out = worker.out();
+    /// How many of the items that are next the worker may get on top of what it has.
+    pub(super) fn room(&self, worker: &Worker, next: Next) -> u64 {
+        let room = match self.chunk {
+            Some(_) if next.of_many && worker.out() > 0 => 0,
+            Some(chunk) if next.of_many => chunk,
+            Some(_) | None => self.room_measured(worker.out(), worker.backlog(), next.each),
+        };
+        room.min(self.calls_max.saturating_sub(worker.numbered()))
+    }
+
+    /// How many items that take `each` fit behind those that are out.
+    fn room_measured(&self, out: u64, backlog: u64, each: Option<u64>) -> u64 {
         let by_time = match each {
             // Nobody knows what comes after the first: do not put anything in line with it.
             None => u64::from(out == 0),
-            Some(each) => {
-                (self.work_ns.saturating_sub(worker.backlog()) / each).max(2_u64.saturating_sub(out))
-            }
+            Some(each) => (self.work_ns.saturating_sub(backlog) / each).max(2_u64.saturating_sub(out)),
         };
         // A hand-over costs about a microsecond, and a worker that runs dry two switches: what takes less than this is
         // not worth sharing more finely.
         let out_max = each.map_or(self.out_max, |each| self.out_max.max(nanos(SHARE_TIME_MIN) / each));
-        by_time
-            .min(out_max.min(CALLS_OUT_MAX).saturating_sub(out))
-            .min(self.calls_max.saturating_sub(worker.numbered()))
+        by_time.min(out_max.min(CALLS_OUT_MAX).saturating_sub(out))
     }
 
     /// What an item adds to the backlog of its worker: one of unknown length fills it.

@@ -44,6 +44,15 @@ impl Job {
     }
 }
 
+/// What is next in line.
+#[derive(Clone, Copy)]
+pub(super) struct Next {
+    /// It belongs to a job of many items.
+    pub(super) of_many: bool,
+    /// How long one of them takes, in nanoseconds, if anybody knows.
+    pub(super) each: Option<u64>,
+}
+
 /// All jobs that are not finished, by their place in the driver's job table.
 #[derive(Default, Debug)]
 pub(super) struct Jobs {
@@ -155,11 +164,11 @@ impl Jobs {
         self.alone.head.is_some()
     }
 
-    /// The job whose items are next, and how long one of them takes, if anybody knows. With `passing`, as if there were
-    /// only jobs of one item.
-    pub(super) fn next(&self, passing: bool) -> Option<(JobId, Option<u64>)> {
+    /// The items that are next. With `passing`, as if there were only jobs of one item.
+    pub(super) fn next(&self, passing: bool) -> Option<Next> {
         let job = self.head(passing)?;
-        Some((job.id, if job.single { self.singles.each() } else { job.rate.each() }))
+        let rate = if job.single { &self.singles } else { &job.rate };
+        Some(Next { of_many: !job.single, each: rate.each() })
     }
 
     /// How long the items take that are next, if they are many of one job.

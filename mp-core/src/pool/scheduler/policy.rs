@@ -12,6 +12,8 @@ pub struct Policy {
     pub processors: NonZeroUsize,
     /// How much work a worker holds ahead.
     pub credit: Duration,
+    /// How many items of a job a worker gets at once, whatever they take; `None`: as the credit allows.
+    pub chunk: Option<NonZeroU64>,
     /// When a pool whose workers keep dying gives up.
     pub restart: Restart,
     /// How long a worker that was asked to leave may take.

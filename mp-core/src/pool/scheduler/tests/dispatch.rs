@@ -94,6 +94,20 @@ fn one_item_jobs_share_one_rate() {
 }
 
 #[test]
+fn a_chunk_is_handed_over_whole_and_the_next_one_when_it_has_ended() {
+    let rows = vec![
+        (0, submitted(A, 10), vec![dispatch(W0, A, 0..4, 1), dispatch(W1, A, 4..8, 1)]),
+        (1, returned_run(W0, 3), vec![complete_run(A, 0..3)]),
+        (2, returned(W0), vec![complete(A, 3), dispatch(W0, A, 8..10, 5)]),
+        (3, returned_run(W1, 4), vec![complete_run(A, 4..8)]),
+        // A call is no chunk, and is given by what is known of calls.
+        (3, submitted(B, 1), vec![dispatch(W1, B, 0..1, 5)]),
+        (4, returned_run(W0, 2), vec![complete_run(A, 8..10), finished(A)]),
+    ];
+    check(chunked(2, 4), rows);
+}
+
+#[test]
 fn jobs_are_served_in_the_order_of_their_submission() {
     let rows = vec![
         (0, unsealed(A, 1), vec![dispatch(W0, A, 0..1, 1)]),

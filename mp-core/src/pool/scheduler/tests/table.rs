@@ -16,6 +16,7 @@ pub(super) fn policy(workers: usize) -> Policy {
         workers: NonZeroUsize::new(workers).expect("not zero"),
         processors: NonZeroUsize::MAX,
         credit: Duration::from_micros(500),
+        chunk: None,
         restart: Restart { at_most: 3, per: Duration::from_secs(5) },
         grace: Duration::from_millis(100),
         max_tasks_per_worker: None,
@@ -25,6 +26,10 @@ pub(super) fn policy(workers: usize) -> Policy {
 
 pub(super) fn recycling(workers: usize, calls: u64) -> Policy {
     Policy { max_tasks_per_worker: NonZeroU64::new(calls), ..policy(workers) }
+}
+
+pub(super) fn chunked(workers: usize, items: u64) -> Policy {
+    Policy { chunk: NonZeroU64::new(items), ..policy(workers) }
 }
 
 /// Runs the rows on a pool whose workers have not been started.

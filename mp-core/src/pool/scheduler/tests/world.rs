@@ -76,6 +76,7 @@ impl World {
             workers: NonZeroUsize::new(workers).expect("not zero"),
             processors: NonZeroUsize::new(1 + random.below(4) as usize).expect("not zero"),
             credit: Duration::from_micros(200 + random.below(4000)),
+            chunk: if random.one_in(4) { NonZeroU64::new(1 + random.below(20)) } else { None },
             restart: Restart { at_most, per: Duration::from_millis(50) },
             grace: Duration::from_millis(random.below(20)),
             max_tasks_per_worker: if random.one_in(3) { NonZeroU64::new(1 + random.below(20)) } else { None },

@@ -81,6 +81,7 @@ pub use process::current::{
     parent_process, worker,
 };
 pub use process::handle::JoinHandle;
+pub use process::limits::Limits;
 pub use process::method::{Context, StartMethod, set_executable};
 pub use process::output::Output;
 pub use process::scope::{Scope, scope};

@@ -17,6 +17,16 @@ pub const THREADS_SETTLE: Duration = Duration::from_secs(1);
 /// The default grace: how long a pool that is dropped lets running calls and finalizers go on.
 pub const GRACE: Duration = Duration::from_secs(2);
 
+/// The least address space that a process may be limited to, in bytes: a small program has half of it before it runs anything. A
+/// smaller number is one in other units.
+pub const ADDRESS_SPACE_MIN: u64 = 16 << 20;
+
+/// The fewest descriptors that a process may be limited to: it has a dozen itself, and needs one for each long argument.
+pub const OPEN_FILES_MIN: u64 = 32;
+
+/// How much memory a process must find below the limit of its address space before it runs anything, in bytes.
+pub const ADDRESS_SPACE_LEFT: usize = 1 << 20;
+
 /// The longest control frame in bytes. Larger payloads travel in shared memory, so that a peer cannot make us
 /// allocate more than this by lying about a length.
 pub const CONTROL_FRAME_BYTES_MAX: usize = 1 << 20;

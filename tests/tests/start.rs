@@ -20,6 +20,8 @@ mod fork;
 #[path = "crash/kinds.rs"]
 #[allow(dead_code, reason = "the crash table uses the rest")]
 mod kinds;
+#[path = "start/limits.rs"]
+mod limits;
 #[path = "start/locks.rs"]
 mod locks;
 #[cfg(all(target_os = "linux", not(mp_portable_unix)))]

@@ -6,6 +6,7 @@ use crate::error::{Error, ErrorKind};
 use crate::limits;
 use crate::process::current::cpu_count;
 use crate::process::launch::{OWN_HANDLES, Surroundings};
+use crate::process::limits::Limits;
 use crate::process::method::{Context, Start, StartMethod};
 use crate::process::output::Output;
 use crate::process::start_call::{StartCall, check_room};
@@ -204,8 +205,14 @@ impl PoolBuilder {
         self
     }
 
-    /// Where the workers live; without this in processes. Threads share what this process has of environment, directory and
-    /// streams, so [`build`](Self::build) refuses other ones for them.
+    /// What each worker may use at most, which must be processes for it.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.surroundings.limits = limits;
+        self
+    }
+
+    /// Where the workers live; without this in processes. Threads share what this process has of environment, directory,
+    /// streams and limits, so [`build`](Self::build) refuses other ones for them.
     pub fn backend(mut self, backend: Backend) -> Self {
         self.backend = backend;
         self
@@ -229,7 +236,9 @@ impl PoolBuilder {
         let workers = match (self.backend, self.workers) {
             (_, Some(workers)) => workers,
             (Backend::Inline, None) => 1,
-            (Backend::Process | Backend::Thread, None) => cpu_count().get().min(limits::WORKERS_MAX),
+            (Backend::Process | Backend::Thread, None) => {
+                processors(&self.surroundings).get().min(limits::WORKERS_MAX)
+            }
         };
         let count = NonZeroUsize::new(workers).filter(|count| count.get() <= limits::WORKERS_MAX);
         let workers = count.ok_or_else(|| {
@@ -255,23 +264,13 @@ impl PoolBuilder {
         if name.contains('\0') {
             return Err(invalid(format!("the pool name {name:?} contains a NUL")));
         }
-        match (self.backend, self.surroundings.chosen()) {
-            (Backend::Process, _) => gate::check()?,
-            (Backend::Thread | Backend::Inline, None) => {}
-            (backend @ (Backend::Thread | Backend::Inline), Some(option)) => {
-                return Err(invalid(format!(
-                    "`{option}` together with `Backend::{backend:?}`: the workers of such a pool are threads of this process \
-                     and share its environment, directory and streams; leave `{option}` away, or let the workers be \
-                     processes (`Backend::Process`)"
-                )));
-            }
-        }
+        check_backend(self.backend, &self.surroundings)?;
         let (initializer, finalizer) = (self.initializer.transpose()?, self.finalizer.transpose()?);
         if self.backend == Backend::Process {
             check_room([&initializer, &finalizer].into_iter().flatten(), OWN_HANDLES)?;
         }
         // The system reads several files for it.
-        let processors = cpu_count();
+        let processors = processors(&self.surroundings);
         let policy = Policy {
             workers,
             processors,
@@ -293,6 +292,24 @@ impl PoolBuilder {
             cpus_each: (processors.get() / workers.get()).max(1),
         })
     }
+}
+
+/// Refuses what the workers of such a pool cannot have.
+fn check_backend(backend: Backend, surroundings: &Surroundings) -> Result<(), Error> {
+    match (backend, surroundings.chosen()) {
+        (Backend::Process, _) => gate::check(),
+        (Backend::Thread | Backend::Inline, None) => Ok(()),
+        (backend @ (Backend::Thread | Backend::Inline), Some(option)) => Err(invalid(format!(
+            "`{option}` together with `Backend::{backend:?}`: the workers of such a pool are threads of this process and \
+             share its environment, directory, streams and limits; leave `{option}` away, or let the workers be processes \
+             (`Backend::Process`)"
+        ))),
+    }
+}
+
+/// How many processors the workers share.
+fn processors(surroundings: &Surroundings) -> NonZeroUsize {
+    NonZeroUsize::new(surroundings.limits.within(cpu_count().get())).unwrap_or(NonZeroUsize::MIN)
 }
 
 fn invalid(what: String) -> Error {

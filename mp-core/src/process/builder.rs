@@ -4,6 +4,7 @@ use super::children;
 use super::current;
 use super::handle::{JoinHandle, Running};
 use super::launch::{Launcher, Surroundings};
+use super::limits::Limits;
 use super::method::{Context, Start, StartMethod};
 use super::output::Output;
 use super::own::Own;
@@ -160,6 +161,12 @@ impl<R> Process<R> {
     /// Where the process's stderr goes.
     pub fn stderr(mut self, output: impl Into<Output>) -> Self {
         self.surroundings.stderr = output.into();
+        self
+    }
+
+    /// What the process may use at most.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.surroundings.limits = limits;
         self
     }
 

@@ -2,6 +2,7 @@
 
 use super::current::{self, Identity};
 use super::gate;
+use super::limits::Limits;
 use super::method::{Start, executable};
 use super::output::Output;
 use super::own::Own;
@@ -32,6 +33,8 @@ pub struct Surroundings {
     pub stdout: Output,
     /// Where stderr goes.
     pub stderr: Output,
+    /// What it may use at most.
+    pub limits: Limits,
     /// How it is started.
     pub start: Start,
 }
@@ -39,13 +42,14 @@ pub struct Surroundings {
 impl Surroundings {
     /// An option that was chosen and that only a process can have; none if all are as they are without a choice.
     pub fn chosen(&self) -> Option<&'static str> {
-        let Self { env, current_dir, stdout, stderr, start } = self;
+        let Self { env, current_dir, stdout, stderr, limits, start } = self;
         match env.first() {
             Some((_, Some(_))) => Some("env"),
             Some((_, None)) => Some("env_remove"),
             None if current_dir.is_some() => Some("current_dir"),
             None if !matches!(stdout, Output::Inherit) => Some("stdout"),
             None if !matches!(stderr, Output::Inherit) => Some("stderr"),
+            None if limits.allowance().is_some() => Some("limits"),
             None if !matches!(start, Start::Spawn) => Some("start_method"),
             None => None,
         }
@@ -72,7 +76,7 @@ impl Surroundings {
             Some(directory) if has_nul(directory.as_os_str()) => {
                 refused("the directory", directory, "has a NUL in its name")
             }
-            Some(_) | None => Ok(()),
+            Some(_) | None => self.limits.check(),
         }
     }
 }
@@ -130,14 +134,16 @@ impl<'a> Launcher<'a> {
         let refused = |error| Error::os(format!("cannot start the process \"{name}\""), error);
         let tee = Tee::new(&self.surroundings.stderr).map_err(refused)?;
         let Identity { name: parent, depth, .. } = current::identity();
+        let Surroundings { env, limits, .. } = self.surroundings;
         let init = ToWorker::Init(Box::new(Init {
             fingerprint: registry().fingerprint(),
             name: name.into(),
             parent: (std::process::id(), parent.clone()),
             depth: depth + 1,
-            cpus: current::share_of(&self.surroundings.env, self.cpus) as u32,
+            cpus: current::share_of(env, limits.within(self.cpus)) as u32,
             executable: executable().map(Into::into),
             tee: tee.is_some(),
+            allowance: limits.allowance(),
             role,
         }));
         let liveness = liveness().map_err(refused)?;

@@ -6,6 +6,7 @@
 //!   fork_server   the process that makes copies
 //!   launch    region, stderr pipe ─► method ─► Init ─► Launched { child, lane, .. }
 //!   start_call    a call that goes with the first message
+//!   limits    what a process may use at most
 //!   own       what a copy of this process does not take over
 //!   builder   Process::new(task, args)..start(), spawn(task, args)
 //!   scope     what was started in it has ended behind it
@@ -23,6 +24,7 @@ pub mod fork_server;
 pub mod gate;
 pub mod handle;
 pub mod launch;
+pub mod limits;
 pub mod method;
 pub mod obituary;
 pub mod output;

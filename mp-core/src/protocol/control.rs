@@ -77,8 +77,25 @@ pub struct Init {
     pub executable: Option<OsString>,
     /// Whether stderr is a pipe whose other end came along.
     pub tee: bool,
+    /// What it may use at most.
+    pub allowance: Option<Allowance>,
     /// What this process is for.
     pub role: Role,
+}
+
+/// What a process may use at most; `None`: whatever it finds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Allowance {
+    /// Bytes of address space.
+    pub address_space: Option<u64>,
+    /// Whole seconds of processor time.
+    pub cpu_seconds: Option<u64>,
+    /// Descriptors that are open at the same time.
+    pub open_files: Option<u64>,
+    /// By how many steps others go first.
+    pub nice: Option<u32>,
+    /// The processors to run on.
+    pub processors: Option<Vec<u32>>,
 }
 
 /// Everything a fork server must know.

@@ -9,7 +9,7 @@
 //!  poller   sleeping on many handles                       interrupt  Ctrl-C in the parent
 //!  process  start, signal, reap a child                    entry    what a child does to itself first
 //!  robust   a lock that survives its holder                 holder   what the kernel looks at when a thread ends
-//!  life     does a process live that is no child
+//!  life     does a process live that is no child           limit    what this process may use at most
 //!  segment  bytes that are copied, with a name or without      fork     copies of this process      copies   which one is it
 //!  thread   threads that cost little to start
 //!  at_work  whom a Ctrl-C finds
@@ -44,7 +44,7 @@ pub(crate) use unix::lends_kernel_handle;
 #[cfg(unix)]
 pub use unix::{
     AsKernelHandle, BorrowedHandle, Handle, advice, bell, borrow, copies, cpu, duplicate, entry, fault,
-    fence, fork, futex, holder, interrupt, life, look, memory, packet, pipe, poller, process, robust,
+    fence, fork, futex, holder, interrupt, life, limit, look, memory, packet, pipe, poller, process, robust,
     segment, socket, stack, thread,
 };
 #[cfg(windows)]
@@ -52,6 +52,6 @@ pub(crate) use windows::lends_kernel_handle;
 #[cfg(windows)]
 pub use windows::{
     AsKernelHandle, BorrowedHandle, Handle, advice, bell, borrow, copies, cpu, duplicate, entry, fault,
-    fence, fork, futex, holder, interrupt, life, look, memory, packet, pipe, poller, process, robust,
+    fence, fork, futex, holder, interrupt, life, limit, look, memory, packet, pipe, poller, process, robust,
     segment, socket, stack, thread,
 };

@@ -8,6 +8,7 @@ use crate::limits;
 use crate::process::current::{self, Identity, WorkerInfo};
 use crate::process::fork_server::ANOTHER_PROGRAM;
 use crate::process::gate;
+use crate::process::limits::keep_to;
 use crate::process::method::set_executable;
 use crate::process::own::Own;
 use crate::protocol::control::{
@@ -161,6 +162,9 @@ impl Worker {
             has_one_call: worker.is_none(),
         };
         watch::start(watched).map_err(os("cannot watch over its parent"))?;
+        if let Some(allowance) = &init.allowance {
+            keep_to(allowance).map_err(os("cannot keep to its limits"))?;
+        }
         let runner = Runner { pid: std::process::id(), worker, on_panic: Some(note_panic) };
         if worker.is_some() {
             KEPT.begin();

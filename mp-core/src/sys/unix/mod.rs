@@ -8,6 +8,7 @@ pub mod entry;
 pub mod fault;
 pub mod interrupt;
 pub mod life;
+pub mod limit;
 pub mod packet;
 pub mod pipe;
 pub mod socket;

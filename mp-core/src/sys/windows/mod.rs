@@ -10,6 +10,7 @@ pub mod fork;
 pub mod futex;
 pub mod interrupt;
 pub mod life;
+pub mod limit;
 pub mod memory;
 pub mod packet;
 pub mod pipe;

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)] // sched_getcpu: rustix asks the vDSO, the C library reads rseq's word, which is ten times cheaper
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use std::io;
 
 /// The CPU this thread runs on right now, by number. Already old when returned: good for a guess only.
 pub fn current() -> u32 {
@@ -14,6 +15,24 @@ pub fn current() -> u32 {
 /// How many CPUs this process may keep busy: by affinity and by the quota of its control group; at least 1.
 pub fn available() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// The processors that this thread may run on, by number; `None` where that cannot be told.
+pub fn allowed() -> Option<Vec<u32>> {
+    let set = sched_getaffinity(None).ok()?;
+    Some((0..CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).map(|cpu| cpu as u32).collect())
+}
+
+/// Has this thread, and those that it starts, run on these processors only.
+///
+/// # Errors
+/// Those of the system: none of them may be used.
+pub fn stay_on(processors: &[u32]) -> io::Result<()> {
+    let mut set = CpuSet::new();
+    for &cpu in processors.iter().filter(|&&cpu| (cpu as usize) < CpuSet::MAX_CPU) {
+        set.set(cpu as usize);
+    }
+    Ok(sched_setaffinity(None, &set)?)
 }
 
 /// Where a thread may run that is kept on one processor for now; `None` if it is not.

@@ -15,6 +15,7 @@ use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
+use std::thread;
 use std::time::Duration;
 
 /// One call on its way: made by [`Pool::apply_async`](crate::Pool::apply_async).
@@ -126,7 +127,11 @@ macro_rules! handle {
 
         impl<R> Arm for $name<R> {
             fn arm(&self, waker: &Waker) -> Armed<'_> {
-                if self.ticket.poll(Asker::Any, waker) { Armed::Ready } else { Armed::Waker }
+                if self.ticket.poll(Asker::Any(thread::current().id()), waker) {
+                    Armed::Ready
+                } else {
+                    Armed::Waker
+                }
             }
         }
 

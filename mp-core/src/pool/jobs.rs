@@ -447,3 +447,25 @@ impl Portion {
         self.bytes() + self.handles.len() * limits::BACKLOG_BYTES_PER_HANDLE
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::task::registry::registry;
+    use std::thread;
+
+    #[test]
+    fn each_thread_that_waits_for_the_first_of_many_is_woken() {
+        // The first entry of every table is the library's own.
+        let entry = registry().get(Slot(0)).expect("a table is never empty");
+        let mut job = Job::new((Slot(0), entry), false, false, false);
+        let other = thread::spawn(|| thread::current().id()).join().expect("it has a name");
+        let [me, other] = [thread::current().id(), other].map(Asker::Any);
+        let waker = || Waker::noop().clone();
+        assert!(job.wake(me, waker()).is_none());
+        assert!(job.wake(other, waker()).is_none(), "another thread's stays");
+        assert!(job.wake(Asker::Future, waker()).is_none());
+        assert!(job.wake(me, waker()).is_some(), "its own from before does not");
+        assert_eq!(job.take_wakers().count(), 3);
+    }
+}

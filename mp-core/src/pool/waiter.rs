@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::task::Waker;
-use std::thread::Thread;
+use std::thread::{Thread, ThreadId};
 
 /// Somebody who waits for a job.
 pub enum Waiter {
@@ -19,13 +19,13 @@ pub enum Waiter {
     Number(Arc<Sender<usize>>, usize),
 }
 
-/// Whose waker it is. Of each the last one counts.
+/// Whose waker it is. Of each the last one counts; who waits for the first of many things has a thread of its own for it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Asker {
     /// Who polls the handle as a future.
     Future,
     /// Who waits for the first of many things.
-    Any,
+    Any(ThreadId),
 }
 
 /// Something of a user's that is run when the lock is free.

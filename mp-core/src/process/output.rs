@@ -6,14 +6,27 @@ use std::fs::File;
 use std::io::{self, PipeWriter};
 use std::sync::Arc;
 
-/// Where the stdout or stderr of a worker or child process goes.
+/// Where the stdout or stderr of a worker or child process goes: where the parent's goes, nowhere, into a file, or into a pipe, from which
+/// the parent reads it. Whoever reads to the end of a pipe gets there when nobody can write into it any more: this value, too, must be gone.
 ///
 /// ```
-/// let log = std::env::temp_dir().join("mp-doc-output.log");
-/// let output = mp::Output::from(std::fs::File::create(&log)?);
-/// assert!(matches!(output, mp::Output::To(_)));
-/// # std::fs::remove_file(log)?;
-/// # Ok::<(), std::io::Error>(())
+/// use std::io::Read;
+///
+/// #[mp::task]
+/// fn greet() {
+///     println!("hello");
+/// }
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     mp::main!();
+///     let (mut said, pipe) = std::io::pipe()?;
+///     let process = mp::Process::new(greet, ()).stdout(pipe).start()?; // the builder is gone, and the pipe in it
+///     let mut text = String::new();
+///     said.read_to_string(&mut text)?; // while it runs: a full pipe would hold it up
+///     process.join()?;
+///     assert_eq!(text, "hello\n");
+///     Ok(())
+/// }
 /// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]

@@ -45,6 +45,7 @@ mod clock;
 mod error;
 mod fnv;
 mod ids;
+mod journal;
 mod kept;
 mod limits;
 mod macros;

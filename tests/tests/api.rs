@@ -21,6 +21,8 @@ mod gate;
 mod handles;
 #[path = "api/imap.rs"]
 mod imap;
+#[path = "api/journal.rs"]
+mod journal;
 #[path = "api/lifecycle.rs"]
 mod lifecycle;
 #[path = "api/map.rs"]

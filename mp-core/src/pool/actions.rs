@@ -41,7 +41,11 @@ impl Core {
                     station.kill();
                 }
             }
-            Action::Ended { why } => self.ended = Some(self.reason(why)),
+            Action::Ended { why } => {
+                let reason = self.reason(why);
+                self.note_end(why, &reason);
+                self.ended = Some(reason);
+            }
         }
     }
 
@@ -178,11 +182,15 @@ impl Core {
             match started {
                 Ok(station) => {
                     self.settling += 1;
+                    if let Station::Process(station) = &station {
+                        self.note_start(worker, Ok(station.launched.child.pid()));
+                    }
                     if let Some(place) = self.stations.get_mut(worker.index()) {
                         *place = Some(station);
                     }
                 }
                 Err(error) => {
+                    self.note_start(worker, Err(&error));
                     self.spawn_error = Some(error);
                     self.feed_later(Event::SpawnFailed { worker });
                 }
@@ -190,7 +198,7 @@ impl Core {
         }
     }
 
-    fn name_of(&self, worker: WorkerId) -> String {
+    pub(super) fn name_of(&self, worker: WorkerId) -> String {
         format!("{}-{}", self.config.name, worker.0)
     }
 

@@ -347,6 +347,7 @@ impl Core {
             Said::Greeted => self.feed(Event::Greeted { worker }),
             Said::Ready => {
                 self.settling = self.settling.saturating_sub(1);
+                self.note_ready(worker);
                 self.feed(Event::Ready { worker });
             }
             Said::InitializerFailed(error) => {
@@ -472,6 +473,7 @@ impl Core {
             self.settling = self.settling.saturating_sub(1);
         }
         let report = station.bury(running, worker.0, self.now);
+        self.note_death(worker, &report);
         self.last_death = Some(report);
         self.spawn_error = None;
         drop(station);

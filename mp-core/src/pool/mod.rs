@@ -7,6 +7,7 @@
 //!   in_order                   results into the order of their items
 //!   lending                    tasks that work in place on pieces of the caller's memory
 //!   config, context            what a pool is built with
+//!   news                       what the program's log is told
 //!   ticket                     one job as its owner holds it
 //!   waiter                     who waits for a job, and what of it is run without the lock
 //!   shared, leading            the lock, who leads and who follows, the helper thread, Ctrl-C
@@ -31,6 +32,7 @@ mod jobs;
 mod leading;
 mod lending;
 mod map;
+mod news;
 mod outcomes;
 mod packing;
 mod results;

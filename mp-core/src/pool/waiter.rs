@@ -1,5 +1,6 @@
 //! Who waits for a job, and what of it is a user's code: that runs with the pool unlocked.
 
+use crate::journal::Note;
 use crate::task::run::let_go;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -34,6 +35,8 @@ pub enum Errand {
     Wake(Waker),
     /// Run a callback.
     Call(Box<dyn FnOnce() + Send>),
+    /// Tell the program's log.
+    Tell(Note),
 }
 
 impl Waiter {
@@ -56,6 +59,7 @@ impl Errand {
         let run = AssertUnwindSafe(|| match self {
             Self::Wake(waker) => waker.wake(),
             Self::Call(callback) => callback(),
+            Self::Tell(note) => note.tell(),
         });
         if let Err(payload) = catch_unwind(run) {
             let_go(payload);

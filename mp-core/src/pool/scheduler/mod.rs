@@ -74,7 +74,6 @@ pub use action::Action;
 pub use event::{Event, OnFailure, Why};
 pub use machine::{Phase, Scheduler};
 pub use policy::{Policy, Restart};
-#[cfg(test)]
 pub use workers::WorkerState;
 
 #[cfg(test)]

@@ -133,7 +133,13 @@ impl Post {
                     Pushed::NoRoom => false,
                     Pushed::NoRoomBeside => true,
                 };
-            let left = left(wait, &began, "there is no room in the queue now", ErrorKind::Full)?;
+            let full = match beside {
+                false => "there is no room in the queue now",
+                true => {
+                    "there is no room in the queue now for one more message that is long or holds handles"
+                }
+            };
+            let left = left(wait, &began, full, ErrorKind::Full)?;
             if beside {
                 let left = left.map_or(limits::LOOK_AGAIN, |left| left.min(limits::LOOK_AGAIN));
                 let room = self.outgoing.wait_for_room(left);

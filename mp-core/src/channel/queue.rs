@@ -71,7 +71,8 @@ pub enum Shutdown {
 pub struct Messages<'a, T>(&'a Queue<T>);
 
 impl<T> Queue<T> {
-    /// A queue of at most `items` messages.
+    /// A queue of at most `items` messages. Of those that are longer than 512 KiB or hold handles about 270 can wait at once, however
+    /// many `items` are, and messages have room for 1 GiB together: a put beyond that waits as for a full queue.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`] for none or for more than 2³¹, [`ErrorKind::Os`] when the process has no descriptors or

@@ -13,7 +13,9 @@ use crate::error::{Error, ErrorKind};
 use crate::limits;
 use crate::task::entry::Entry;
 use serde::de::DeserializeOwned;
+use std::any::Any;
 use std::collections::VecDeque;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::task::{Poll, Waker, ready};
 use std::thread;
@@ -70,6 +72,10 @@ pub struct Flow<I: Iterator, R> {
     refusal: Option<Error>,
     input: Input<I>,
     open: bool,
+    /// The pool has ended under the job.
+    over: bool,
+    /// What the input panicked with: handed on behind all outcomes.
+    panic: Option<Box<dyn Any + Send>>,
     pub window: u64,
     /// How long the input took for its last item, if that was long.
     slow: Option<Duration>,
@@ -98,6 +104,8 @@ impl<I: Iterator, R: DeserializeOwned> Flow<I, R> {
             refusal,
             input,
             open: true,
+            over: false,
+            panic: None,
             window: each * policy.workers.get() as u64,
             slow: None,
             heavy: false,
@@ -128,6 +136,13 @@ impl<I: Iterator, R: DeserializeOwned> Flow<I, R> {
         std::mem::forget(giving_up);
         self.ticket = Some(ticket);
         match outcome {
+            Ok(Poll::Ready(None)) => {
+                if let Some(panic) = self.panic.take() {
+                    resume_unwind(panic);
+                }
+                self.task = Some(task);
+                Poll::Ready(None)
+            }
             Ok(outcome) => {
                 self.task = Some(task);
                 outcome.map(|next| next.map(Ok))
@@ -141,6 +156,9 @@ impl<I: Iterator, R: DeserializeOwned> Flow<I, R> {
             // What was read ahead goes on while the caller is busy with what it has.
             Until::Endless | Until::Deadline(_) => self.shared.help(),
             Until::Woken(_) => self.shared.start_helper()?,
+        }
+        if let Some(error) = self.shared.with(|core| core.refusal()) {
+            return Err(error.for_task(task.1.name));
         }
         let kind = Kind { itemised: true, each: true, open: true, on_failure: OnFailure::Continue };
         Ok(Ticket::submit(&self.shared, task, kind, None))
@@ -233,9 +251,10 @@ impl<I: Iterator, R: DeserializeOwned> Flow<I, R> {
     /// Waits for results, or the end of the job; false if there are none `until` then.
     fn wait(&mut self, ticket: &Ticket, until: Until<'_>) -> Result<bool, Error> {
         let Some(id) = ticket.id() else { return Ok(true) };
-        let results = &mut self.results;
+        let (results, over) = (&mut self.results, &mut self.over);
         let mut ready = |job: Option<&mut Job>| {
             let job = job.filter(|job| !job.arrived().is_empty() || job.finished)?;
+            *over = job.finished;
             job.swap_results(results);
             Some(())
         };
@@ -280,9 +299,21 @@ impl<I: Iterator, R: DeserializeOwned> Flow<I, R> {
         (self.task, self.ticket) = (Some(task), Some(ticket));
     }
 
+    /// Only the end of the pool finishes a job whose input goes on: that is the outcome of the next item, and the last.
+    fn end_early(&mut self, task: &'static Entry) {
+        self.open = false;
+        if let Some(error) = self.shared.with(|core| core.refusal()) {
+            self.ready.push_back((self.input.pulled(), Err(error.for_task(task.name))));
+        }
+    }
+
     /// Pulls and offers items while there is room between `oldest` and the last. False if it stops earlier, as the input is slow.
     fn refill(&mut self, ticket: &Ticket, oldest: u64, task: &'static Entry) -> bool {
         if !self.ready.is_empty() && !self.is_far_behind(oldest) {
+            return true;
+        }
+        if self.open && self.over {
+            self.end_early(task);
             return true;
         }
         let mut portions = Portions::new(&self.shared);
@@ -293,7 +324,10 @@ impl<I: Iterator, R: DeserializeOwned> Flow<I, R> {
             && self.input.pulled() < oldest.saturating_add(self.window)
             && bytes + portions.bytes() < limits::BACKLOG_BYTES
         {
-            let pulled = self.input.pull(&mut portions, task);
+            let pulled = self.input.try_pull(&mut portions, task).unwrap_or_else(|panic| {
+                self.panic = Some(panic);
+                None
+            });
             let now = Time::now();
             let took = now.since(began);
             began = now;

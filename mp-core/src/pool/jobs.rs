@@ -65,6 +65,8 @@ pub struct Job {
     results: Results,
     /// Whether one of the results that were taken says that its item was cancelled.
     cancelled: bool,
+    /// Whether one of the results that were taken is a failure.
+    failed: bool,
 }
 
 /// Some consecutive items, encoded.
@@ -176,6 +178,7 @@ impl Job {
             offered: 0,
             results: Results::default(),
             cancelled: false,
+            failed: false,
         }
     }
 
@@ -308,9 +311,14 @@ impl Job {
         self.cancelled || self.results.errors().any(Error::is_cancelled)
     }
 
+    /// Whether an item failed, as its result says or said.
+    pub fn has_failed(&self) -> bool {
+        self.failed || self.results.errors().next().is_some()
+    }
+
     /// Hands out the results that have arrived.
     pub fn take_results(&mut self) -> Results {
-        self.cancelled = self.was_cancelled();
+        (self.cancelled, self.failed) = (self.was_cancelled(), self.has_failed());
         if self.finished {
             // Items behind a failure may still be out. They will not be sent again, and whoever has the other end of one of
             // their pipes waits for this.

@@ -15,7 +15,9 @@ use crate::task::entry::Entry;
 use crate::wire::outgoing::Outgoing;
 use serde::de::DeserializeOwned;
 use std::num::NonZeroU64;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 /// An input and how its items are encoded.
@@ -52,13 +54,35 @@ where
         task: &'static Entry,
     ) -> Option<Result<Encoded, Error>> {
         let item = self.items.next()?;
+        Some(self.encode(&item, portions, task))
+    }
+
+    /// As [`pull`](Self::pull).
+    ///
+    /// # Errors
+    /// The panic of the input: what was pulled before has a right to its outcome first.
+    pub fn try_pull(
+        &mut self,
+        portions: &mut Portions<'_>,
+        task: &'static Entry,
+    ) -> thread::Result<Option<Result<Encoded, Error>>> {
+        // Nobody asks an input again that panicked.
+        let item = catch_unwind(AssertUnwindSafe(|| self.items.next()))?;
+        Ok(item.map(|item| self.encode(&item, portions, task)))
+    }
+
+    #[inline]
+    fn encode(
+        &mut self,
+        item: &I::Item,
+        portions: &mut Portions<'_>,
+        task: &'static Entry,
+    ) -> Result<Encoded, Error> {
         let number = self.pulled;
         self.pulled += 1;
-        Some(
-            portions
-                .push(|out| (self.write)(&item, out))
-                .map_err(|error| error.for_task(task.name).on_item(number)),
-        )
+        portions
+            .push(|out| (self.write)(item, out))
+            .map_err(|error| error.for_task(task.name).on_item(number))
     }
 
     /// Pulls and encodes up to `count` items (at least one), as many as are gathered and no longer than `OFFER_BYTES`; as
@@ -150,6 +174,10 @@ where
         Ok(task) => task,
         Err(error) => return refused(error),
     };
+    // An input without items would hear nothing of it.
+    if let Some(error) = shared.with(|core| core.refusal()) {
+        return refused(error.for_task(task.1.name));
+    }
     let ticket = Ticket::submit(shared, task, bulk(OnFailure::StopLater), None);
     let giving_up = CancelOnDrop(&ticket);
     let mut portions = Portions::new(shared);

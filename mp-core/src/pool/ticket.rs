@@ -230,9 +230,7 @@ impl Ticket {
     /// Whether the job is over and one of its items failed.
     pub fn has_failed(&self) -> bool {
         self.id().is_none_or(|id| {
-            self.shared.with(|core| {
-                core.jobs.get(id).is_some_and(|job| job.finished && job.arrived().errors().next().is_some())
-            })
+            self.shared.with(|core| core.jobs.get(id).is_some_and(|job| job.finished && job.has_failed()))
         })
     }
 

@@ -12,6 +12,7 @@
 use super::children;
 use super::current::ProcessInfo;
 use super::launch::Launched;
+use super::method::executable;
 use super::obituary::{self, Remains};
 use super::sentinel::Sentinel;
 use crate::clock::Time;
@@ -260,6 +261,10 @@ pub fn never_began(ended: Option<Ended>) -> &'static str {
     match ended {
         Some(Ended { status: Status::Code(BROKEN), .. }) => {
             "it could not begin its work, and has said why on stderr"
+        }
+        Some(Ended { status, .. }) if status.is_exit() && executable().is_some() => {
+            "it ended before it began its work: is the file that `mp::set_executable` names this program, with `mp::main!();` as \
+             the first statement of `fn main`?"
         }
         Some(Ended { status, .. }) if status.is_exit() => {
             "it ended before it began its work: is `mp::main!();` the first statement of `fn main` (in a test or bench crate: \

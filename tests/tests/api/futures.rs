@@ -232,6 +232,21 @@ fn wait_returns_when_it_is_told_to() {
 }
 
 #[test]
+fn a_failure_counts_also_when_its_outcome_was_taken() {
+    scenario(|| {
+        let pool = Pool::new(2).unwrap();
+        let gate = Gate::new();
+        let bad = pool.apply_async(fail, ("x",));
+        assert!(bad.wait().unwrap_err().is_panic());
+        let held = pool.apply_async(wait_at, (gate.name(), 1));
+        let waited = wait([&bad, &held], When::FirstFailed, None);
+        assert_eq!((waited.done.len(), waited.not_done.len()), (1, 1));
+        drop(gate);
+        assert_eq!(held.wait().unwrap(), 1);
+    });
+}
+
+#[test]
 fn wait_without_a_failure_waits_for_all() {
     scenario(|| {
         let pool = Pool::new(2).unwrap();

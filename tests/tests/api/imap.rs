@@ -357,3 +357,50 @@ fn an_iterator_that_has_ended_gives_nothing_more_whatever_the_pool_does() {
         assert!(ordered.next().is_none() && unordered.next().is_none());
     });
 }
+
+#[test]
+fn what_comes_before_a_panic_of_the_input_is_yielded_before_it() {
+    scenario(|| {
+        let pool = Pool::new(2).unwrap();
+        for until in [0_i64, 3, 1500] {
+            let input = || (0..).inspect(move |x| assert!(*x != until, "no more"));
+            let expected: Vec<i64> = (0..until).map(|x| x * x).collect();
+            let (mut ordered, mut yielded) = (pool.imap(square, input()), Vec::new());
+            let panicked = catch_unwind(AssertUnwindSafe(|| {
+                yielded.extend(ordered.by_ref().map(Result::unwrap));
+            }));
+            assert!(panicked.is_err() && ordered.next().is_none());
+            assert_eq!(yielded, expected);
+            let (mut any, mut yielded) = (pool.imap_unordered(square, input()), Vec::new());
+            let panicked = catch_unwind(AssertUnwindSafe(|| {
+                yielded.extend(any.by_ref().map(|(_, square)| square.unwrap()));
+            }));
+            assert!(panicked.is_err() && any.next().is_none());
+            yielded.sort_unstable();
+            assert_eq!(yielded, expected);
+        }
+    });
+}
+
+#[test]
+fn the_end_of_a_pool_ends_an_endless_iteration() {
+    scenario(|| {
+        let pool = Pool::new(2).unwrap();
+        let (mut ordered, mut any) = (pool.imap(square, 0..), pool.imap_unordered(square, 0..));
+        assert_eq!(ordered.next().unwrap().unwrap(), 0);
+        assert!(any.next().unwrap().1.is_ok());
+        pool.terminate();
+        let last = ordered.by_ref().last().unwrap().unwrap_err();
+        assert!(last.is_closed() && ordered.next().is_none(), "{last}");
+        let last = any.by_ref().last().unwrap().1.unwrap_err();
+        assert!(last.is_closed() && any.next().is_none(), "{last}");
+        // One that begins then says so once, and asks its input for nothing.
+        let pulled = Cell::new(0_u64);
+        let input = || (0..).inspect(|_| pulled.set(pulled.get() + 1));
+        let refused: Vec<_> = pool.imap(square, input()).collect();
+        assert!(matches!(&refused[..], [Err(error)] if error.is_closed()), "{refused:?}");
+        let refused: Vec<_> = pool.imap_unordered(square, input()).collect();
+        assert!(matches!(&refused[..], [(0, Err(error))] if error.is_closed()), "{refused:?}");
+        assert_eq!(pulled.get(), 0);
+    });
+}

@@ -323,6 +323,9 @@ fn an_input_that_closes_the_pool_gets_an_error() {
         });
         let error = pool.map(square, items).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
+        let none: [i64; 0] = [];
+        assert_eq!(pool.map(square, none).unwrap_err().kind(), ErrorKind::Closed);
+        assert_eq!(pool.map_async(square, none).wait().unwrap_err().kind(), ErrorKind::Closed);
     });
 }
 

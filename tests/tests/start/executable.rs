@@ -90,6 +90,7 @@ fn another_executable_is_this_program_or_an_error_that_says_what_to_do() {
             }
             let other = run(case, STRANGER);
             assert!(other.contains("mp::main!()"), "{case}: {other}");
+            assert!(*case != "spawned" || other.contains("mp::set_executable"), "{other}");
             let family = run(case, env!("CARGO_BIN_EXE_program"));
             assert!(family.contains("another program") || family.contains("mp::main!()"), "{case}: {family}");
         }

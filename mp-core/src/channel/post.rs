@@ -133,11 +133,10 @@ impl Post {
                     Pushed::NoRoom => false,
                     Pushed::NoRoomBeside => true,
                 };
-            let full = match beside {
-                false => "there is no room in the queue now",
-                true => {
-                    "there is no room in the queue now for one more message that is long or holds handles"
-                }
+            let full = if beside {
+                "there is no room in the queue now for one more message that is long or holds handles"
+            } else {
+                "there is no room in the queue now"
             };
             let left = left(wait, &began, full, ErrorKind::Full)?;
             if beside {

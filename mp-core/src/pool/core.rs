@@ -1,5 +1,5 @@
 //! Carries out what the scheduler decides, and tells it what happened: everything that is done under the pool's lock.
-//! No code of a user runs here: callbacks and wakers are put aside for whoever holds the lock to run after it.
+//! No code of a user runs here: callbacks and wakers are put aside until the lock is free.
 
 use super::config::Config;
 use super::jobs::{Job, Jobs};

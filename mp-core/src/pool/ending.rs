@@ -80,7 +80,10 @@ impl Pool {
             let until = deadline.map_or(look_again, |deadline| deadline.min(look_again));
             let over = |core: &mut Core| core.scheduler.is_over().then(|| core.interrupted());
             if let Some(interrupted) = self.shared.wait(None, Some(until), over)? {
-                return interrupted.map_or(Ok(true), Err);
+                return match interrupted {
+                    None => Ok(self.shared.callbacks.settle(deadline)),
+                    Some(interrupted) => Err(interrupted),
+                };
             }
             if deadline.is_some_and(|deadline| deadline <= Time::now()) {
                 return Ok(false);

@@ -157,9 +157,6 @@ impl<I: Iterator, R: DeserializeOwned> Flow<I, R> {
             Until::Endless | Until::Deadline(_) => self.shared.help(),
             Until::Woken(_) => self.shared.start_helper()?,
         }
-        if let Some(error) = self.shared.with(|core| core.refusal()) {
-            return Err(error.for_task(task.1.name));
-        }
         let kind = Kind { itemised: true, each: true, open: true, on_failure: OnFailure::Continue };
         Ok(Ticket::submit(&self.shared, task, kind, None))
     }

@@ -101,8 +101,10 @@ macro_rules! handle {
         }
 
         impl<R: DeserializeOwned + 'static> $name<R> {
-            /// Runs `callback` with the outcome as soon as it is there: on the thread that drives the pool then, or on this
-            /// one if it is there already. The callback should be short; a panic in it goes no further.
+            /// Runs `callback` with the outcome as soon as it is there: on a thread on which the callbacks of the pool run one
+            /// after the other, or on this one if it is there already, or if the pool is [inline](crate::Backend::Inline). One
+            /// that takes its time holds up the other callbacks, and nothing else; [`Pool::join`](crate::Pool::join) waits for
+            /// them, and the end of a pool otherwise for no longer than its grace. A panic in it goes no further.
             pub fn on_done(self, callback: impl FnOnce(Result<$output, Error>) + Send + 'static) {
                 let (shared, id) = (self.ticket.shared().clone(), self.ticket.id());
                 let task = self.ticket.task();

@@ -9,6 +9,7 @@
 //!   config, context            what a pool is built with
 //!   news                       what the program's log is told
 //!   ticket                     one job as its owner holds it
+//!   callbacks                  the thread on which callbacks run
 //!   waiter                     who waits for a job, and what of it is run without the lock
 //!   shared, leading            the lock, who leads and who follows, the helper thread, Ctrl-C
 //!   core, actions, packing     events in, actions out: the only one who talks to scheduler, jobs and stations
@@ -18,6 +19,7 @@
 //! ```
 
 mod actions;
+mod callbacks;
 mod completion;
 mod config;
 mod context;

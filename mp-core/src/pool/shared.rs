@@ -9,6 +9,7 @@
 //! ```
 //! A helper thread leads for handles that nobody waits for; it starts with the first of them.
 
+use super::callbacks::Callbacks;
 use super::config::{Backend, Config};
 use super::core::{Core, Helper};
 use super::hands;
@@ -42,6 +43,7 @@ pub struct Shared {
     /// Threads that want the lock: a leader that spins lets go of it for them.
     contenders: AtomicUsize,
     helper: Mutex<Option<thread::JoinHandle<()>>>,
+    pub callbacks: Callbacks,
     /// With `core`: there is something to lead, and nobody does.
     lead_is_free: Condvar,
     /// Which copy of the process made it.
@@ -71,6 +73,7 @@ impl Shared {
             bell,
             contenders: AtomicUsize::new(0),
             helper: Mutex::default(),
+            callbacks: Callbacks::default(),
             lead_is_free: Condvar::new(),
             born: sys::copies::count(),
             interrupts,
@@ -235,7 +238,7 @@ impl Shared {
         if let Some(helper) = helper
             && helper.thread().id() != thread::current().id()
         {
-            // It ran callbacks of the user's, whose panics were caught.
+            // It woke tasks of the user's, whose panics were caught.
             let _ = helper.join();
         }
     }
@@ -304,7 +307,9 @@ impl Shared {
     fn release(&self, mut core: MutexGuard<'_, Core>) {
         let pending = core.scheduler.pending() > 0;
         self.note_busy(&mut core, pending);
-        let errands = std::mem::take(&mut core.errands);
+        let mut errands = std::mem::take(&mut core.errands);
+        // Under the lock: who sees that a job is over finds its callbacks there. Without threads they run where the calls do.
+        let any_calls = self.config.backend != Backend::Inline && self.callbacks.take_from(&mut errands);
         // Without pending calls they wait for the end of the pool, and for that, too, somebody must lead.
         let heir = if core.led { None } else { core.followers.pop() };
         let free = pending && !core.led && heir.is_none() && core.helper == Helper::Idle;
@@ -317,6 +322,9 @@ impl Shared {
             heir.unpark();
         } else if free {
             self.lead_is_free.notify_one();
+        }
+        if any_calls {
+            self.callbacks.go_on();
         }
         for errand in errands {
             errand.run();

@@ -9,6 +9,7 @@ use super::map::{self, Input};
 use super::scheduler::{Event, OnFailure, Why};
 use super::shared::Shared;
 use super::ticket::{Kind, Pour, TaskRef, Ticket, portion_of};
+use crate::clock::Time;
 use crate::error::Error;
 use crate::process::current::WorkerInfo;
 use crate::task::arguments::{Arg, Args, Task};
@@ -348,6 +349,8 @@ impl Pool {
             // In a task of this very pool. Threads cannot be killed, but are gone as far as their calls are concerned: who waits
             // for one by a callback or a waker hears of it now.
             self.shared.with(Core::collect_if_free);
+        } else {
+            self.shared.callbacks.settle(Some(Time::now() + self.shared.config.policy.grace));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Who waits for a job, and what of it is a user's code: that runs with the pool unlocked.
 
+use super::callbacks::Callback;
 use crate::journal::Note;
 use crate::task::run::let_go;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,7 +16,7 @@ pub enum Waiter {
     /// A task of some executor, or who waits for the first of many things.
     Waker(Asker, Waker),
     /// Runs once, at the end.
-    Callback(Box<dyn FnOnce() + Send>),
+    Callback(Callback),
     /// Is sent this number at the end.
     Number(Arc<Sender<usize>>, usize),
 }
@@ -34,7 +35,7 @@ pub enum Errand {
     /// Wake an executor's task.
     Wake(Waker),
     /// Run a callback.
-    Call(Box<dyn FnOnce() + Send>),
+    Call(Callback),
     /// Tell the program's log.
     Tell(Note),
 }

@@ -1,5 +1,6 @@
 //! Code of the program that runs in the middle of ours: wakers, callbacks, `Serialize`, `Drop`, and panics in all of them.
 
+use crate::futures::block_on;
 use crate::gate::{Gate, wait_at};
 use mp::{Backend, ErrorKind, Pool, Sender};
 use mp_tests::{scenario, until};
@@ -109,6 +110,63 @@ fn a_callback_whose_panic_panics_once_more_stops_no_other() {
         pool.apply_async(double, (4,)).on_done(move |eight| sender.send(eight).unwrap());
         drop(gate);
         assert_eq!(called.recv().unwrap().unwrap(), 8);
+    });
+}
+
+#[test]
+fn a_callback_that_takes_its_time_holds_up_no_wait() {
+    scenario(|| {
+        for backend in [Backend::Process, Backend::Thread] {
+            let (gate, pool) = (Gate::new(), pool(backend, 2));
+            let (go_on, wait_for_it) = channel::<()>();
+            let (began, begins) = channel();
+            let lock = Arc::new(Mutex::new(0));
+            let wanted = lock.clone();
+            let held = lock.lock().unwrap();
+            pool.apply_async(double, (1,)).on_done(move |two| {
+                began.send(()).unwrap();
+                *wanted.lock().unwrap() = two.unwrap();
+                wait_for_it.recv().unwrap();
+            });
+            begins.recv().unwrap();
+            // Whatever is asked of the pool meanwhile is answered, also while its callback wants what this thread has.
+            assert_eq!(pool.apply(double, (2,)).unwrap(), 4);
+            let guarded = pool.apply_async(wait_at, (gate.name(), 5));
+            assert!(guarded.wait_timeout(Duration::from_millis(20)).unwrap_err().is_timeout());
+            assert_eq!(pool.map(double, 0..3).unwrap(), [0, 2, 4]);
+            assert_eq!(pool.imap(double, 0..3).map(Result::unwrap).sum::<u32>(), 6);
+            assert_eq!(block_on(pool.apply_async(double, (3,))).unwrap(), 6);
+            let mut ready = mp::as_completed([pool.apply_async(double, (4,))]);
+            assert_eq!(ready.next().unwrap().wait().unwrap(), 8);
+            let first = pool.apply_async(double, (5,));
+            assert_eq!(mp::wait([&first], mp::When::FirstCompleted, None).done.len(), 1);
+            drop((held, gate));
+            assert_eq!(guarded.wait().unwrap(), 5);
+            pool.close();
+            assert!(pool.join_timeout(Duration::from_millis(20)).unwrap_err().is_timeout(), "it goes on");
+            go_on.send(()).unwrap();
+            pool.join().unwrap();
+            assert_eq!(*lock.lock().unwrap(), 2, "who joins finds what callbacks have done");
+        }
+    });
+}
+
+#[test]
+fn a_callback_that_takes_its_time_holds_up_the_end_of_a_pool_for_the_grace_only() {
+    scenario(|| {
+        let pool = Pool::builder().workers(1).grace(Duration::from_millis(20)).build().unwrap();
+        let (go_on, wait_for_it) = channel::<()>();
+        let (told, tells) = channel();
+        pool.apply_async(double, (1,)).on_done(move |two| {
+            told.send(two.unwrap()).unwrap();
+            wait_for_it.recv().unwrap();
+            told.send(0).unwrap();
+        });
+        assert_eq!(tells.recv().unwrap(), 2);
+        pool.terminate();
+        drop(pool);
+        go_on.send(()).unwrap();
+        assert_eq!(tells.recv().unwrap(), 0, "it runs to its end");
     });
 }
 

@@ -117,17 +117,18 @@ fn a_callback_whose_panic_panics_once_more_stops_no_other() {
 fn a_callback_that_takes_its_time_holds_up_no_wait() {
     scenario(|| {
         for backend in [Backend::Process, Backend::Thread] {
-            let (gate, pool) = (Gate::new(), pool(backend, 2));
+            let (start, gate, pool) = (Gate::new(), Gate::new(), pool(backend, 2));
             let (go_on, wait_for_it) = channel::<()>();
             let (began, begins) = channel();
             let lock = Arc::new(Mutex::new(0));
             let wanted = lock.clone();
             let held = lock.lock().unwrap();
-            pool.apply_async(double, (1,)).on_done(move |two| {
+            pool.apply_async(wait_at, (start.name(), 2)).on_done(move |two| {
                 began.send(()).unwrap();
                 *wanted.lock().unwrap() = two.unwrap();
                 wait_for_it.recv().unwrap();
             });
+            drop(start);
             begins.recv().unwrap();
             // Whatever is asked of the pool meanwhile is answered, also while its callback wants what this thread has.
             assert_eq!(pool.apply(double, (2,)).unwrap(), 4);
@@ -154,14 +155,16 @@ fn a_callback_that_takes_its_time_holds_up_no_wait() {
 #[test]
 fn a_callback_that_takes_its_time_holds_up_the_end_of_a_pool_for_the_grace_only() {
     scenario(|| {
+        let start = Gate::new();
         let pool = Pool::builder().workers(1).grace(Duration::from_millis(20)).build().unwrap();
         let (go_on, wait_for_it) = channel::<()>();
         let (told, tells) = channel();
-        pool.apply_async(double, (1,)).on_done(move |two| {
+        pool.apply_async(wait_at, (start.name(), 2)).on_done(move |two| {
             told.send(two.unwrap()).unwrap();
             wait_for_it.recv().unwrap();
             told.send(0).unwrap();
         });
+        drop(start);
         assert_eq!(tells.recv().unwrap(), 2);
         pool.terminate();
         drop(pool);

@@ -104,14 +104,17 @@ pub fn adopt(process: Arc<Running>) {
 /// younger ones, so each round looks at all of them.
 fn reap() {
     loop {
-        let dropped: Vec<Arc<Running>> = {
+        let (ended, dropped) = {
             let mut children = children();
-            children.retain(|child| !matches!(child, Child::Dropped(process) if process.has_ended()));
-            children
+            let over = |child: &mut Child| matches!(child, Child::Dropped(process) if process.has_ended());
+            let ended: Vec<Child> = children.extract_if(.., over).collect();
+            let dropped = children
                 .iter()
-                .filter_map(|child| if let Child::Dropped(p) = child { Some(p.clone()) } else { None })
-                .collect()
+                .filter_map(|child| if let Child::Dropped(p) = child { Some(p.clone()) } else { None });
+            (ended, dropped.collect::<Vec<_>>())
         };
+        // Without the lock: they may have something to say.
+        drop(ended);
         if dropped.is_empty() {
             ours().reaping.store(false, Ordering::Release);
             // One that was adopted between the look and the store is taken up here.
@@ -141,5 +144,6 @@ extern "C" fn join_at_exit() {
     }
     for process in waited {
         process.wait_at_exit();
+        process.tell_unheard();
     }
 }

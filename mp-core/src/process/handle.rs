@@ -35,8 +35,8 @@ use std::time::Duration;
 
 /// A child process that runs one task: made by [`spawn`](crate::spawn) and [`Process::start`](crate::Process::start).
 ///
-/// Dropping it does not end the process; it goes on and is reaped when it ends. A process never outlives its parent
-/// unless it was [detached](Self::detach).
+/// Dropping it does not end the process; it goes on and is reaped when it ends. A panic of a process that nobody joins is
+/// written to stderr. A process never outlives its parent unless it was [detached](Self::detach).
 pub struct JoinHandle<R> {
     running: Arc<Running>,
     result: PhantomData<fn() -> R>,
@@ -144,6 +144,20 @@ impl Running {
         }
     }
 
+    /// Nobody will ask for the outcome any more: a panic that nobody has heard of goes to stderr, as that of a thread does. Deaths are most
+    /// often wanted.
+    pub(super) fn tell_unheard(&self) {
+        let is_panic = |outcome: &mut _| matches!(outcome, Err(error) if Error::is_panic(error));
+        let unheard = match &mut *self.lock() {
+            State::Ended { outcome, .. } => outcome.take_if(is_panic),
+            State::Alive { .. } => None,
+        };
+        if let Some(Err(unheard)) = unheard {
+            let text = format!("mp: nobody joined the process \"{}\": {unheard}\n", self.name);
+            sys::pipe::write_stderr(text.as_bytes());
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Each state is written in one assignment.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -244,6 +258,12 @@ impl Running {
             oom_kills_before: oom_kills,
             remark,
         })))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.tell_unheard();
     }
 }
 

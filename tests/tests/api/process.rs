@@ -3,6 +3,7 @@
 use crate::gate::{Gate, knock, wait_at};
 use mp::{ErrorKind, JoinHandle, Process, spawn};
 use mp_tests::{is_emulated, lives, living_children, scenario, until};
+use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{Read, Write};
 use std::time::Duration;
@@ -310,5 +311,48 @@ fn what_a_process_wrote_last_is_in_the_report_of_its_death() {
     scenario(|| {
         let error = spawn(last_words, ()).unwrap().join().unwrap_err();
         assert!(error.worker_lost().unwrap().stderr_tail.contains("good bye"), "{error}");
+    });
+}
+
+#[mp::task]
+fn panic_at_once() {
+    panic!("this panic is part of the test")
+}
+
+/// How the owner of a process that panics goes on.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+enum Owner {
+    Joins,
+    Waits,
+    Drops,
+}
+
+#[mp::task]
+fn own(owner: Owner) {
+    let process = Process::new(panic_at_once, ()).name("unlucky").start().unwrap();
+    match owner {
+        Owner::Joins => assert!(process.join().unwrap_err().is_panic()),
+        Owner::Waits => assert_eq!(process.wait().unwrap().code(), Some(101)),
+        // It is waited for at the end.
+        Owner::Drops => drop(process),
+    }
+}
+
+#[test]
+fn a_panic_that_nobody_hears_of_is_written_to_stderr() {
+    scenario(|| {
+        for owner in [Owner::Joins, Owner::Waits, Owner::Drops] {
+            let (mut said, pipe) = std::io::pipe().unwrap();
+            let process = Process::new(own, (owner,)).stderr(pipe).start().unwrap();
+            let mut text = String::new();
+            said.read_to_string(&mut text).unwrap();
+            process.join().unwrap();
+            let told = text
+                .lines()
+                .filter(|line| line.starts_with("mp: nobody joined the process \"unlucky\": "))
+                .count();
+            assert_eq!(told, usize::from(!matches!(owner, Owner::Joins)), "{owner:?}: {text}");
+            assert!(told == 0 || text.contains("this panic is part of the test"), "{owner:?}: {text}");
+        }
     });
 }

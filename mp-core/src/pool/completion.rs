@@ -18,7 +18,7 @@ use std::time::Duration;
 pub enum When {
     /// When one of the handles is ready.
     FirstCompleted,
-    /// When one of the handles has failed, or all are ready.
+    /// When one of the handles has failed, or all are ready. What was cancelled has not failed.
     FirstFailed,
     /// When all are ready.
     All,

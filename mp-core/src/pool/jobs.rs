@@ -311,9 +311,9 @@ impl Job {
         self.cancelled || self.results.errors().any(Error::is_cancelled)
     }
 
-    /// Whether an item failed, as its result says or said.
+    /// Whether an item failed, as its result says or said; one that was cancelled has not.
     pub fn has_failed(&self) -> bool {
-        self.failed || self.results.errors().next().is_some()
+        self.failed || self.results.errors().any(|error| !error.is_cancelled())
     }
 
     /// Hands out the results that have arrived.

@@ -13,8 +13,8 @@ use std::sync::Arc;
 ///
 /// Without a name they can be sent only, and are gone with the last process that has them. With
 /// [`create_named`](Self::create_named) programs that are no family can meet: the process that created the name removes it
-/// when it drops its last handle, and nobody else does. If it is killed before, the name stays, because it was asked for;
-/// [`unlink`](Self::unlink) removes it.
+/// when it drops its last handle, and nobody else does. If it ends before (killed, or by [`exit`](std::process::exit), which drops nothing),
+/// the name stays, because it was asked for; [`unlink`](Self::unlink) removes it.
 ///
 /// There is no lock: who writes when is for the processes to agree.
 ///

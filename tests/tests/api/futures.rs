@@ -241,7 +241,20 @@ fn a_failure_counts_also_when_its_outcome_was_taken() {
         let held = pool.apply_async(wait_at, (gate.name(), 1));
         let waited = wait([&bad, &held], When::FirstFailed, None);
         assert_eq!((waited.done.len(), waited.not_done.len()), (1, 1));
-        drop(gate);
+        let others = [pool.apply_async(wait_at, (gate.name(), 2)), pool.apply_async(square, (3,))];
+        let running = [gate.guest(), gate.guest()];
+        assert!(others[1].cancel(), "it waits behind those two");
+        let waited = wait([&held, &others[1]], When::FirstFailed, Some(Duration::from_millis(5)));
+        assert_eq!((waited.done.len(), waited.not_done.len()), (1, 1));
+        assert!(others[1].wait().unwrap_err().is_cancelled());
+        let opened = thread::spawn(move || drop((running, gate)));
+        assert_eq!(
+            wait([&held, &others[1]], When::FirstFailed, None).done.len(),
+            2,
+            "no failure ends the wait"
+        );
+        opened.join().unwrap();
+        assert_eq!(others[0].wait().unwrap(), 2);
         assert_eq!(held.wait().unwrap(), 1);
     });
 }

@@ -63,6 +63,12 @@ impl Callbacks {
         self.0.changed.notify_all();
     }
 
+    /// The pool has ended: the thread ends when it has run those that wait.
+    pub fn leave(&self) {
+        self.0.lock().leaving = true;
+        self.0.changed.notify_all();
+    }
+
     /// Waits until all have run, at most until `deadline`; false if the time is over first. A callback does not wait for itself.
     pub fn settle(&self, deadline: Option<Time>) -> bool {
         let mut state = self.0.lock();
@@ -83,8 +89,7 @@ impl Callbacks {
 
 impl Drop for Callbacks {
     fn drop(&mut self) {
-        self.0.lock().leaving = true;
-        self.0.changed.notify_all();
+        self.leave();
     }
 }
 

@@ -22,7 +22,7 @@ impl Pool {
     /// handles get an error with [`is_closed`](Error::is_closed).
     ///
     /// # Blocking and death
-    /// Waits for killed processes to be gone. In a task of this pool, on the thread or inline backend, it does not wait.
+    /// Waits for killed processes to be gone, and for [callbacks](crate::TaskHandle::on_done), no longer than the grace. In a task of this pool, on the thread or inline backend, it does not wait.
     pub fn terminate(&self) {
         self.stop(Duration::ZERO, Why::Terminated);
     }
@@ -35,7 +35,7 @@ impl Pool {
     /// And [`is_interrupted`](Error::is_interrupted) when Ctrl-C has ended the pool. What else ends one is told by its calls.
     ///
     /// # Blocking and death
-    /// Returns when all calls have ended or failed and all workers are gone; a worker that does not leave within the
+    /// Returns when all calls have ended or failed, all workers are gone and all [callbacks](crate::TaskHandle::on_done) have run; a worker that does not leave within the
     /// grace is killed. An `imap` of another thread is waited for: until it was taken to its end, or dropped.
     pub fn join(&self) -> Result<(), Error> {
         self.is_over_by(None).map(drop)
@@ -80,10 +80,8 @@ impl Pool {
             let until = deadline.map_or(look_again, |deadline| deadline.min(look_again));
             let over = |core: &mut Core| core.scheduler.is_over().then(|| core.interrupted());
             if let Some(interrupted) = self.shared.wait(None, Some(until), over)? {
-                return match interrupted {
-                    None => Ok(self.shared.callbacks.settle(deadline)),
-                    Some(interrupted) => Err(interrupted),
-                };
+                let settled = self.shared.callbacks.settle(deadline);
+                return interrupted.map_or(Ok(settled), Err);
             }
             if deadline.is_some_and(|deadline| deadline <= Time::now()) {
                 return Ok(false);

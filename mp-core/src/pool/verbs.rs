@@ -366,13 +366,15 @@ impl Drop for Pool {
             // A lock in there may be held for ever.
             return std::mem::forget(self.shared.clone());
         }
-        let over = self.shared.with(|core| core.scheduler.is_over());
-        if !over {
-            // A task of this very pool cannot wait for its own end, and after this nobody looks after the pool any more.
-            let inside = self.shared.refuse_inside().is_err();
-            let grace = if inside { Duration::ZERO } else { self.shared.config.policy.grace };
+        // A task of this very pool cannot wait for its own end, and after this nobody looks after the pool any more.
+        let inside = self.shared.refuse_inside().is_err();
+        let grace = if inside { Duration::ZERO } else { self.shared.config.policy.grace };
+        if !self.shared.with(|core| core.scheduler.is_over()) {
             self.stop(grace, Why::Terminated);
+        } else if !inside {
+            self.shared.callbacks.settle(Some(Time::now() + grace));
         }
+        self.shared.callbacks.leave();
         self.shared.dismiss_helper();
         spare::forget_received();
     }

@@ -132,12 +132,18 @@ impl Running {
         self.wait(None);
     }
 
-    /// The end of a scope: waits, and takes the failure that nobody has taken.
-    pub(super) fn wait_in_scope(&self) -> Option<Error> {
+    /// The end of a scope.
+    pub(super) fn wait_in_scope(&self) {
+        if !self.detached.load(Ordering::Relaxed) && self.is_ours() {
+            self.wait(None);
+        }
+    }
+
+    /// The failure that nobody has taken.
+    pub(super) fn take_failure(&self) -> Option<Error> {
         if self.detached.load(Ordering::Relaxed) || !self.is_ours() {
             return None;
         }
-        self.wait(None);
         match &mut *self.lock() {
             State::Ended { outcome, .. } => outcome.take_if(|outcome| outcome.is_err())?.err(),
             State::Alive { .. } => None,

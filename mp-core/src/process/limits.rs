@@ -57,7 +57,8 @@ impl Limits {
     }
 
     /// How many files, sockets and other descriptors the process may have open at the same time, at least 32: it needs a dozen for itself, and
-    /// more for long arguments and what travels in calls. Not on Windows.
+    /// more for long arguments and what travels in calls: one that brings more than there is room for ends its worker, and in a pool those that it is
+    /// given to next, until the pool gives up. Not on Windows.
     pub fn open_files(mut self, count: u64) -> Self {
         self.0.open_files = Some(count);
         self

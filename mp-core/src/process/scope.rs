@@ -5,7 +5,7 @@ use super::handle::{JoinHandle, Running};
 use crate::error::Error;
 use crate::task::arguments::{Args, Task};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Runs `body`, and waits for every process that was started with the [`Scope`] it gets, like [`std::thread::scope`].
 ///
@@ -36,9 +36,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub fn scope<T>(body: impl FnOnce(&Scope) -> Result<T, Error>) -> Result<T, Error> {
     let scope = Scope { started: Mutex::default() };
     let value = body(&scope);
-    let failure = scope.join();
+    scope.wait();
     let value = value?;
-    failure.map_or(Ok(value), Err)
+    scope.take_failure().map_or(Ok(value), Err)
 }
 
 /// Starts processes that end before the [`scope`] does.
@@ -69,28 +69,38 @@ impl Scope {
     }
 
     fn keep<R>(&self, handle: JoinHandle<R>) -> JoinHandle<R> {
-        self.started.lock().unwrap_or_else(PoisonError::into_inner).push(handle.running().clone());
+        self.started().push(handle.running().clone());
         handle
     }
 
-    /// Waits for all, and gives the first failure of one that nobody joined.
-    fn join(&self) -> Option<Error> {
-        let started = std::mem::take(&mut *self.started.lock().unwrap_or_else(PoisonError::into_inner));
-        let failures: Vec<Error> = started.iter().filter_map(|process| process.wait_in_scope()).collect();
-        failures.into_iter().next()
+    fn started(&self) -> MutexGuard<'_, Vec<Arc<Running>>> {
+        self.started.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for all.
+    fn wait(&self) {
+        let started = self.started().clone();
+        for process in started {
+            process.wait_in_scope();
+        }
+    }
+
+    /// The first failure of one that nobody joined. Of the others panics go to stderr, as those of all that nobody joins.
+    fn take_failure(&self) -> Option<Error> {
+        self.started().iter().find_map(|process| process.take_failure())
     }
 }
 
 impl Drop for Scope {
     /// The way out of a `body` that panics.
     fn drop(&mut self) {
-        self.join();
+        self.wait();
     }
 }
 
 impl fmt::Debug for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let started = self.started.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let started = self.started().len();
         f.debug_struct("Scope").field("started", &started).finish_non_exhaustive()
     }
 }

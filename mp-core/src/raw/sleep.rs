@@ -53,6 +53,8 @@ pub struct SleepWord {
 pub struct CountedSleep {
     word: SleepWord,
     wake_at: AtomicU64,
+    /// The producer waits for the owner to take something.
+    held_up: AtomicU32,
 }
 
 /// What the owner of a word remembers of its recent waits. Private to one process.
@@ -225,6 +227,26 @@ impl CountedSleep {
     /// Says that the owner is awake.
     pub fn retract(&self) {
         self.word.retract();
+    }
+
+    /// Producer: it can publish no more until the owner takes something, however many that sleeps for. Whether it owes the owner a
+    /// ring of its bell. Until [`release`](Self::release).
+    pub fn hold_up(&self) -> bool {
+        // PAIR: `is_held_up`: either that sees this, behind the fence of `announce`, or we see the sleeper, behind the one of
+        // `take_sleeper`.
+        self.held_up.store(1, Relaxed);
+        self.take_sleeper(u64::MAX)
+    }
+
+    /// Producer: it goes on.
+    pub fn release(&self) {
+        self.held_up.store(0, Relaxed);
+    }
+
+    /// Owner, after it has announced its sleep: whether the producer waits for it, so that there is no more to wait for.
+    pub fn is_held_up(&self) -> bool {
+        // PAIR: `hold_up`.
+        self.held_up.load(Relaxed) != 0
     }
 
     /// Whether the owner seems to sleep, and to wait for no more than `published` results. It may have said something else

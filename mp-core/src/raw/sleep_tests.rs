@@ -58,6 +58,25 @@ mod models {
         });
     }
 
+    /// A producer that cannot go on leaves no owner asleep that waits for more.
+    #[test]
+    fn loom_a_counted_sleeper_hears_of_a_producer_that_is_held_up() {
+        loom::model(|| {
+            let shared = Arc::new((CountedSleep::default(), AtomicU64::new(0)));
+            let producer = thread::spawn({
+                let shared = Arc::clone(&shared);
+                move || {
+                    shared.1.store(1, Release);
+                    shared.0.hold_up()
+                }
+            });
+            shared.0.announce(2);
+            let satisfied = shared.0.is_held_up();
+            let rung = producer.join().expect("no panic");
+            assert!(satisfied || rung, "asleep for ever");
+        });
+    }
+
     /// The owner sleeps on a bell; it is rung exactly when the owner found too little at its second test.
     #[test]
     fn loom_a_counted_sleeper_is_rung_when_enough_is_published() {

@@ -230,8 +230,13 @@ impl Berth {
     /// counts when all of it is there.
     fn respond_long(&mut self, head: FrameHead, pieces: &[&[u8]]) -> io::Result<()> {
         if self.mail.news().lent {
-            self.announce_all();
-            self.mail.wait_for(|news| (!news.lent).then_some(()))?;
+            // Of a run of results the parent waits for many, and there is no next one before it has taken this.
+            if self.shared.parent_sleep.hold_up() {
+                self.bell.ring();
+            }
+            let free = self.mail.wait_for(|news| (!news.lent).then_some(()));
+            self.shared.parent_sleep.release();
+            free?;
         }
         let len = pieces.iter().map(|piece| piece.len()).sum();
         let fitting = self.ours.take().filter(|slab| slab.len() >= len);

@@ -310,12 +310,14 @@ impl Lane {
     }
 
     /// The parent is about to sleep: from here on the worker rings the bell when `after` more responses are there, or
-    /// when it runs out of calls. Says whether as many may be there already.
+    /// when it runs out of calls or cannot go on. Says whether as many may be there already, or no more will be.
     pub fn ask_for_bell(&mut self, after: u64) -> bool {
         self.end.shared.parent_sleep.announce(self.taken + after);
         // What is corrupt is found out when it is heard.
         let used = self.end.responses.used().map_or(u64::MAX, |bytes| bytes as u64);
-        used >= after * RESPONSE_BYTES_MIN && !self.stands_still()
+        let many =
+            used >= after * RESPONSE_BYTES_MIN || (used > 0 && self.end.shared.parent_sleep.is_held_up());
+        many && !self.stands_still()
     }
 
     /// The parent is awake.

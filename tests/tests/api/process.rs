@@ -325,6 +325,8 @@ enum Owner {
     Joins,
     Waits,
     Drops,
+    /// It has a scope, in which another one fails first.
+    HasScope,
 }
 
 #[mp::task]
@@ -335,13 +337,22 @@ fn own(owner: Owner) {
         Owner::Waits => assert_eq!(process.wait().unwrap().code(), Some(101)),
         // It is waited for at the end.
         Owner::Drops => drop(process),
+        Owner::HasScope => {
+            let failed = mp::scope(|scope| {
+                scope.start(Process::new(panic_at_once, ()).name("first"))?;
+                scope.start(Process::new(panic_at_once, ()).name("unlucky"))?;
+                Ok(())
+            });
+            assert!(failed.unwrap_err().is_panic());
+            assert!(process.join().unwrap_err().is_panic());
+        }
     }
 }
 
 #[test]
 fn a_panic_that_nobody_hears_of_is_written_to_stderr() {
     scenario(|| {
-        for owner in [Owner::Joins, Owner::Waits, Owner::Drops] {
+        for owner in [Owner::Joins, Owner::Waits, Owner::Drops, Owner::HasScope] {
             let (mut said, pipe) = std::io::pipe().unwrap();
             let process = Process::new(own, (owner,)).stderr(pipe).start().unwrap();
             let mut text = String::new();

@@ -173,6 +173,39 @@ fn a_callback_that_takes_its_time_holds_up_the_end_of_a_pool_for_the_grace_only(
     });
 }
 
+#[mp::task]
+fn abort() {
+    std::process::abort()
+}
+
+#[test]
+fn callbacks_of_a_pool_that_has_given_up_have_run_when_it_is_gone() {
+    scenario(|| {
+        let once = mp::Restart { at_most: 0, per: Duration::from_secs(60) };
+        let (start, pool) = (Gate::new(), Pool::builder().workers(1).restart(once).build().unwrap());
+        // No outcome is there before its callback.
+        let first = pool.apply_async(wait_at, (start.name(), 1));
+        let (go_on, wait_for_it) = channel::<()>();
+        let wait_for_it = Arc::new(Mutex::new(wait_for_it));
+        let ran = Arc::new(AtomicU32::new(0));
+        for _ in 0..5 {
+            let (ran, wait_for_it) = (ran.clone(), wait_for_it.clone());
+            pool.apply_async(abort, ()).on_done(move |outcome| {
+                assert!(outcome.is_err());
+                wait_for_it.lock().unwrap().recv().unwrap();
+                ran.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+        drop(start);
+        assert!(first.wait().is_ok());
+        until(|| pool.apply_async(double, (1,)).wait().is_err());
+        let dropped = std::thread::spawn(move || drop(pool));
+        (0..5).for_each(|_| go_on.send(()).unwrap());
+        dropped.join().unwrap();
+        assert_eq!(ran.load(Ordering::SeqCst), 5);
+    });
+}
+
 /// Panics when it is dropped in a worker.
 #[derive(Serialize, Deserialize)]
 struct Fragile(bool);

@@ -16,18 +16,15 @@ use std::time::Duration;
 ///
 /// ```
 /// #[mp::task]
-/// fn room_for(bytes: usize) -> bool {
-///     Vec::<u8>::new().try_reserve_exact(bytes).is_ok()
+/// fn square(x: u64) -> u64 {
+///     x * x
 /// }
 ///
 /// fn main() -> Result<(), mp::Error> {
 ///     mp::main!();
-///     # #[cfg(target_os = "linux")] {
-///     let limits = mp::Limits::new().address_space(1 << 30).nice(10);
+///     let limits = mp::Limits::new().cpu_time(std::time::Duration::from_secs(60)).nice(10);
 ///     let pool = mp::Pool::builder().workers(1).limits(limits).build()?;
-///     assert!(pool.apply(room_for, (1 << 20,))?);
-///     assert!(!pool.apply(room_for, (1 << 30,))?);
-///     # }
+///     assert_eq!(pool.apply(square, (7,))?, 49);
 ///     Ok(())
 /// }
 /// ```

@@ -34,6 +34,7 @@ pub mod no_holder;
 mod owned_lock;
 #[cfg_attr(any(not(target_os = "linux"), mp_portable_unix), allow(dead_code, reason = "there are no copies"))]
 mod promise;
+mod resource;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]

@@ -11,7 +11,7 @@ use crate::shm::slab::AttachedSlab;
 use crate::sys::bell::Bell;
 use crate::task::frame::Arriving;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -170,8 +170,8 @@ fn who_has_caught_up_with_a_long_argument_reads_on_before_it_is_whole() {
     reader.join().expect("no panic");
 }
 
-#[test]
-fn a_parent_that_has_caught_up_with_a_long_result_is_woken_before_it_is_whole() {
+/// A lane, the bell that its worker rings, and what a worker answers with.
+fn answering() -> (Lane, Bell, Arc<Mail>, Berth) {
     let (here, there) = Socket::pair().expect("a pair");
     here.set_nonblocking(true).expect("a socket");
     let region = Region::create("mp-test").expect("memory");
@@ -180,10 +180,58 @@ fn a_parent_that_has_caught_up_with_a_long_result_is_woken_before_it_is_whole() 
     let bell = Bell::new().expect("a bell");
     let theirs = Bell::from_handle(bell.handle().try_clone_to_owned().expect("a copy"));
     let mail = Mail::new(there);
-    let (_requests, mut berth) = Berth::new(mail.clone(), worker, theirs);
+    let (_requests, berth) = Berth::new(mail.clone(), worker, theirs);
+    (Lane::new(here, region), bell, mail, berth)
+}
+
+#[test]
+fn who_sleeps_for_many_long_results_hears_of_a_worker_that_waits_for_the_first_to_be_taken() {
+    const MANY: u64 = 100;
+    for sleeps_first in [true, false] {
+        let (mut lane, bell, mail, mut berth) = answering();
+        thread::scope(|scope| {
+            if sleeps_first {
+                assert!(!lane.ask_for_bell(MANY), "nothing is there");
+            }
+            scope.spawn(move || {
+                for call in 1..=2 {
+                    berth.respond(response::DONE, CallSeq(call), &made(0)).expect("room");
+                }
+            });
+            if sleeps_first {
+                assert!(
+                    sys::poller::ready(bell.handle(), Some(WATCHDOG)).expect("a bell"),
+                    "asleep for ever"
+                );
+            } else {
+                let began = Instant::now();
+                while !lane.end.shared.parent_sleep.is_held_up() {
+                    assert!(began.elapsed() < WATCHDOG, "it does not say so");
+                }
+                assert!(lane.ask_for_bell(MANY), "no more will be there");
+            }
+            // What the watch thread does.
+            scope.spawn(move || {
+                assert!(
+                    sys::poller::ready(mail.handle(), Some(WATCHDOG)).expect("a socket"),
+                    "nobody took it"
+                );
+                // The worker may have been faster.
+                let _ = mail.file_next();
+            });
+            for _ in 1..=2 {
+                while !lane.has_response() {}
+                while next(&mut lane).0.is_none() {}
+            }
+        });
+    }
+}
+
+#[test]
+fn a_parent_that_has_caught_up_with_a_long_result_is_woken_before_it_is_whole() {
+    let (mut lane, bell, mail, mut berth) = answering();
     let (result, done) = (vec![7; 64 << 20], AtomicBool::new(false));
     thread::scope(|scope| {
-        let mut lane = Lane::new(here, region);
         scope.spawn(|| {
             for call in (1..).take_while(|_| !done.load(Relaxed)) {
                 berth.respond(response::DONE, CallSeq(call), &result).expect("room");

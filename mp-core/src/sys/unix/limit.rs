@@ -5,16 +5,7 @@ use rustix::process::{Resource as Which, Rlimit, getrlimit, nice, setrlimit};
 use std::hint::black_box;
 use std::io;
 
-/// What can be limited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resource {
-    /// Bytes of address space.
-    AddressSpace,
-    /// Seconds of processor time.
-    CpuTime,
-    /// Descriptors that are open at the same time.
-    OpenFiles,
-}
+pub use crate::sys::resource::Resource;
 
 /// Whether this system keeps such a limit.
 pub fn is_kept(resource: Resource) -> bool {

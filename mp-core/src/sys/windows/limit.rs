@@ -17,16 +17,7 @@ use windows_sys::Win32::System::Threading::{
     BELOW_NORMAL_PRIORITY_CLASS, GetCurrentProcess, IDLE_PRIORITY_CLASS, SetPriorityClass,
 };
 
-/// What can be limited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resource {
-    /// Bytes of memory that the system has promised.
-    AddressSpace,
-    /// Seconds of processor time.
-    CpuTime,
-    /// Handles that are open at the same time.
-    OpenFiles,
-}
+pub use crate::sys::resource::Resource;
 
 /// Whether this system keeps such a limit.
 pub fn is_kept(resource: Resource) -> bool {

@@ -49,6 +49,11 @@ pub enum Failure {
         /// What the decoder says.
         reason: String,
     },
+    /// The worker had no memory, or no descriptors, for what goes with the arguments.
+    ArgumentsNotStored {
+        /// What there was no room for.
+        reason: String,
+    },
     /// The result could not be encoded.
     ResultUnencodable {
         /// The type that was to be written.
@@ -78,6 +83,7 @@ impl Failure {
         let what = match self {
             Self::Panicked(report) => report.to_string(),
             Self::ArgumentUndecodable { reason, .. }
+            | Self::ArgumentsNotStored { reason }
             | Self::ResultUnencodable { reason, .. }
             | Self::ResultNotStored { reason, .. } => reason.clone(),
             Self::Returned { type_name, text } => returned(type_name, text.as_deref()),
@@ -211,6 +217,13 @@ impl Error {
                 ErrorKind::Decode,
                 format!("an argument of type `{type_name}` cannot be decoded in the worker: {reason}"),
             ),
+            Failure::ArgumentsNotStored { reason } => {
+                let message = format!(
+                    "not even a new worker has room for what goes with its arguments: {reason}; its limits are too low for \
+                     this call (`Limits`, `ulimit`)"
+                );
+                Self::new(ErrorKind::Os, message)
+            }
             Failure::ResultUnencodable { type_name, reason } => Self::new(
                 kind_of_refusal(&reason),
                 format!("the result of type `{type_name}` cannot be encoded in the worker: {reason}"),

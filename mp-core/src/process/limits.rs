@@ -40,7 +40,8 @@ impl Limits {
 
     /// How many bytes of address space the process may have, at least 16 MiB: all that it has mapped, its program, libraries and stacks among
     /// it, whether or not it is used. What is allocated beyond that fails: in Rust code that usually ends the process, and the call with
-    /// [`WorkerLost`](crate::WorkerLost). On Windows: how many bytes of memory the system has promised to it. Not on macOS.
+    /// [`WorkerLost`](crate::WorkerLost). For long arguments that find no room see [`open_files`](Self::open_files). On Windows: how many
+    /// bytes of memory the system has promised to it. Not on macOS.
     pub fn address_space(mut self, bytes: u64) -> Self {
         self.0.address_space = Some(bytes);
         self
@@ -54,8 +55,8 @@ impl Limits {
     }
 
     /// How many files, sockets and other descriptors the process may have open at the same time, at least 32: it needs a dozen for itself, and
-    /// more for long arguments and what travels in calls: one that brings more than there is room for ends its worker, and in a pool those that it is
-    /// given to next, until the pool gives up. Not on Windows.
+    /// more for long arguments and what travels in calls. A worker that has no room for what a call brings ends, and a new one runs the
+    /// call; if that has no room either, the call fails with [`ErrorKind::Os`](crate::ErrorKind::Os). Not on Windows.
     pub fn open_files(mut self, count: u64) -> Self {
         self.0.open_files = Some(count);
         self

@@ -84,6 +84,11 @@ impl WorkerRecorder {
         self.0.progress.end();
     }
 
+    /// Says that the call that was begun has not run and will not run here: when this process ends it is free to go elsewhere.
+    pub fn give_back(&self) {
+        self.0.progress.end();
+    }
+
     /// Notes the message of a panic for the call that runs. Any thread may call it; it does not allocate.
     pub fn note_panic(&self, text: &str) {
         self.0.panic.note(self.0.progress.last_begun(), text);

@@ -185,6 +185,11 @@ impl<P> Producer<P> {
         Ok(starts_over)
     }
 
+    /// Whether the consumer is through with all that was handed over.
+    pub fn is_empty(&mut self) -> bool {
+        self.cursor.is_empty(self.place.words()).unwrap_or(true)
+    }
+
     /// Hands over a frame of `bytes` at `start` that was written behind what is left unused.
     #[inline]
     fn hand_over(&mut self, skipped: usize, start: usize, bytes: usize) {

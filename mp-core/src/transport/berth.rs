@@ -81,10 +81,15 @@ impl Berth {
         self.shared.worker_sleep.wait(partner, &mut self.waits, timeout, || requests.is_ready())
     }
 
+    /// Whether no call has been answered yet.
+    pub fn is_new(&self) -> bool {
+        self.published == 0
+    }
+
     /// The slab in which arguments lie.
     ///
     /// # Errors
-    /// When the slab cannot be mapped, for want of address space.
+    /// [`is_no_room`](super::control::is_no_room) when there is no descriptor or no address space left for it.
     pub fn spilled(&self, spilled: Spilled) -> io::Result<Arc<AttachedSlab>> {
         let len = usize::try_from(spilled.len).map_err(io::Error::other)?;
         let found = self.mail.wait_for(|news| match news.slabs.get(&spilled.slab) {
@@ -94,7 +99,10 @@ impl Berth {
             Some(Err(why)) => Some(Err(why.clone())),
             None => None,
         })?;
-        found.map_err(|why| io::Error::other(format!("{len} bytes of arguments cannot be mapped: {why}")))
+        found.map_err(|why| {
+            let why = format!("{len} bytes of arguments cannot be mapped: {why}");
+            io::Error::new(io::ErrorKind::QuotaExceeded, why)
+        })
     }
 
     /// Arguments of `len` bytes in a slab, which may still be on their way.
@@ -108,6 +116,9 @@ impl Berth {
     }
 
     /// The descriptors of a call's arguments.
+    ///
+    /// # Errors
+    /// [`is_no_room`](super::control::is_no_room) when there is none for them.
     pub fn handles_of(&mut self, call: CallSeq) -> io::Result<Vec<Handle>> {
         let line = match &mut self.bundles {
             Some(line) => line,
@@ -118,7 +129,7 @@ impl Berth {
                     None => news.line.take().map(Err),
                 })?;
                 match came {
-                    Ok(handles) => return Ok(handles),
+                    Ok(arrived) => return arrived,
                     Err(line) => bundles.insert(line),
                 }
             }

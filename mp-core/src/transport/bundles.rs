@@ -9,6 +9,7 @@
 //! A bundle is sent before its call is published, so it is there when the call is. Those of calls that were taken back are thrown
 //! away when the next one is asked for.
 
+use super::control;
 use crate::ids::CallSeq;
 use crate::sys::packet::{Packets, Patient};
 use crate::sys::{self, Handle};
@@ -26,9 +27,9 @@ pub enum Sending {
     Open(Packets),
 }
 
-/// The worker's end.
+/// The worker's end. `None`: there was no room for it.
 #[derive(Debug)]
-pub struct Receiving(Packets);
+pub struct Receiving(Option<Packets>);
 
 /// A new line: our end, and what is to be sent to the worker.
 pub fn line() -> io::Result<(Packets, Handle)> {
@@ -38,33 +39,44 @@ pub fn line() -> io::Result<(Packets, Handle)> {
 }
 
 /// Sends the descriptors of a call; false if there is no room now.
+///
+/// # Errors
+/// Of kind [`BrokenPipe`](io::ErrorKind::BrokenPipe) when nobody has the other end.
 pub fn send(line: &Packets, call: CallSeq, handles: &[Handle]) -> io::Result<bool> {
     let handles: Vec<_> = handles.iter().map(sys::borrow).collect();
     match line.send(&[IoSlice::new(&call.0.to_le_bytes())], &handles, Patient::No) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
-        // The worker is dead, which is noticed elsewhere.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            let why = "it is dead, or had no room for what they come through";
+            Err(io::Error::new(io::ErrorKind::BrokenPipe, why))
+        }
         Err(error) => Err(error),
     }
 }
 
 impl Receiving {
     /// The end that came from the parent.
-    pub fn from_handle(handle: Handle) -> Self {
-        Self(Packets::from_handle(handle))
+    pub fn from_handle(handle: Option<Handle>) -> Self {
+        Self(handle.map(Packets::from_handle))
     }
 
     /// The descriptors of a call that has been published; `None` if the parent is gone.
+    ///
+    /// # Errors
+    /// [`is_no_room`](control::is_no_room) if there is none for them in this process.
     pub fn receive(&self, call: CallSeq) -> io::Result<Option<Vec<Handle>>> {
+        let line = self.0.as_ref().ok_or_else(control::no_room)?;
         loop {
             let (mut of, mut handles) = ([0; 8], Vec::new());
-            if self.0.receive(&mut of, &mut handles, Patient::Yes)? == 0 {
-                return Ok(None);
-            }
+            let arrived = match line.receive(&mut of, &mut handles, Patient::Yes) {
+                Ok(0) => return Ok(None),
+                Err(error) if !control::is_no_room(&error) => return Err(error),
+                arrived => arrived.map(|_| handles),
+            };
             let of = u64::from_le_bytes(of);
             if of == call.0 {
-                return Ok(Some(handles));
+                return arrived.map(Some);
             }
             if of > call.0 {
                 return Err(io::Error::other("a call without its descriptors"));
@@ -82,7 +94,7 @@ mod tests {
     #[test]
     fn each_call_gets_its_own_and_those_taken_back_are_closed() {
         let (ours, theirs) = line().expect("a line");
-        let theirs = Receiving::from_handle(theirs);
+        let theirs = Receiving::from_handle(Some(theirs));
         let (pipe, kept) = sys::pipe::pipe().expect("a pipe");
         for call in [3, 4, 7] {
             let copies = (0..call).map(|_| sys::duplicate(sys::borrow(&kept)).expect("a descriptor"));

@@ -1,7 +1,7 @@
 //! Whole messages over the control socket.
 
 use crate::limits;
-use crate::sys::socket::Socket;
+use crate::sys::socket::{Received, Socket};
 use crate::sys::{BorrowedHandle, Handle};
 use crate::wire::codec;
 use serde::Serialize;
@@ -57,9 +57,15 @@ pub fn look<T: DeserializeOwned>(socket: &Socket) -> io::Result<T> {
 }
 
 /// Reads some bytes, and the descriptors that come with them.
-trait Read: FnMut(&mut [u8], &mut Vec<Handle>) -> io::Result<usize> {}
+trait Read: FnMut(&mut [u8], &mut Vec<Handle>) -> io::Result<Received> {}
 
-impl<F: FnMut(&mut [u8], &mut Vec<Handle>) -> io::Result<usize>> Read for F {}
+impl<F: FnMut(&mut [u8], &mut Vec<Handle>) -> io::Result<Received>> Read for F {}
+
+/// The descriptors of a message.
+///
+/// # Errors
+/// Of kind [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) when there was no room for them in this process. The message is whole.
+pub type Arrived = io::Result<Vec<Handle>>;
 
 /// Puts messages together out of what the socket gives. It reads exactly up to the end of a message, so the
 /// descriptors that come with it are that message's.
@@ -68,24 +74,22 @@ pub struct Inbox {
     bytes: Vec<u8>,
     filled: usize,
     handles: Vec<Handle>,
+    has_lost: bool,
 }
 
 impl Inbox {
     /// The next message and its descriptors; `None` if it has not arrived in full (on a socket that does not block).
     /// The end of the stream is an `UnexpectedEof` error.
-    pub fn receive<T: DeserializeOwned>(&mut self, socket: &Socket) -> io::Result<Option<(T, Vec<Handle>)>> {
+    pub fn receive<T: DeserializeOwned>(&mut self, socket: &Socket) -> io::Result<Option<(T, Arrived)>> {
         self.next(|bytes, handles| socket.receive(bytes, handles))
     }
 
     /// The same, without waiting on any socket.
-    pub fn receive_now<T: DeserializeOwned>(
-        &mut self,
-        socket: &Socket,
-    ) -> io::Result<Option<(T, Vec<Handle>)>> {
+    pub fn receive_now<T: DeserializeOwned>(&mut self, socket: &Socket) -> io::Result<Option<(T, Arrived)>> {
         self.next(|bytes, handles| socket.receive_now(bytes, handles))
     }
 
-    fn next<T: DeserializeOwned>(&mut self, mut read: impl Read) -> io::Result<Option<(T, Vec<Handle>)>> {
+    fn next<T: DeserializeOwned>(&mut self, mut read: impl Read) -> io::Result<Option<(T, Arrived)>> {
         if !self.fill(&mut read, 4)? {
             return Ok(None);
         }
@@ -104,7 +108,9 @@ impl Inbox {
         })?;
         self.bytes.clear();
         self.filled = 0;
-        Ok(Some((message, std::mem::take(&mut self.handles))))
+        let handles = std::mem::take(&mut self.handles);
+        let arrived = if std::mem::take(&mut self.has_lost) { Err(no_room()) } else { Ok(handles) };
+        Ok(Some((message, arrived)))
     }
 
     /// Reads until the frame has `target` bytes; false if the socket has no more for now.
@@ -114,8 +120,11 @@ impl Inbox {
         }
         while self.filled < target {
             match read(&mut self.bytes[self.filled..target], &mut self.handles) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(n) => self.filled += n,
+                Ok(Received { bytes: 0, .. }) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(Received { bytes, has_lost }) => {
+                    self.filled += bytes;
+                    self.has_lost |= has_lost;
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
             }
@@ -128,4 +137,14 @@ impl Inbox {
         }
         Ok(true)
     }
+}
+
+/// What is said of descriptors that this process has no room for.
+pub fn no_room() -> io::Error {
+    io::Error::new(io::ErrorKind::QuotaExceeded, "this process has no descriptors left for what it was sent")
+}
+
+/// Whether that, or something like it, is what happened.
+pub fn is_no_room(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::QuotaExceeded
 }

@@ -157,17 +157,12 @@ impl Lane {
     pub fn next_message(&mut self) -> Result<Option<ToParent>, Violation> {
         match self.inbox.receive(&self.socket) {
             Ok(None) => Ok(None),
-            Ok(Some((ToParent::Slab { id }, handles))) => {
-                let handle = handles.into_iter().next();
-                let handle = handle.ok_or_else(|| Violation::new("a slab message without its descriptor"))?;
-                self.long.lie_in(id, handle);
-                Ok(Some(ToParent::Slab { id }))
+            Ok(Some((message, arrived))) => {
+                // Ours, and not its fault: what it has said is lost all the same.
+                let handles = arrived.map_err(|why| Violation(format!("its parent killed it: {why}")))?;
+                self.keep(&message, handles)?;
+                Ok(Some(message))
             }
-            Ok(Some((ToParent::Handles { call }, handles))) => {
-                self.carried.push_back((CallSeq(call), handles));
-                Ok(Some(ToParent::Handles { call }))
-            }
-            Ok(Some((message, _))) => Ok(Some(message)),
             // Its death is reported by other means.
             Err(error)
                 if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) =>
@@ -175,12 +170,22 @@ impl Lane {
                 self.hung_up = true;
                 Ok(None)
             }
-            // Ours, and not its fault: what it has said is lost all the same.
-            Err(error) if error.kind() == io::ErrorKind::QuotaExceeded => Err(Violation(
-                "its parent killed it because it had no descriptors left for what it was sent".into(),
-            )),
             Err(error) => Err(Violation::new(error.to_string())),
         }
+    }
+
+    /// Keeps what came with a message.
+    fn keep(&mut self, message: &ToParent, mut handles: Vec<Handle>) -> Result<(), Violation> {
+        match message {
+            ToParent::Slab { id } => {
+                let handle = handles.pop();
+                let handle = handle.ok_or_else(|| Violation::new("a slab message without its descriptor"))?;
+                self.long.lie_in(*id, handle);
+            }
+            ToParent::Handles { call } => self.carried.push_back((CallSeq(*call), handles)),
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Whether the other end is closed and everything that was said has been read.
@@ -452,7 +457,10 @@ impl Lane {
             self.bundles = Sending::Open(ours);
         }
         if let Sending::Open(line) = &self.bundles {
-            return bundles::send(line, seq, handles);
+            let sent = bundles::send(line, seq, handles);
+            let gone = sent.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
+            // Dead, which is noticed elsewhere, or without room for the line, and of no use when it has done what it has.
+            return if gone && !self.end.requests.is_empty() { Ok(false) } else { sent };
         }
         let handles: Vec<_> = handles.iter().map(sys::borrow).collect();
         let sent = self.send_now(&ToWorker::Handles { call: seq.0 }, &handles)?;

@@ -8,7 +8,7 @@
 //! that runs calls.
 
 use super::bundles::Receiving;
-use super::control::{self, Inbox};
+use super::control::{self, Arrived, Inbox};
 use crate::limits;
 use crate::protocol::control::{ToParent, ToWorker};
 use crate::shm::slab::AttachedSlab;
@@ -35,7 +35,7 @@ pub(super) struct News {
     /// Slabs that calls refer to, or why one cannot be mapped. The main thread keeps the one that it reads.
     pub(super) slabs: HashMap<u64, Result<Arc<AttachedSlab>, String>>,
     /// Descriptors of calls that have not begun.
-    pub(super) handles: HashMap<u64, Vec<Handle>>,
+    pub(super) handles: HashMap<u64, Arrived>,
     /// Where those of later calls come.
     pub(super) line: Option<Receiving>,
     /// Our own slab is being read by the parent.
@@ -76,12 +76,12 @@ impl Mail {
     }
 
     /// Reads one message, waiting for it.
-    pub fn receive(&self) -> io::Result<Option<(ToWorker, Vec<Handle>)>> {
+    pub fn receive(&self) -> io::Result<Option<(ToWorker, Arrived)>> {
         self.inbox().receive(&self.socket)
     }
 
     /// Reads the first message, and waits for it as long as there is somebody to send it.
-    pub fn receive_first(&self) -> io::Result<Option<(ToWorker, Vec<Handle>)>> {
+    pub fn receive_first(&self) -> io::Result<Option<(ToWorker, Arrived)>> {
         let is_there = |patience| sys::poller::ready(self.handle(), Some(patience));
         while !is_there(limits::LOOK_AGAIN)? {
             // What was sent before its death counts.
@@ -110,28 +110,24 @@ impl Mail {
     }
 
     fn file_from(&self, inbox: &mut Inbox) -> io::Result<Told> {
-        let Some((message, handles)) = inbox.receive_now(&self.socket)? else { return Ok(Told::Nothing) };
+        let Some((message, arrived)) = inbox.receive_now(&self.socket)? else { return Ok(Told::Nothing) };
         let mut news = self.news();
         match message {
             ToWorker::Slab { id, len } => {
-                let handle = handles.into_iter().next();
-                let handle =
-                    handle.ok_or_else(|| io::Error::other("a slab message without its descriptor"))?;
                 let len = usize::try_from(len).map_err(io::Error::other)?;
-                let slab = AttachedSlab::attach(handle, len).map(Arc::new).map_err(|error| error.to_string());
-                news.slabs.insert(id, slab);
+                let slab = the_only(arrived, "a slab message")?;
+                let slab = slab.and_then(|handle| AttachedSlab::attach(handle, len));
+                news.slabs.insert(id, slab.map(Arc::new).map_err(|error| error.to_string()));
             }
             ToWorker::Forget { id } => {
                 news.slabs.remove(&id);
             }
             ToWorker::Free => news.lent = false,
             ToWorker::Handles { call } => {
-                news.handles.insert(call, handles);
+                news.handles.insert(call, arrived);
             }
             ToWorker::Line => {
-                let handle = handles.into_iter().next();
-                let handle = handle.ok_or_else(|| io::Error::other("a line without its descriptor"))?;
-                news.line = Some(Receiving::from_handle(handle));
+                news.line = Some(Receiving::from_handle(the_only(arrived, "a line")?.ok()));
             }
             ToWorker::Detach => {
                 news.detached = true;
@@ -192,6 +188,15 @@ impl Mail {
     }
 }
 
+/// The descriptor of a message that has one, if there was room for it.
+fn the_only(arrived: Arrived, what: &str) -> io::Result<io::Result<Handle>> {
+    match arrived.map(|handles| handles.into_iter().next()) {
+        Ok(Some(handle)) => Ok(Ok(handle)),
+        Ok(None) => Err(io::Error::other(format!("{what} without its descriptor"))),
+        Err(no_room) => Ok(Err(no_room)),
+    }
+}
+
 /// Whether it says that the parent is gone.
 pub fn is_end(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset)
@@ -216,7 +221,7 @@ mod tests {
         let (done, is_done) = mpsc::channel();
         thread::spawn(move || done.send(mail.wait_for(|news| news.handles.remove(&7))));
         let found = is_done.recv_timeout(WATCHDOG).expect("nobody else reads it").expect("a socket");
-        assert_eq!(found.len(), 1);
+        assert_eq!(found.expect("room").len(), 1);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::task::frame::Arriving;
 use crate::task::registry::{Slot, registry};
 use crate::task::run::{OnCall, Runner};
 use crate::transport::berth::Berth;
+use crate::transport::control::is_no_room;
 use crate::wire::codec;
 use crate::wire::outgoing::{Apart, pieces};
 use crate::wire::spare::SPARE;
@@ -116,16 +117,23 @@ impl Desk {
         let seq = CallSeq(head.seq);
         let began = self.berth.recorder().begin(seq.0);
         let carries = head.flags & CARRIES != 0;
-        let handles = if carries { self.berth.handles_of(seq)? } else { Vec::new() };
+        let handles = if carries { self.berth.handles_of(seq) } else { Ok(Vec::new()) };
         if !began {
             self.pass(seq)?;
             return Ok(None);
         }
+        let handles = match handles {
+            Ok(handles) => handles,
+            Err(error) => return self.unreceived(seq, error).map(Some),
+        };
         let (slab, incoming);
         let mut arriving: Option<&dyn Arriving> = None;
         if head.flags & SPILLED != 0 {
             let spilled = Spilled::from_bytes(rest).ok_or_else(garbled)?;
-            slab = self.berth.spilled(spilled)?;
+            slab = match self.berth.spilled(spilled) {
+                Ok(slab) => slab,
+                Err(error) => return self.unreceived(seq, error).map(Some),
+            };
             incoming = self.berth.incoming(&slab, spilled.len)?;
             arriving = Some(&incoming);
         }
@@ -137,6 +145,21 @@ impl Desk {
         let call = One::new(rest, handles, &mut self.result, Some(&mut store)).or_arriving(arriving);
         let ending = on_call.run_one(call).map(|carried| self.carried = carried);
         self.answer(seq, ending, answered).map(Some)
+    }
+
+    /// What goes with a call, which has begun, did not arrive. What has run here may have used up the room for it, and then another
+    /// worker is to try it; to one in which nothing has run it is too much.
+    #[cold]
+    fn unreceived(&mut self, seq: CallSeq, error: io::Error) -> io::Result<i32> {
+        if !is_no_room(&error) {
+            return Err(error);
+        }
+        if self.berth.is_new() {
+            let failure = Failure::ArgumentsNotStored { reason: error.to_string() };
+            return self.answer(seq, Err(failure), None);
+        }
+        self.berth.recorder().give_back();
+        Err(error)
     }
 
     /// Publishes how a call ended whose result is in the buffers, unless it has been `answered`.

@@ -77,11 +77,13 @@ impl Host {
             // Who waits in a read is woken by the reader of its answer, too, for room that it does not need.
             let _ = sys::poller::ready(self.mail.handle(), None);
             match self.mail.receive() {
-                Ok(Some((ToWorker::Fork(order), handles))) => match copy(&order, handles) {
-                    Ok(Made::Here(channel)) => return channel,
-                    Ok(Made::There(pid)) => self.say(&ToParent::Forked { pid }),
-                    Err(error) => self.say(&ToParent::NotForked { why: error.to_string() }),
-                },
+                Ok(Some((ToWorker::Fork(order), arrived))) => {
+                    match arrived.and_then(|handles| copy(&order, handles)) {
+                        Ok(Made::Here(channel)) => return channel,
+                        Ok(Made::There(pid)) => self.say(&ToParent::Forked { pid }),
+                        Err(error) => self.say(&ToParent::NotForked { why: error.to_string() }),
+                    }
+                }
                 Ok(Some(_)) => complain("a fork server was sent what is not for it", PANICKED),
                 Ok(None) => {}
                 // Its parent has let go of it, or is gone.

@@ -109,10 +109,14 @@ fn greet(mail: Arc<Mail>) -> Result<Started, Trouble> {
         Some((ToWorker::Init(init), _)) if init.fingerprint != registry().fingerprint() => {
             Err(Trouble("cannot serve", io::Error::other(ANOTHER_PROGRAM)))
         }
-        Some((ToWorker::Init(init), handles)) => {
+        Some((ToWorker::Init(init), arrived)) => {
+            let handles = arrived.map_err(os("did not get its orders"))?;
             Worker::start(mail, *init, handles).map(Box::new).map(Started::Worker)
         }
-        Some((ToWorker::Host(orders), handles)) => Host::start(mail, *orders, handles).map(Started::Host),
+        Some((ToWorker::Host(orders), arrived)) => {
+            let handles = arrived.map_err(os("did not get its orders"))?;
+            Host::start(mail, *orders, handles).map(Started::Host)
+        }
         Some(_) | None => Err(Trouble(
             "did not get its orders",
             io::Error::other("the first message is not a first message"),

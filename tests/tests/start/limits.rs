@@ -1,6 +1,7 @@
 //! What a process may use at most.
 
-use crate::{How, all};
+use crate::{How, all, clean};
+use mp::sync::Event;
 use mp::{Backend, Context, Error, ErrorKind, Limits, Pool, Process};
 use mp_tests::{is_emulated, is_wine, scenario};
 use serde::{Deserialize, Serialize};
@@ -190,5 +191,107 @@ fn a_copy_that_has_more_than_it_may_says_so() {
         let error = pool.apply(nothing, ()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::CrashLoop, "{error}");
         assert!(error.to_string().contains("bytes are less than it has"), "{error}");
+    });
+}
+
+/// How many of these there are, and in which process.
+#[mp::task]
+fn count(events: Vec<Event>) -> (usize, u32) {
+    (events.len(), std::process::id())
+}
+
+/// Opens all files that this process may.
+#[mp::task]
+fn leak_files() -> u32 {
+    let program = std::env::current_exe().unwrap();
+    while let Ok(file) = File::open(&program) {
+        std::mem::forget(file);
+    }
+    std::process::id()
+}
+
+/// Few descriptors, and how many locks are too many for them, though a plain copy of this process has no room for any; `None` where the system does not keep such a limit.
+fn few_files() -> Option<(Limits, Vec<Event>)> {
+    let limits = Limits::new().open_files(40);
+    (kept(limits.clone()) == limits).then(|| (limits, (0..50).map(|_| Event::new().unwrap()).collect()))
+}
+
+#[test]
+fn a_call_that_brings_more_than_any_worker_has_room_for_fails_alone() {
+    scenario(|| {
+        let Some((limits, events)) = few_files() else { return };
+        for &how in clean() {
+            let pool = how.context().pool_builder().workers(1).limits(limits.clone()).build().unwrap();
+            let error = pool.apply(count, (&events,)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Os, "{how:?}: {error}");
+            for part in ["`start::limits::count`", "no descriptors left", "Limits"] {
+                assert!(error.to_string().contains(part), "{how:?}: {error}");
+            }
+            // Handed in before the first has ended, so it may be known already when it is clear that there is no room.
+            let calls = [50, 3, 50, 5].map(|some| pool.apply_async(count, (&events[..some],)));
+            for (call, some) in calls.into_iter().zip([50, 3, 50, 5]) {
+                match call.wait() {
+                    Ok((counted, _)) => assert!(counted == some && some < 50, "{how:?}: {counted} of {some}"),
+                    Err(error) => assert_eq!((error.kind(), some), (ErrorKind::Os, 50), "{how:?}: {error}"),
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn what_has_no_room_beside_what_was_left_open_goes_to_a_worker_of_its_own() {
+    scenario(|| {
+        let Some((limits, events)) = few_files() else { return };
+        for &how in clean() {
+            let pool = how.context().pool_builder().workers(1).limits(limits.clone()).build().unwrap();
+            for _ in 0..3 {
+                let full = pool.apply(leak_files, ()).unwrap();
+                let (counted, other) = pool.apply(count, (&events[..3],)).unwrap();
+                assert!(counted == 3 && other != full, "{how:?}: {counted} events in {other}, after {full}");
+            }
+        }
+    });
+}
+
+#[mp::task]
+fn length(bytes: &[u8]) -> usize {
+    bytes.len()
+}
+
+/// Maps all the address space that this process may.
+#[mp::task]
+fn leak_memory() {
+    let mut bytes = 1 << 30;
+    while bytes >= 1 << 16 {
+        let mut memory = Vec::<u8>::new();
+        match memory.try_reserve_exact(bytes) {
+            Ok(()) => std::mem::forget(memory),
+            Err(_) => bytes /= 2,
+        }
+    }
+}
+
+#[test]
+fn an_argument_that_cannot_be_mapped_says_so_and_one_that_could_be_is_not_lost() {
+    if is_emulated() || is_wine() {
+        return; // they take such a limit, and do not keep it
+    }
+    scenario(|| {
+        let limits = Limits::new().address_space(256 << 20);
+        if kept(limits.clone()) != limits {
+            return;
+        }
+        let (much, some) = (vec![0; 300 << 20], vec![0; 10 << 20]);
+        for &how in clean() {
+            let pool = how.context().pool_builder().workers(1).limits(limits.clone()).build().unwrap();
+            let error = pool.apply(length, (&much,)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Os, "{how:?}: {error}");
+            assert!(error.to_string().contains("bytes of arguments cannot be mapped"), "{how:?}: {error}");
+            for _ in 0..3 {
+                pool.apply(leak_memory, ()).unwrap();
+                assert_eq!(pool.apply(length, (&some,)).unwrap(), some.len(), "{how:?}");
+            }
+        }
     });
 }

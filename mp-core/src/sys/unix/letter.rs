@@ -56,8 +56,12 @@ pub fn receive(
     patient: Patient,
 ) -> io::Result<usize> {
     let (mut letter, mut came) = ([0; LETTER_BYTES], Vec::new());
-    let count = from.receive_once(&mut letter, &mut came, patient)?;
-    let Some((len, is_long)) = read_head(&letter[..count])? else { return Ok(0) };
+    let received = from.receive_once(&mut letter, &mut came, patient);
+    if received.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::QuotaExceeded) {
+        let room = bytes.len().min(INLINE_BYTES);
+        bytes[..room].copy_from_slice(&letter[HEAD_BYTES..HEAD_BYTES + room]);
+    }
+    let Some((len, is_long)) = read_head(&letter[..received?])? else { return Ok(0) };
     let mut came = came.into_iter();
     let room = bytes.get_mut(..len).ok_or_else(|| lost("the packet is longer than its receiver expects"))?;
     if is_long {

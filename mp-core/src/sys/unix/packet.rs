@@ -95,8 +95,8 @@ impl Packets {
     /// sent was read.
     ///
     /// # Errors
-    /// [`io::ErrorKind::InvalidData`] when the packet is longer than `bytes`, or handles were lost on the way (this
-    /// process has too many open). The packet is gone then.
+    /// [`io::ErrorKind::InvalidData`] when the packet is longer than `bytes`, [`io::ErrorKind::QuotaExceeded`] when handles
+    /// were lost on the way: this process has no room for them. The packet is gone then; what there is room for is in `bytes`.
     ///
     /// # Blocking and death
     /// Waits if `patient`.
@@ -130,12 +130,12 @@ impl Packets {
         };
         if flags.intersects(ReturnFlags::CTRUNC | ReturnFlags::TRUNC) {
             handles.truncate(before);
-            let why = if flags.contains(ReturnFlags::CTRUNC) {
-                "this process has no descriptors left for what came with it"
+            let (kind, why) = if flags.contains(ReturnFlags::CTRUNC) {
+                (io::ErrorKind::QuotaExceeded, "this process has no descriptors left for what came with it")
             } else {
-                "a part of the packet was lost on the way"
+                (io::ErrorKind::InvalidData, "a part of the packet was lost on the way")
             };
-            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+            return Err(io::Error::new(kind, why));
         }
         Ok(len)
     }

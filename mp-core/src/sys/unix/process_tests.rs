@@ -38,7 +38,7 @@ fn say(socket: &Socket, text: &str) {
 fn hear(socket: &Socket, handles: &mut Vec<Handle>) -> String {
     assert!(poller::ready(socket.handle(), Some(WATCHDOG)).expect("pollable"), "no word from the child");
     let mut bytes = [0; 4096];
-    let count = socket.receive(&mut bytes, handles).expect("readable");
+    let count = socket.receive(&mut bytes, handles).expect("readable").bytes;
     String::from_utf8(bytes[..count].to_vec()).expect("text")
 }
 
@@ -256,7 +256,7 @@ fn handles_travel_over_the_socket() {
     drop(one);
     // A child that is being spawned by another test holds a copy of every socket up to its exec.
     assert!(poller::ready(other.handle(), Some(WATCHDOG)).expect("pollable"));
-    assert_eq!(other.receive(&mut [0], &mut handles).expect("the end"), 0);
+    assert_eq!(other.receive(&mut [0], &mut handles).expect("the end").bytes, 0);
     assert_eq!(other.send(&[IoSlice::new(b"x")], &[]).expect_err("nobody").kind(), io::ErrorKind::BrokenPipe);
 }
 

@@ -11,6 +11,15 @@ use std::process::Stdio;
 /// Handles that one [`Socket::send`] may carry.
 pub const HANDLES_MAX: usize = rights::HANDLES_MAX;
 
+/// What came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// How many bytes.
+    pub bytes: usize,
+    /// Whether the handles that came along were lost: this process has no room for all of them, and got none.
+    pub has_lost: bool,
+}
+
 /// One end of a connected pair (`AF_UNIX`, `SOCK_STREAM`, closed on exec).
 #[derive(Debug)]
 pub struct Socket(Handle);
@@ -101,19 +110,15 @@ impl Socket {
     /// Receives what is there, at least one byte, and appends the handles that came along. Zero means that the peer
     /// is gone and everything it sent was read.
     ///
-    /// # Errors
-    /// [`io::ErrorKind::QuotaExceeded`] when handles were lost on the way (this process has too many open): the bytes
-    /// that named them are worthless then.
-    ///
     /// # Blocking and death
     /// Waits unless the socket is nonblocking. A peer that died with unread bytes may show as
     /// [`io::ErrorKind::ConnectionReset`].
-    pub fn receive(&self, bytes: &mut [u8], handles: &mut Vec<Handle>) -> io::Result<usize> {
+    pub fn receive(&self, bytes: &mut [u8], handles: &mut Vec<Handle>) -> io::Result<Received> {
         self.receive_with(bytes, handles, RecvFlags::empty())
     }
 
     /// The same, without waiting, whatever the socket does otherwise.
-    pub fn receive_now(&self, bytes: &mut [u8], handles: &mut Vec<Handle>) -> io::Result<usize> {
+    pub fn receive_now(&self, bytes: &mut [u8], handles: &mut Vec<Handle>) -> io::Result<Received> {
         self.receive_with(bytes, handles, RecvFlags::DONTWAIT)
     }
 
@@ -122,19 +127,15 @@ impl Socket {
         bytes: &mut [u8],
         handles: &mut Vec<Handle>,
         flags: RecvFlags,
-    ) -> io::Result<usize> {
-        let (count, flags) = loop {
+    ) -> io::Result<Received> {
+        loop {
             match rights::receive(self.0.as_fd(), bytes, handles, flags) {
                 Err(Errno::INTR) => {}
-                done => break done?,
+                done => {
+                    let (bytes, flags) = done?;
+                    return Ok(Received { bytes, has_lost: flags.contains(ReturnFlags::CTRUNC) });
+                }
             }
-        };
-        if flags.contains(ReturnFlags::CTRUNC) {
-            return Err(io::Error::new(
-                io::ErrorKind::QuotaExceeded,
-                "this process has no descriptors left for what it was sent",
-            ));
         }
-        Ok(count)
     }
 }

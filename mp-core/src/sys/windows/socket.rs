@@ -15,6 +15,15 @@ const ROOM: u32 = 2 << 20;
 /// The process that has an end, once that is known; until then it is this one.
 type Place = Arc<OnceLock<Peer>>;
 
+/// What came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// How many bytes.
+    pub bytes: usize,
+    /// Whether the handles that came along were lost: never here.
+    pub has_lost: bool,
+}
+
 /// One end of a connected pair: a named pipe. Each [`send`](Self::send) is one message, whose handles are put into the
 /// process at the other end, so that they die with it.
 #[derive(Debug)]
@@ -110,29 +119,35 @@ impl Socket {
     ///
     /// # Blocking and death
     /// Waits unless the socket is nonblocking.
-    pub fn receive(&self, bytes: &mut [u8], handles: &mut Vec<Handle>) -> io::Result<usize> {
+    pub fn receive(&self, bytes: &mut [u8], handles: &mut Vec<Handle>) -> io::Result<Received> {
         self.receive_if(bytes, handles, self.patient())
     }
 
     /// The same, without waiting, whatever the socket does otherwise.
-    pub fn receive_now(&self, bytes: &mut [u8], handles: &mut Vec<Handle>) -> io::Result<usize> {
+    pub fn receive_now(&self, bytes: &mut [u8], handles: &mut Vec<Handle>) -> io::Result<Received> {
         self.receive_if(bytes, handles, Patient::No)
     }
 
-    fn receive_if(&self, bytes: &mut [u8], handles: &mut Vec<Handle>, patient: Patient) -> io::Result<usize> {
+    fn receive_if(
+        &self,
+        bytes: &mut [u8],
+        handles: &mut Vec<Handle>,
+        patient: Patient,
+    ) -> io::Result<Received> {
+        let received = |bytes| Received { bytes, has_lost: false };
         // Nothing that panics runs under this lock.
         let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
         if rest.is_empty() {
             let mut message = Vec::new();
             if !line::receive(self.handle(), &mut message, handles, patient)? {
-                return Ok(0);
+                return Ok(received(0));
             }
             *rest = message;
         }
         let len = rest.len().min(bytes.len());
         bytes[..len].copy_from_slice(&rest[..len]);
         rest.drain(..len);
-        Ok(len)
+        Ok(received(len))
     }
 
     /// Nothing: it is for a peer that cannot be killed, and here who started a process may always end it.
@@ -187,17 +202,17 @@ mod tests {
         assert_eq!(empty.kind(), io::ErrorKind::WouldBlock);
         let bell = Bell::new().unwrap();
         assert_eq!(one.send(&[IoSlice::new(b"abc")], &[bell.handle()]).unwrap(), 3);
-        assert_eq!(other.receive(&mut bytes, &mut handles).unwrap(), 2);
-        assert_eq!(other.receive(&mut bytes, &mut handles).unwrap(), 1);
+        assert_eq!(other.receive(&mut bytes, &mut handles).unwrap().bytes, 2);
+        assert_eq!(other.receive(&mut bytes, &mut handles).unwrap().bytes, 1);
         Bell::from_handle(handles.pop().unwrap()).ring();
         assert!(bell.clear());
         let long = vec![7; 1 << 20];
         one.send(&[IoSlice::new(&long)], &[]).unwrap();
         let mut all = vec![0; 1 << 20];
-        assert_eq!(other.receive(&mut all, &mut handles).unwrap(), 1 << 20);
+        assert_eq!(other.receive(&mut all, &mut handles).unwrap().bytes, 1 << 20);
         assert_eq!(all, long);
         drop(one);
-        assert_eq!(other.receive(&mut bytes, &mut handles).unwrap(), 0);
+        assert_eq!(other.receive(&mut bytes, &mut handles).unwrap().bytes, 0);
         let gone = other.send(&[IoSlice::new(b"x")], &[]).unwrap_err();
         assert_eq!(gone.kind(), io::ErrorKind::BrokenPipe);
     }

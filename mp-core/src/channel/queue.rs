@@ -75,7 +75,7 @@ impl<T> Queue<T> {
     /// many `items` are, and messages have room for 1 GiB together: a put beyond that waits as for a full queue.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] for none or for more than 2³¹, [`ErrorKind::Os`] when the process has no descriptors or
+    /// [`ErrorKind::InvalidInput`] for none or for 2³¹ and more, [`ErrorKind::Os`] when the process has no descriptors or
     /// no address space left.
     pub fn bounded(items: usize) -> Result<Self, Error> {
         Self::builder().items(items).build()
@@ -184,7 +184,8 @@ impl<T: DeserializeOwned> Queue<T> {
     /// Waits for the next message and takes it.
     ///
     /// # Errors
-    /// [`ErrorKind::Closed`] after a shutdown, [`ErrorKind::Decode`] when the message is of another type: it is gone then.
+    /// [`ErrorKind::Closed`] after a shutdown, [`ErrorKind::Decode`] when the message is of another type, [`ErrorKind::Os`] when this
+    /// process has no descriptors left for what it holds: it is gone then, and for a [`JoinableQueue`](crate::JoinableQueue) not done.
     ///
     /// # Blocking and death
     /// Returns when there is a message, or after a shutdown. A queue does not know who might still put: nobody may be

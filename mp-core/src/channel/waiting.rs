@@ -51,8 +51,8 @@ pub enum Armed<'a> {
 /// in order; none when the time is over. Zero looks once. With nothing to wait for and no time-out there are none at once.
 ///
 /// A receiver is ready when a message or the end is there, a queue when a get would not wait for a message, a task handle
-/// when its outcome is there, anything else when its descriptor is readable. Somebody else may be faster than what you do
-/// about it.
+/// when its outcome is there, or [`wait`](crate::TaskHandle::wait) fails at once, anything else when its descriptor is readable. Somebody
+/// else may be faster than what you do about it.
 ///
 /// ```
 /// #[mp::task]

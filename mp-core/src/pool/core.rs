@@ -362,7 +362,7 @@ impl Core {
                 if let Some(place) = self.stations.get_mut(worker.index()) {
                     *place = None;
                 }
-                self.feed(Event::Died { worker, running: None });
+                self.feed(Event::Died { worker, running: None, handed_back: false });
             }
         }
     }
@@ -461,12 +461,15 @@ impl Core {
         };
         let recorded = match front {
             // What it has answered in a way that we could not take is not run again.
-            Some((_, _, seq)) if station.is_broken() && station.launched.lane.last_begun() >= seq => {
+            Some((_, _, seq))
+                if station.is_broken() && station.launched.lane.recorder().last_begun() >= seq.0 =>
+            {
                 Some(seq)
             }
             Some(_) | None => station.launched.lane.running(),
         };
         let running = task.filter(|(front, _)| recorded.is_some_and(|recorded| recorded >= *front));
+        let handed_back = recorded.is_none() && station.has_handed_back();
         let _ = self.poller.remove(station.launched.child.handle());
         let _ = self.poller.remove(station.launched.lane.handle());
         if !station.is_ready() {
@@ -477,6 +480,6 @@ impl Core {
         self.last_death = Some(report);
         self.spawn_error = None;
         drop(station);
-        self.feed(Event::Died { worker, running: recorded });
+        self.feed(Event::Died { worker, running: recorded, handed_back });
     }
 }

@@ -120,16 +120,21 @@ macro_rules! handle {
 
             fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
                 if self.ticket.poll(Asker::Future, context.waker()) {
-                    Poll::Ready(self.$take())
-                } else {
-                    Poll::Pending
+                    return Poll::Ready(self.$take());
                 }
+                // Who is waited for by itself is never woken.
+                self.ticket
+                    .shared()
+                    .refuse_inside()
+                    .map_or_else(|error| Poll::Ready(Err(error)), |()| Poll::Pending)
             }
         }
 
         impl<R> Arm for $name<R> {
             fn arm(&self, waker: &Waker) -> Armed<'_> {
-                if self.ticket.poll(Asker::Any(thread::current().id()), waker) {
+                let ready = self.ticket.poll(Asker::Any(thread::current().id()), waker);
+                // In a task of its own pool nothing is to be waited for: `wait` says so.
+                if ready || self.ticket.shared().refuse_inside().is_err() {
                     Armed::Ready
                 } else {
                     Armed::Waker

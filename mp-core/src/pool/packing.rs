@@ -61,15 +61,12 @@ fn push_all(station: &mut ProcessStation, job: &Job, items: Range<u64>, first: C
     None
 }
 
-/// One call that descriptors go with. A worker that cannot be sent any more is broken.
+/// One call that descriptors go with. A worker that cannot be sent any is of no use; what it has answered counts.
 fn carried(sent: io::Result<bool>, station: &mut ProcessStation) -> bool {
-    match sent {
-        Ok(pushed) => pushed,
-        Err(error) => {
-            station.give_up(format!("its parent killed it because it cannot be sent descriptors: {error}"));
-            false
-        }
-    }
+    sent.unwrap_or_else(|error| {
+        station.end(format!("it could not be sent descriptors, and was killed if it was not dead: {error}"));
+        false
+    })
 }
 
 /// Puts items into the box of a thread.

@@ -10,10 +10,10 @@ use crate::process::fork_server::ANOTHER_PROGRAM;
 use crate::process::handle::{failure, never_began};
 use crate::process::launch::Launched;
 use crate::process::obituary::{self, Remains};
-use crate::protocol::control::{MAGIC, ToParent, VERSION};
+use crate::protocol::control::{FULL, MAGIC, ToParent, VERSION};
 use crate::sys::Handle;
 use crate::sys::poller::Poller;
-use crate::sys::process::{Ended, Signal};
+use crate::sys::process::{Ended, Signal, Status};
 use crate::task::entry::Entry;
 use crate::task::registry::registry;
 use crate::transport::lane::{ResponseKind, Violation};
@@ -44,9 +44,15 @@ pub struct ProcessStation {
     ready: bool,
     /// Why we killed it, if it broke the protocol. Nothing that it says counts any more.
     broken: Option<String>,
+    /// Why we killed it, if it did not.
+    remark: Option<String>,
     /// Its entry in the list of children.
     _listed: Listed,
 }
+
+/// What is said of a worker that had no room for a call, which is run by another one.
+const HANDED_BACK: &str =
+    "it had no descriptors or no address space left for what goes with a call, and handed it back";
 
 /// A worker thread and the calls that it has.
 pub struct ThreadStation {
@@ -198,6 +204,7 @@ impl ProcessStation {
             greeted: false,
             ready: false,
             broken: None,
+            remark: None,
             _listed: listed,
         }
     }
@@ -256,7 +263,8 @@ impl ProcessStation {
     pub fn bury(&mut self, running: Option<(CallSeq, &'static Entry)>, worker: u32, now: Time) -> WorkerLost {
         // Whoever reaped it instead of us has not told us how it ended.
         let ended: Option<Ended> = self.launched.child.try_reap().ok().flatten();
-        let remark = self.broken.take().or_else(|| match self.initializer {
+        let remark = self.broken.take().or(self.remark.take()).or_else(|| match self.initializer {
+            _ if self.has_handed_back() => Some(HANDED_BACK.to_owned()),
             _ if self.ready => None,
             _ if !self.greeted => Some(never_began(ended).to_owned()),
             Some(task) => Some(format!(
@@ -281,6 +289,14 @@ impl ProcessStation {
         self.broken.is_some()
     }
 
+    /// Of a dead one that was running no call: whether it could not take what goes with one. Its memory may say anything, and is
+    /// not believed alone: a call that writes over it is not to be tried for ever.
+    pub fn has_handed_back(&self) -> bool {
+        let full =
+            || matches!(self.launched.child.try_reap(), Ok(Some(Ended { status: Status::Code(FULL), .. })));
+        self.remark.is_some() || (self.launched.lane.recorder().has_handed_back() && full())
+    }
+
     /// Whether it has come as far as to take calls.
     pub fn is_ready(&self) -> bool {
         self.ready
@@ -295,6 +311,12 @@ impl ProcessStation {
     /// It broke the protocol.
     pub fn give_up(&mut self, why: String) {
         self.broken.get_or_insert(why);
+        self.kill();
+    }
+
+    /// It is of no use any more. What it has answered counts.
+    pub fn end(&mut self, why: String) {
+        self.remark.get_or_insert(why);
         self.kill();
     }
 

@@ -14,6 +14,9 @@ pub const VERSION: u32 = 1;
 /// Exit code of a worker that cannot go on (`EX_OSERR`).
 pub const BROKEN: i32 = 71;
 
+/// Exit code of a worker that has handed its calls back, as it had no room for what goes with one (`EX_TEMPFAIL`).
+pub const FULL: i32 = 75;
+
 /// From parent to worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum ToWorker {

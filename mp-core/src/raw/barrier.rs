@@ -123,8 +123,15 @@ impl State {
 }
 
 impl BarrierWords {
-    /// Comes to the barrier. Waits only while an action runs that this party was not a part of.
-    pub fn arrive(&self, parties: u32, acts: bool, deadline: Deadline) -> Result<Arrival, Broken> {
+    /// Comes to the barrier. Waits only while an action runs that this party was not a part of, as [`await_end`](Self::await_end)
+    /// does.
+    pub fn arrive(
+        &self,
+        parties: u32,
+        acts: bool,
+        deadline: Deadline,
+        somebody_died: impl Fn() -> bool,
+    ) -> Result<Arrival, Broken> {
         loop {
             let turn = self.turn.load(Acquire);
             let now = self.look();
@@ -134,6 +141,8 @@ impl BarrierWords {
             if now.is(ACTING) {
                 if deadline.has_passed() {
                     self.break_round(now.round(), Cause::TimedOut);
+                } else if somebody_died() {
+                    self.break_round(now.round(), Cause::Died);
                 } else {
                     self.turn.sleep(turn, deadline);
                 }

@@ -8,7 +8,7 @@ mod models {
     use loom::thread;
 
     fn meet(barrier: &BarrierWords, parties: u32) -> Result<u32, Broken> {
-        match barrier.arrive(parties, false, Deadline::NEVER)? {
+        match barrier.arrive(parties, false, Deadline::NEVER, || false)? {
             Arrival::Early { round, index } => {
                 barrier.await_end(round, Deadline::NEVER, || false).map(|()| index)
             }
@@ -55,7 +55,7 @@ mod models {
         loom::model(|| {
             let shared = Arc::new((BarrierWords::default(), AtomicU32::new(0)));
             let party = |shared: &(BarrierWords, AtomicU32)| {
-                match shared.0.arrive(2, true, Deadline::NEVER).expect("not broken") {
+                match shared.0.arrive(2, true, Deadline::NEVER, || false).expect("not broken") {
                     Arrival::Acts { round, .. } => {
                         shared.1.store(1, Relaxed);
                         shared.0.end_action(round).expect("not broken");

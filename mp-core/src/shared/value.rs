@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::thread;
 use std::time::Duration;
 
 /// A value that several processes read and change, one at a time.
@@ -138,11 +139,13 @@ pub struct ValueGuard<T: Shareable> {
     held: Held<Block<ValueWords<T>>>,
     value: T,
     changed: bool,
+    /// Whether the thread was panicking already when it locked: then the panic is no news.
+    panicking: bool,
 }
 
 impl<T: Shareable> ValueGuard<T> {
     fn new(held: Held<Block<ValueWords<T>>>) -> Self {
-        Self { value: read(&held), held, changed: false }
+        Self { value: read(&held), held, changed: false, panicking: thread::panicking() }
     }
 }
 
@@ -163,7 +166,7 @@ impl<T: Shareable> DerefMut for ValueGuard<T> {
 
 impl<T: Shareable> Drop for ValueGuard<T> {
     fn drop(&mut self) {
-        if self.changed && !std::thread::panicking() {
+        if self.changed && (self.panicking || !thread::panicking()) {
             write(&self.held, self.value);
         }
     }

@@ -243,9 +243,13 @@ impl Backlog {
             }
             // Once it is certain that this frame has a bundle, nobody without the lock can take it.
             let beside = match found.bundle {
-                None => None,
+                None => Ok(None),
                 Some(_) if !self.header().ends.is_at(found.head) => continue,
-                Some(tag) => Some(bundle(tag)?),
+                Some(tag) => match bundle(tag).map(Some) {
+                    // Otherwise it is lost, and the message with it.
+                    Err(error) if error.kind() != io::ErrorKind::QuotaExceeded => return Err(error),
+                    received => received,
+                },
             };
             bytes.clear();
             self.segments.read(found.head.units, found.len, bytes);
@@ -255,7 +259,7 @@ impl Backlog {
             // One lock of this kind at a time.
             drop(lock.take());
             self.leave(&found);
-            match beside {
+            match beside? {
                 None => return Ok(Popped::Frame(None)),
                 Some(Some(beside)) => return Ok(Popped::Frame(Some(beside))),
                 // Nobody will say that it was worked on.

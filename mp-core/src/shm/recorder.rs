@@ -36,6 +36,8 @@ pub(super) struct Progress {
     call: AtomicU64,
     /// Not 0: `begin` has a light fence only.
     light: AtomicU64,
+    /// Not 0: this worker runs no more calls, and ends.
+    handed_back: AtomicU64,
 }
 
 /// Calls in `from..to` must not be started.
@@ -84,8 +86,9 @@ impl WorkerRecorder {
         self.0.progress.end();
     }
 
-    /// Says that the call that was begun has not run and will not run here: when this process ends it is free to go elsewhere.
-    pub fn give_back(&self) {
+    /// Says that the call that was begun has not run and will not, nor any other: when this process ends they go elsewhere.
+    pub fn hand_back(&self) {
+        self.0.progress.handed_back.store(1, Relaxed);
         self.0.progress.end();
     }
 
@@ -129,6 +132,11 @@ impl ParentRecorder {
     /// The last call that was begun.
     pub fn last_begun(&self) -> u64 {
         self.0.progress.last_begun()
+    }
+
+    /// Of a dead worker: whether it ended because it had no room for what goes with a call.
+    pub fn has_handed_back(&self) -> bool {
+        self.0.progress.handed_back.load(Relaxed) != 0
     }
 
     /// Forbids the worker to start any call in `calls`, and returns the first of them that is certain not to be

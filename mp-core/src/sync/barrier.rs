@@ -248,25 +248,26 @@ impl Barrier {
     ) -> Result<u32, Error> {
         let mut failed = None;
         self.0.listed.get_or_init(|| self.0.block.list());
-        let words = &self.0.block.words;
-        let met =
-            words.arrive(self.parties(), action.is_some(), deadline).and_then(|arrival| match arrival {
-                Arrival::Last { index } => Ok(index),
-                Arrival::Early { round, index } => {
-                    words.await_end(round, deadline, || self.0.block.has_dead_member(index)).map(|()| index)
+        let Places { words, .. } = &*self.0.block;
+        let somebody_died = |index| move || self.0.block.has_dead_member(index);
+        let arrived = words.arrive(self.parties(), action.is_some(), deadline, somebody_died(0));
+        let met = arrived.and_then(|arrival| match arrival {
+            Arrival::Last { index } => Ok(index),
+            Arrival::Early { round, index } => {
+                words.await_end(round, deadline, somebody_died(index)).map(|()| index)
+            }
+            Arrival::Acts { round, index } => {
+                let acting = Acting { words, round };
+                if let Some(action) = action
+                    && let Err(error) = action()
+                {
+                    failed = Some(error);
+                    return Err(Broken(Cause::Action));
                 }
-                Arrival::Acts { round, index } => {
-                    let acting = Acting { words, round };
-                    if let Some(action) = action
-                        && let Err(error) = action()
-                    {
-                        failed = Some(error);
-                        return Err(Broken(Cause::Action));
-                    }
-                    std::mem::forget(acting);
-                    words.end_action(round).map(|()| index)
-                }
-            });
+                std::mem::forget(acting);
+                words.end_action(round).map(|()| index)
+            }
+        });
         met.map_err(|broken| failed.take().unwrap_or_else(|| error(broken)))
     }
 }

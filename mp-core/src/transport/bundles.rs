@@ -38,19 +38,21 @@ pub fn line() -> io::Result<(Packets, Handle)> {
     Ok((ours, theirs))
 }
 
-/// Sends the descriptors of a call; false if there is no room now.
+/// Sends the descriptors of a call; false if there is no room now, or nobody at the other end.
 ///
 /// # Errors
-/// Of kind [`BrokenPipe`](io::ErrorKind::BrokenPipe) when nobody has the other end.
-pub fn send(line: &Packets, call: CallSeq, handles: &[Handle]) -> io::Result<bool> {
+/// A worker without that end which `is_idle` is dead, or had no room for the line: it will never take them.
+pub fn send(
+    line: &Packets,
+    call: CallSeq,
+    handles: &[Handle],
+    is_idle: impl FnOnce() -> bool,
+) -> io::Result<bool> {
     let handles: Vec<_> = handles.iter().map(sys::borrow).collect();
     match line.send(&[IoSlice::new(&call.0.to_le_bytes())], &handles, Patient::No) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-            let why = "it is dead, or had no room for what they come through";
-            Err(io::Error::new(io::ErrorKind::BrokenPipe, why))
-        }
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe && !is_idle() => Ok(false),
         Err(error) => Err(error),
     }
 }
@@ -71,8 +73,9 @@ impl Receiving {
             let (mut of, mut handles) = ([0; 8], Vec::new());
             let arrived = match line.receive(&mut of, &mut handles, Patient::Yes) {
                 Ok(0) => return Ok(None),
-                Err(error) if !control::is_no_room(&error) => return Err(error),
-                arrived => arrived.map(|_| handles),
+                Ok(_) => Ok(handles),
+                Err(error) if control::is_no_room(&error) => Err(control::no_room()),
+                Err(error) => return Err(error),
             };
             let of = u64::from_le_bytes(of);
             if of == call.0 {
@@ -98,7 +101,7 @@ mod tests {
         let (pipe, kept) = sys::pipe::pipe().expect("a pipe");
         for call in [3, 4, 7] {
             let copies = (0..call).map(|_| sys::duplicate(sys::borrow(&kept)).expect("a descriptor"));
-            assert!(send(&ours, CallSeq(call), &copies.collect::<Vec<_>>()).expect("room"));
+            assert!(send(&ours, CallSeq(call), &copies.collect::<Vec<_>>(), || true).expect("room"));
         }
         drop(kept);
         let received = theirs.receive(CallSeq(4)).expect("a bundle").expect("a parent");
@@ -111,7 +114,7 @@ mod tests {
             assert!(began.elapsed() < Duration::from_secs(60), "somebody has kept one");
             std::thread::yield_now();
         }
-        assert!(send(&ours, CallSeq(9), &[]).expect("room"));
+        assert!(send(&ours, CallSeq(9), &[], || true).expect("room"));
         assert!(theirs.receive(CallSeq(8)).is_err(), "it was never sent");
         drop(ours);
         assert!(theirs.receive(CallSeq(10)).expect("the end").is_none());

@@ -16,6 +16,7 @@ use crate::protocol::frame::{CARRIES, SPILLED, Spilled, request, response};
 use crate::raw::sleep::{Found, Patience};
 use crate::shm::frame::{FrameHead, split_frame, split_word};
 use crate::shm::notes::LastWords;
+use crate::shm::recorder::ParentRecorder;
 use crate::shm::region::{ParentEnd, Region};
 use crate::shm::ring::PushError;
 use crate::shm::slab::Slab;
@@ -102,7 +103,7 @@ impl Lane {
         handles: &[Handle],
     ) -> io::Result<bool> {
         let id = slab.id();
-        if !self.end.requests.is_ready(SPILLED_CALL_BYTES) || !self.send_handles(seq, handles)? {
+        if !self.end.requests.is_ready(SPILLED_CALL_BYTES) {
             return Ok(false);
         }
         if !self.known.has(id, slab.len()) {
@@ -110,6 +111,10 @@ impl Lane {
                 return Ok(false);
             }
             self.known.sent(id, slab.len());
+        }
+        // Last: the number is free for another call if this one is not handed over.
+        if !self.send_handles(seq, handles)? {
+            return Ok(false);
         }
         let flags = if handles.is_empty() { SPILLED } else { SPILLED | CARRIES };
         let head = FrameHead { kind: request::CALL, flags, count: 1, seq: seq.0 };
@@ -340,9 +345,9 @@ impl Lane {
         self.end.recorder.running().map(CallSeq)
     }
 
-    /// The last call that the worker has started, or the one before its first.
-    pub fn last_begun(&self) -> CallSeq {
-        CallSeq(self.end.recorder.last_begun())
+    /// What else it says about itself.
+    pub fn recorder(&self) -> &ParentRecorder {
+        &self.end.recorder
     }
 
     /// From now on the worker starts no call in `from..to`. Returns the first call that it will surely not run;
@@ -457,10 +462,7 @@ impl Lane {
             self.bundles = Sending::Open(ours);
         }
         if let Sending::Open(line) = &self.bundles {
-            let sent = bundles::send(line, seq, handles);
-            let gone = sent.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
-            // Dead, which is noticed elsewhere, or without room for the line, and of no use when it has done what it has.
-            return if gone && !self.end.requests.is_empty() { Ok(false) } else { sent };
+            return bundles::send(line, seq, handles, || self.end.requests.is_empty());
         }
         let handles: Vec<_> = handles.iter().map(sys::borrow).collect();
         let sent = self.send_now(&ToWorker::Handles { call: seq.0 }, &handles)?;

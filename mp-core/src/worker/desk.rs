@@ -118,13 +118,13 @@ impl Desk {
         let began = self.berth.recorder().begin(seq.0);
         let carries = head.flags & CARRIES != 0;
         let handles = if carries { self.berth.handles_of(seq) } else { Ok(Vec::new()) };
-        if !began {
-            self.pass(seq)?;
-            return Ok(None);
-        }
         let handles = match handles {
-            Ok(handles) => handles,
-            Err(error) => return self.unreceived(seq, error).map(Some),
+            Err(error) if began || !is_no_room(&error) => return self.unreceived(seq, error).map(Some),
+            Ok(_) | Err(_) if !began => {
+                self.pass(seq)?;
+                return Ok(None);
+            }
+            handles => handles?,
         };
         let (slab, incoming);
         let mut arriving: Option<&dyn Arriving> = None;
@@ -158,7 +158,7 @@ impl Desk {
             let failure = Failure::ArgumentsNotStored { reason: error.to_string() };
             return self.answer(seq, Err(failure), None);
         }
-        self.berth.recorder().give_back();
+        self.berth.recorder().hand_back();
         Err(error)
     }
 

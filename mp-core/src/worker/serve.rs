@@ -12,7 +12,7 @@ use crate::process::limits::keep_to;
 use crate::process::method::set_executable;
 use crate::process::own::Own;
 use crate::protocol::control::{
-    BROKEN, FirstArguments, FirstCall, Init, MAGIC, Role, ToParent, ToWorker, VERSION, failure_in,
+    BROKEN, FULL, FirstArguments, FirstCall, Init, MAGIC, Role, ToParent, ToWorker, VERSION, failure_in,
 };
 use crate::protocol::frame::request;
 use crate::shared::kept::KEPT;
@@ -27,6 +27,7 @@ use crate::sys::{self, Handle};
 use crate::task::registry::{Slot, registry};
 use crate::task::run::{Runner, run};
 use crate::transport::berth::Berth;
+use crate::transport::control::is_no_room;
 use crate::transport::mail::Mail;
 use crate::wire::spare::SPARE;
 use std::io;
@@ -190,6 +191,8 @@ impl Worker {
                     }
                 }
                 Ok(Next::Leave) => self.leave(),
+                // No call is lost by it: there is nothing to complain of.
+                Err(error) if is_no_room(&error) => exit(FULL),
                 Err(error) => complain(&format!("a worker process cannot go on: {error}"), BROKEN),
             }
         }

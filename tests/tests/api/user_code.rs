@@ -287,6 +287,27 @@ fn ask_inner() -> ErrorKind {
     pool(Backend::Inline, 1).apply(ask_outer, ()).unwrap()
 }
 
+/// Waits for a call of its own pool in ways that are no `wait`.
+#[mp::task]
+fn wait_for_outer() -> [ErrorKind; 2] {
+    let call = || the_pool().apply_async(double, (1,));
+    let handle = call();
+    assert_eq!(mp::wait_any(&[&handle], None).unwrap(), [0]);
+    [handle.wait().unwrap_err().kind(), block_on(call()).unwrap_err().kind()]
+}
+
+#[test]
+fn a_task_does_not_wait_for_ever_for_its_own_pool_as_a_future_or_as_one_of_many_things() {
+    scenario(|| {
+        for backend in [Backend::Thread, Backend::Inline] {
+            let outer = Arc::new(pool(backend, 1));
+            *POOL.lock().unwrap() = Some(outer.clone());
+            assert_eq!(outer.apply(wait_for_outer, ()).unwrap(), [ErrorKind::Deadlock; 2], "{backend:?}");
+            *POOL.lock().unwrap() = None;
+        }
+    });
+}
+
 #[test]
 fn a_task_does_not_wait_for_its_own_pool_by_way_of_an_inline_one() {
     scenario(|| {

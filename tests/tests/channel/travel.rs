@@ -402,19 +402,29 @@ fn who_has_no_descriptors_left_for_what_comes_with_a_message_hears_so() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     scenario(|| {
         let queue = mp::Queue::unbounded().unwrap();
+        let joinable = mp::JoinableQueue::bounded(10).unwrap();
         let (through, out) = mp::pipe::<mp::Sender<u32>>().unwrap();
         let ends = || mp::pipe::<u32>().unwrap().0;
         queue.put(ends()).unwrap();
+        joinable.put(ends()).unwrap();
         through.send(ends()).unwrap();
         let before = getrlimit(Resource::Nofile);
         setrlimit(Resource::Nofile, Rlimit { current: Some(128), ..before }).unwrap();
         let held: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
-        let errors = [queue.get().err(), out.recv().err()];
+        let errors = [queue.get().err(), joinable.get().err(), out.recv().err()];
         drop(held);
         setrlimit(Resource::Nofile, before).unwrap();
         for error in errors {
             let text = error.expect("no room for it").to_string();
-            assert!(text.contains("this process has no descriptors left"), "{text}");
+            assert!(
+                text.contains("this process has no descriptors left") && text.contains("is lost"),
+                "{text}"
+            );
         }
+        // What it has heard of is not there any more, and not done before it says so.
+        assert_eq!((queue.len(), joinable.len()), (0, 0));
+        assert!(joinable.join_timeout(Duration::ZERO).unwrap_err().is_timeout());
+        joinable.task_done().unwrap();
+        joinable.join().unwrap();
     });
 }

@@ -1,6 +1,7 @@
 //! Deaths before, after and between calls: they cost no item.
 
 use crate::kinds::{Kind, Order};
+use crate::rounds;
 use crate::scratch::Scratch;
 use crate::table::{builder, whole};
 use crate::verbs::{Outcome, VERBS, Verb, verbs};
@@ -19,6 +20,30 @@ fn strike_once(kind: Kind, flag: &Path) {
     if File::create_new(flag).is_ok() {
         kind.strike(false);
     }
+}
+
+/// Returns, and dies a moment later if told so.
+#[mp::task]
+fn die_behind(_event: mp::sync::Event, dies: bool) {
+    if dies {
+        std::thread::spawn(|| Kind::Kill.strike(false));
+    }
+}
+
+#[test]
+fn what_a_worker_answered_before_it_died_counts_also_if_the_next_call_has_descriptors() {
+    scenario(|| {
+        let restart = mp::Restart { at_most: 10_000, per: std::time::Duration::from_secs(1) };
+        let pool = builder(WORKERS).restart(restart).build().unwrap();
+        let event = mp::sync::Event::new().unwrap();
+        for _ in 0..rounds(30) {
+            for outcome in pool.try_starmap(die_behind, (0..30).map(|number| (&event, number % 10 == 9))) {
+                // Those that were running are lost, to who killed them and not to the call behind them.
+                let said = outcome.err().map(|error| error.to_string());
+                assert!(said.is_none_or(|said| !said.contains("could not be sent")));
+            }
+        }
+    });
 }
 
 /// Leaves a byte in `log` and strikes.

@@ -5,6 +5,7 @@ use mp::shm::{Array, Atomic, Value};
 use mp::{ErrorKind, Pool};
 use mp_tests::{Random, is_emulated, scenario, until};
 use serde::{Deserialize, Serialize};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -76,6 +77,35 @@ fn no_change_is_lost() {
         assert_eq!(board.pair.get().unwrap().number(), 2300);
         assert_eq!(board.numbers.to_vec().unwrap(), [2300; 8]);
         assert_eq!(back.counter.load(Ordering::Relaxed), 2300);
+    });
+}
+
+/// Counts when it is dropped.
+struct Counts<'a>(&'a Value<i32>);
+
+impl Drop for Counts<'_> {
+    fn drop(&mut self) {
+        *self.0.lock().unwrap() += 1;
+    }
+}
+
+#[test]
+fn a_change_while_a_panic_unwinds_counts_and_one_that_the_panic_came_upon_does_not() {
+    scenario(|| {
+        let value = Value::new(1_i32).unwrap();
+        let unwound = catch_unwind(AssertUnwindSafe(|| {
+            let _counts = Counts(&value);
+            resume_unwind(Box::new(()));
+        }));
+        assert!(unwound.is_err());
+        assert_eq!(value.get().unwrap(), 2);
+        let unwound = catch_unwind(AssertUnwindSafe(|| {
+            let mut guard = value.lock().unwrap();
+            *guard = 100;
+            resume_unwind(Box::new(()));
+        }));
+        assert!(unwound.is_err());
+        assert_eq!(value.get().unwrap(), 2);
     });
 }
 

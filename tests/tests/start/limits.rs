@@ -2,7 +2,7 @@
 
 use crate::{How, all, clean};
 use mp::sync::Event;
-use mp::{Backend, Context, Error, ErrorKind, Limits, Pool, Process};
+use mp::{Backend, Context, Error, ErrorKind, Limits, Pool, Process, Restart};
 use mp_tests::{is_emulated, is_wine, scenario};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, read_to_string};
@@ -244,7 +244,10 @@ fn what_has_no_room_beside_what_was_left_open_goes_to_a_worker_of_its_own() {
     scenario(|| {
         let Some((limits, events)) = few_files() else { return };
         for &how in clean() {
-            let pool = how.context().pool_builder().workers(1).limits(limits.clone()).build().unwrap();
+            // It is not borne that a worker crashes.
+            let restart = Restart { at_most: 0, per: Duration::from_secs(60) };
+            let builder = how.context().pool_builder().workers(1).restart(restart);
+            let pool = builder.limits(limits.clone()).build().unwrap();
             for _ in 0..3 {
                 let full = pool.apply(leak_files, ()).unwrap();
                 let (counted, other) = pool.apply(count, (&events[..3],)).unwrap();

@@ -231,6 +231,32 @@ fn a_killed_party_breaks_the_barrier() {
 }
 
 #[mp::task]
+fn act_for_ever(barrier: Barrier, begun: Event) {
+    let _ = barrier.wait_with_action(|| {
+        begun.set();
+        loop {
+            std::thread::park();
+        }
+    });
+}
+
+#[test]
+fn a_party_that_is_killed_in_the_action_breaks_the_barrier_for_who_comes_next() {
+    scenario(|| {
+        let (barrier, begun) = (Barrier::new(1).unwrap(), Event::new().unwrap());
+        let process = mp::spawn(act_for_ever, (barrier.clone(), begun.clone())).unwrap();
+        begun.wait();
+        process.kill().unwrap();
+        process.wait().unwrap();
+        let broken = barrier.wait().unwrap_err();
+        assert_eq!(broken.kind(), ErrorKind::BrokenBarrier);
+        assert!(broken.to_string().contains("had waited at it died"), "{broken}");
+        barrier.reset();
+        assert_eq!(barrier.wait().unwrap(), 0);
+    });
+}
+
+#[mp::task]
 fn initialize_for_ever(once: OnceLock<u64>, begun: Event) {
     let _ = once.get_or_init(|| {
         begun.set();

@@ -55,6 +55,7 @@ impl Scheduler {
         &mut self,
         id: WorkerId,
         recorded: Option<CallSeq>,
+        handed_back: bool,
         now: Time,
         actions: &mut Vec<Action>,
     ) {
@@ -64,7 +65,7 @@ impl Scheduler {
         };
         let was_ready = matches!(worker.state, State::Ready);
         let (counts, killed) = match worker.state {
-            State::Starting { .. } | State::Initializing | State::Ready => (true, false),
+            State::Starting { .. } | State::Initializing | State::Ready => (!handed_back, false),
             State::Quitting { .. } => (false, false),
             State::Killed { counts } => (counts, true),
             State::Vacant { .. } => {

@@ -96,7 +96,9 @@ impl Scheduler {
             Event::Refused { worker, from } => self.refused(worker, from, now, actions),
             Event::Revoked { worker, from } => self.revoked(worker, from, actions),
             Event::Skipped { worker, from } => self.skipped(worker, from, now, actions),
-            Event::Died { worker, running } => self.died(worker, running, now, actions),
+            Event::Died { worker, running, handed_back } => {
+                self.died(worker, running, handed_back, now, actions);
+            }
             Event::SpawnFailed { worker } => self.spawn_failed(worker, now, actions),
             Event::Closed => self.closed(),
             Event::Stopped { grace, why } => self.stop(grace, why, now, actions),

@@ -38,7 +38,7 @@
 //! | nothing out, and spent or pool leaves | stays | `Quit`: Quitting | `Quit`: Quitting | `Quit`: Quitting | stays | stays |
 //! | end of the pool's grace | stays | `Kill`: Killed | `Kill`: Killed | `Kill`: Killed | `Kill`: Killed | stays |
 //!
-//! A death that counts, counts towards [`Restart`]. A ready worker gets no calls from `Revoke` to `Skipped`.
+//! A death that counts, counts towards [`Restart`]; that of a worker that handed its calls back does not: it had run some. A ready worker gets no calls from `Revoke` to `Skipped`.
 //!
 //! # The pool
 //!

@@ -131,7 +131,10 @@ impl Packets {
         if flags.intersects(ReturnFlags::CTRUNC | ReturnFlags::TRUNC) {
             handles.truncate(before);
             let (kind, why) = if flags.contains(ReturnFlags::CTRUNC) {
-                (io::ErrorKind::QuotaExceeded, "this process has no descriptors left for what came with it")
+                (
+                    io::ErrorKind::QuotaExceeded,
+                    "this process has no descriptors left for what came with the message, which is lost",
+                )
             } else {
                 (io::ErrorKind::InvalidData, "a part of the packet was lost on the way")
             };

@@ -119,7 +119,7 @@ pub(super) fn skipped(worker: WorkerId, from: u64) -> Event {
 }
 
 pub(super) fn died(worker: WorkerId, running: u64) -> Event {
-    Event::Died { worker, running: (running > 0).then_some(CallSeq(running)) }
+    Event::Died { worker, running: (running > 0).then_some(CallSeq(running)), handed_back: false }
 }
 
 pub(super) fn stopped(grace_micros: u64) -> Event {

@@ -371,7 +371,8 @@ impl World {
             process.published && !process.ring.is_empty() && process.recorder.is_some(),
         );
         self.processes[worker.index()] = None;
-        self.feed(Event::Died { worker, running: recorded });
+        let handed_back = recorded.is_none() && self.random.below(8) == 0;
+        self.feed(Event::Died { worker, running: recorded, handed_back });
         true
     }
 

@@ -144,7 +144,7 @@ pub fn no_room() -> io::Error {
     io::Error::new(io::ErrorKind::QuotaExceeded, "this process has no descriptors left for what it was sent")
 }
 
-/// Whether that, or something like it, is what happened.
+/// Whether that, or something like it, is what happened, and not what the system calls by this name.
 pub fn is_no_room(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::QuotaExceeded
+    error.kind() == io::ErrorKind::QuotaExceeded && error.raw_os_error().is_none()
 }

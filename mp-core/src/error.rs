@@ -44,7 +44,7 @@ pub enum Failure {
     Panicked(PanicReport),
     /// An argument could not be decoded.
     ArgumentUndecodable {
-        /// The type that was to be read.
+        /// The type that was to be read; empty if it is not known which one it was.
         type_name: String,
         /// What the decoder says.
         reason: String,
@@ -213,6 +213,10 @@ impl Error {
             Failure::Panicked(report) => {
                 Self::new(ErrorKind::Panicked, report.to_string()).with(Detail::Panic(Box::new(report)))
             }
+            Failure::ArgumentUndecodable { type_name, reason } if type_name.is_empty() => Self::new(
+                ErrorKind::Decode,
+                format!("the arguments cannot be decoded in the worker: {reason}"),
+            ),
             Failure::ArgumentUndecodable { type_name, reason } => Self::new(
                 ErrorKind::Decode,
                 format!("an argument of type `{type_name}` cannot be decoded in the worker: {reason}"),

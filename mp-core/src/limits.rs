@@ -51,6 +51,9 @@ pub const KEPT_FOR: Duration = Duration::from_millis(100);
 /// How long the buffer is at most that is kept for the next long result, in bytes: 64 MiB, and a page for lengths.
 pub const RECEIVED_BYTES_MAX: usize = (64 << 20) + 4096;
 
+/// How many items of a list or a map may take no byte at all, such as `()`: what a lying length may make us build out of nothing.
+pub const EMPTY_ITEMS_MAX: usize = 1 << 20;
+
 /// The longest argument tuple or result, in bytes: what a lying length field may make us map.
 pub const PAYLOAD_BYTES_MAX: u64 = 1 << 40;
 

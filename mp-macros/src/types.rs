@@ -189,7 +189,7 @@ impl VisitMut for RefusingInResult<'_> {
             ),
             Type::Never(_) => self.errors.on(
                 ty,
-                "a task returns to give its result back: return `()` or `std::convert::Infallible`",
+                "a task returns to give its result back: return `()`",
             ),
             Type::Reference(_) => self.errors.on(
                 ty,

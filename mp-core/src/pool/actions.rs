@@ -311,8 +311,8 @@ impl Core {
         let restart = self.config.policy.restart;
         let name = &self.config.name;
         let deaths = format!(
-            "the pool \"{name}\" gave up: more than {} workers died within {:?} and no call ended in between (how many \
-             may, says `PoolBuilder::restart`)",
+            "the pool \"{name}\" gave up: more than {} workers died within {:?}, or before they were ready, and no call ended in \
+             between (how many may, says `PoolBuilder::restart`)",
             restart.at_most, restart.per
         );
         let message = match (&self.spawn_error, &self.last_death) {

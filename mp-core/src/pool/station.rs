@@ -5,6 +5,7 @@ use crate::clock::Time;
 use crate::error::WorkerLost;
 use crate::error::{Error, Failure};
 use crate::ids::CallSeq;
+use crate::limits;
 use crate::process::children::Listed;
 use crate::process::fork_server::ANOTHER_PROGRAM;
 use crate::process::handle::{failure, never_began};
@@ -46,6 +47,8 @@ pub struct ProcessStation {
     broken: Option<String>,
     /// Why we killed it, if it did not.
     remark: Option<String>,
+    /// It cannot be sent what goes with a call.
+    is_of_no_use: bool,
     /// Its entry in the list of children.
     _listed: Listed,
 }
@@ -164,7 +167,16 @@ impl Station {
     /// Ends it by force. A thread cannot be ended: it is left to itself, and nothing that it says counts any more.
     pub fn kill(&mut self) {
         match self {
-            Self::Process(station) => station.kill(),
+            Self::Process(station) => {
+                if !station.greeted {
+                    station.remark = Some(format!(
+                        "it had not greeted its parent, which killed it: a start may take {:?}, and what stands before `mp::main!();` \
+                         is a part of it",
+                        limits::HANDSHAKE
+                    ));
+                }
+                station.kill();
+            }
             Self::Thread(station) => station.hands.abandon(),
         }
     }
@@ -205,6 +217,7 @@ impl ProcessStation {
             ready: false,
             broken: None,
             remark: None,
+            is_of_no_use: false,
             _listed: listed,
         }
     }
@@ -294,7 +307,7 @@ impl ProcessStation {
     pub fn has_handed_back(&self) -> bool {
         let full =
             || matches!(self.launched.child.try_reap(), Ok(Some(Ended { status: Status::Code(FULL), .. })));
-        self.remark.is_some() || (self.launched.lane.recorder().has_handed_back() && full())
+        self.is_of_no_use || (self.launched.lane.recorder().has_handed_back() && full())
     }
 
     /// Whether it has come as far as to take calls.
@@ -317,6 +330,7 @@ impl ProcessStation {
     /// It is of no use any more. What it has answered counts.
     pub fn end(&mut self, why: String) {
         self.remark.get_or_insert(why);
+        self.is_of_no_use = true;
         self.kill();
     }
 

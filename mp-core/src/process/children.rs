@@ -132,7 +132,7 @@ fn reap() {
 /// How long the reaper waits before it looks whether there are new ones.
 const REAP_AGAIN: std::time::Duration = std::time::Duration::from_millis(200);
 
-/// Python's rule: a program that ends in order waits for its children, except daemons.
+/// Python's rule: a program that ends in order ends its daemons, and then waits for its other children.
 extern "C" fn join_at_exit() {
     let mut waited: Vec<Arc<Running>> = Vec::new();
     for child in &*children() {
@@ -141,6 +141,9 @@ extern "C" fn join_at_exit() {
             Child::Process(weak) => waited.extend(weak.upgrade()),
             Child::Dropped(process) => waited.push(process.clone()),
         }
+    }
+    for process in &waited {
+        process.end_daemon();
     }
     for process in waited {
         process.wait_at_exit();

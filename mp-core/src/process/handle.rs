@@ -118,18 +118,21 @@ impl Running {
         (!self.has_ended()).then(|| ProcessInfo { pid: self.pid, name: self.name.clone() })
     }
 
-    /// This program ends in order: it waits for children, and ends its daemons.
-    pub(super) fn wait_at_exit(&self) {
-        if self.detached.load(Ordering::Relaxed) {
-            return;
-        }
-        if self.daemon && self.signal(Signal::Kill).is_err() {
+    /// This program ends in order: its daemons end now.
+    pub(super) fn end_daemon(&self) {
+        if self.daemon && !self.detached.load(Ordering::Relaxed) && self.signal(Signal::Kill).is_err() {
             // This program has given up the rights that it started the process with.
             if let State::Alive { launched, .. } = &*self.lock() {
                 launched.lane.hang_up();
             }
         }
-        self.wait(None);
+    }
+
+    /// This program ends in order, when this process has ended.
+    pub(super) fn wait_at_exit(&self) {
+        if !self.detached.load(Ordering::Relaxed) {
+            self.wait(None);
+        }
     }
 
     /// The end of a scope.

@@ -1,10 +1,10 @@
 //! The words of a barrier: the round, who has come, and how the last rounds ended.
 //!
 //! ```text
-//!  state  63         32 31        24   20   18     17       16      15      0
-//!        ┌─────────────┬────────────┬───┬───────┬────────┬────────┬───────┐
-//!        │ round       │ bad rounds │   │ cause │ acting │ broken │ count │
-//!        └─────────────┴────────────┴───┴───────┴────────┴────────┴───────┘
+//!  state  63    40 39        32 31        24   20   18     17       16      15      0
+//!        ┌────────┬────────────┬────────────┬───┬───────┬────────┬────────┬───────┐
+//!        │ round  │ 255 - good │ bad rounds │   │ cause │ acting │ broken │ count │
+//!        └────────┴────────────┴────────────┴───┴───────┴────────┴────────┴───────┘
 //!  turn   changes after each end of a round: what the waiting ones sleep on
 //! ```
 //! | from | by | to |
@@ -15,8 +15,9 @@
 //! | any | `reset` | the next round, and this one was a bad one |
 //!
 //! Each step is one exchange of `state`, so a party that is killed has taken it or has not. A waiter remembers its round:
-//! when that is over, `bad rounds` says how it ended, for the last eight. Who changes `state` and is killed before it
-//! wakes the others delays them until they look again.
+//! when that is over, `bad rounds` says how it ended, for the last eight, and `good` how many there were since the last bad
+//! one: 255 of them, or no bad one ever. Who changes `state` and is killed before it wakes the others delays them until they look
+//! again.
 
 use super::atomic::{
     AtomicU64,
@@ -34,7 +35,10 @@ const ACTING: u64 = 1 << 17;
 const CAUSE_SHIFT: u32 = 18;
 const BAD_SHIFT: u32 = 24;
 const BAD_ROUNDS: u32 = 8;
-const ROUND_SHIFT: u32 = 32;
+const GOOD_SHIFT: u32 = 32;
+const GOOD_MAX: u32 = 0xff;
+const ROUND_SHIFT: u32 = 40;
+const ROUNDS: u32 = 0xff_ffff;
 
 /// A barrier. All-zero bytes are one at which nobody waits.
 #[repr(C)]
@@ -94,7 +98,13 @@ impl State {
     fn next_round(self, bad: bool) -> Self {
         let round = u64::from(self.round().wrapping_add(1)) << ROUND_SHIFT;
         let bad_rounds = (self.0 >> BAD_SHIFT & 0xff) << 1 | u64::from(bad);
-        Self(round | (bad_rounds & 0xff) << BAD_SHIFT)
+        let good = if bad { 0 } else { GOOD_MAX.min(self.good() + 1) };
+        Self(round | u64::from(GOOD_MAX - good) << GOOD_SHIFT | (bad_rounds & 0xff) << BAD_SHIFT)
+    }
+
+    /// How many rounds ended well since the last that did not; at the most, all do that anybody may remember.
+    fn good(self) -> u32 {
+        GOOD_MAX - ((self.0 >> GOOD_SHIFT) as u32 & GOOD_MAX)
     }
 
     /// The same round, broken. The first cause stays.
@@ -111,12 +121,12 @@ impl State {
 
     /// How a round ended, if it has.
     fn end_of(self, round: u32) -> Option<Result<(), Broken>> {
-        let later = self.round().wrapping_sub(round);
+        let later = self.round().wrapping_sub(round) & ROUNDS;
         let bad = match later {
             0 => return self.damage().map(Err),
-            // A waiter that slept through more rounds than that was not one of the parties that made them.
             1..=BAD_ROUNDS => self.is(1 << (BAD_SHIFT + later - 1)),
-            _ => true,
+            // Others may go on without a waiter that is not let run. What it slept through may have been its round's end, or not.
+            _ => later > self.good() && self.good() < GOOD_MAX,
         };
         Some(if bad { Err(Broken(Cause::Reset)) } else { Ok(()) })
     }

@@ -79,6 +79,32 @@ mod models {
 
 #[cfg(not(loom))]
 #[test]
+fn the_end_of_a_good_round_is_known_for_long() {
+    let mut state = State(0);
+    for _ in 0..1000 {
+        state = state.next_round(false);
+    }
+    for round in 0..1000 {
+        assert_eq!(state.end_of(round), Some(Ok(())), "none was ever bad: {round}");
+    }
+    state = state.next_round(true);
+    for later in 1..1000 {
+        let (good, bad) = (state.end_of(1001), state.end_of(1000));
+        assert_eq!(good, if later == 1 { None } else { Some(Ok(())) }, "{later}");
+        assert!(bad == Some(Err(Broken(Cause::Reset))) || later > GOOD_MAX, "{later}");
+        state = state.next_round(false);
+    }
+    // The number of a round begins anew.
+    let mut state = State(u64::from(ROUNDS - 1) << ROUND_SHIFT);
+    for _ in 0..3 {
+        state = state.next_round(false);
+    }
+    assert_eq!((state.round(), state.count()), (1, 0));
+    assert_eq!((state.end_of(ROUNDS), state.end_of(0), state.end_of(1)), (Some(Ok(())), Some(Ok(())), None));
+}
+
+#[cfg(not(loom))]
+#[test]
 fn the_end_of_a_round_is_known_eight_rounds_long() {
     let mut state = State(0);
     let bad = [true, false, false, true, false, true, true, false];

@@ -80,10 +80,9 @@ pub(super) struct ReadCursor {
 }
 
 impl WriteCursor {
-    /// Goes on where the words say the ring was left.
-    pub(super) fn new(words: &RingWords, capacity: u64) -> Self {
-        let head_seen = words.head.load(Acquire);
-        Self { tail: words.front.tail.load(Relaxed), head_seen, capacity }
+    /// At the start of a fresh ring. What the words say is not asked: the other side may be at work already.
+    pub(super) fn new(capacity: u64) -> Self {
+        Self { tail: 0, head_seen: 0, capacity }
     }
 
     /// How far it has written.
@@ -147,10 +146,9 @@ impl WriteCursor {
 }
 
 impl ReadCursor {
-    /// Goes on where the words say the ring was left.
-    pub(super) fn new(words: &RingWords, capacity: u64) -> Self {
-        let head = words.head.load(Relaxed);
-        Self { head, tail_seen: head, capacity }
+    /// At the start of a fresh ring.
+    pub(super) fn new(capacity: u64) -> Self {
+        Self { head: 0, tail_seen: 0, capacity }
     }
 
     /// How far it has read.

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn numbers_that_cannot_be_are_refused() {
     let (words, capacity) = (RingWords::default(), 64);
-    let mut reader = ReadCursor::new(&words, capacity);
+    let mut reader = ReadCursor::new(capacity);
     assert_eq!(reader.available(&words), Ok(0));
     for tail in [7, 65, 72, u64::MAX, u64::MAX - 7] {
         words.front.tail.store(tail, Relaxed);
@@ -19,7 +19,7 @@ fn numbers_that_cannot_be_are_refused() {
     assert_eq!(reader.available(&words), Err(Corrupt), "backwards");
 
     let words = RingWords::default();
-    let mut writer = WriteCursor::new(&words, capacity);
+    let mut writer = WriteCursor::new(capacity);
     assert_eq!(writer.has_room(&words, 64), Ok(true));
     writer.publish(&words, 48);
     assert_eq!(writer.has_room(&words, 24), Ok(false));
@@ -37,7 +37,7 @@ fn numbers_that_cannot_be_are_refused() {
 #[test]
 fn an_echo_is_that_of_the_frame_that_is_next() {
     let (words, capacity) = (RingWords::default(), 64);
-    let (mut writer, mut reader) = (WriteCursor::new(&words, capacity), ReadCursor::new(&words, capacity));
+    let (mut writer, mut reader) = (WriteCursor::new(capacity), ReadCursor::new(capacity));
     assert_eq!(reader.echo(&words), None, "nothing was pushed");
     writer.echo(&words, &[1; 4]);
     writer.publish(&words, 8);
@@ -69,7 +69,7 @@ mod models {
     fn loom_an_echo_is_whole() {
         loom::model(|| {
             let words = Arc::new(RingWords::default());
-            let mut writer = WriteCursor::new(&words, 16);
+            let mut writer = WriteCursor::new(16);
             let producer = thread::spawn({
                 let words = Arc::clone(&words);
                 move || {
@@ -79,7 +79,7 @@ mod models {
                     }
                 }
             });
-            let mut reader = ReadCursor::new(&words, 16);
+            let mut reader = ReadCursor::new(16);
             for frame in [1, 2] {
                 if reader.available(&words).expect("the producer is honest") > 0 {
                     let echo = reader.echo(&words);
@@ -104,7 +104,7 @@ mod models {
             });
             // Made before the threads part: loom remembers one access to a word, and a look of the producer at its own
             // word would hide from it those of the consumer.
-            let mut cursor = WriteCursor::new(&ring.words, 16);
+            let mut cursor = WriteCursor::new(16);
             let producer = thread::spawn({
                 let ring = Arc::clone(&ring);
                 move || {
@@ -121,7 +121,7 @@ mod models {
                     next - 1
                 }
             });
-            let mut cursor = ReadCursor::new(&ring.words, 16);
+            let mut cursor = ReadCursor::new(16);
             let mut taken = 0;
             let take = |cursor: &mut ReadCursor, taken: &mut u64| {
                 let available = cursor.available(&ring.words).expect("the producer is honest");

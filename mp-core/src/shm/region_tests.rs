@@ -33,6 +33,18 @@ fn a_call_goes_over_and_its_outcome_comes_back() {
 }
 
 #[test]
+fn what_a_worker_writes_before_its_parent_has_taken_its_ends_is_not_believed() {
+    let region = Region::create_with("mp-test", RING_BYTES).expect("memory");
+    let handle = region.handle().try_clone_to_owned().expect("a copy");
+    let attached = Region::attach_with(handle, RING_BYTES).expect("a region");
+    attached.shared.requests.scribble_tail(3);
+    attached.shared.responses.scribble_head(5);
+    let mut parent = region.into_parent();
+    parent.requests.try_push(FrameHead::default(), &[b"hello"]).expect("room");
+    assert_eq!(parent.responses.used(), Ok(0));
+}
+
+#[test]
 fn last_words_outlive_the_worker() {
     let (parent, worker) = both_sides(RING_BYTES);
     assert!(worker.recorder.begin(7));

@@ -99,9 +99,8 @@ enum Payload<'a> {
 
 impl<P> Producer<P> {
     pub(super) fn new(place: Place) -> Self {
-        let cursor = WriteCursor::new(place.words(), place.capacity as u64);
-        let used = usize::try_from(cursor.tail()).map_or(place.capacity, |tail| tail.min(place.capacity));
-        Self { place, cursor, used, echoes: true, consumer: PhantomData }
+        let cursor = WriteCursor::new(place.capacity as u64);
+        Self { place, cursor, used: 0, echoes: true, consumer: PhantomData }
     }
 
     /// Whether a short frame from here on is echoed: worth it for one that the consumer waits for, and a waste for one of many.
@@ -239,7 +238,7 @@ impl<P> Slot<'_, P> {
 
 impl<P> Consumer<P> {
     pub(super) fn new(place: Place) -> Self {
-        let cursor = ReadCursor::new(place.words(), place.capacity as u64);
+        let cursor = ReadCursor::new(place.capacity as u64);
         Self { place, cursor, echo: [0; ECHO_BYTES], peeked: 0, producer: PhantomData }
     }
 

@@ -97,7 +97,10 @@ impl<'de> Arguments<'de> {
     pub fn finish(&self) -> Result<(), Failure> {
         // Nobody has asked for the first one.
         let rest = self.arriving.map_or(self.bytes, |arriving| arriving.part(0, arriving.len()));
-        codec::refuse_rest(rest).map_err(|error| undecodable::<()>(&error))
+        codec::refuse_rest(rest).map_err(|error| Failure::ArgumentUndecodable {
+            type_name: String::new(),
+            reason: error.to_string(),
+        })
     }
 }
 

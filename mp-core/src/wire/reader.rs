@@ -9,6 +9,7 @@ use super::depth;
 use super::lists;
 use super::packed;
 use super::refusal::Refusal;
+use crate::limits;
 use serde::Deserialize;
 use serde::de::value::U32Deserializer;
 use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
@@ -105,6 +106,13 @@ impl<'de> Reader<'_, 'de> {
     #[inline]
     fn count(&mut self) -> Result<usize, Refusal> {
         self.u64()?.try_into().map_err(|_| too_large())
+    }
+
+    /// How many items follow: no more than there are bytes for, but for a few that may take none.
+    #[inline]
+    fn items(&mut self) -> Result<usize, Refusal> {
+        let count = self.count()?;
+        if count.saturating_sub(limits::EMPTY_ITEMS_MAX) > self.0.len() { Err(ended()) } else { Ok(count) }
     }
 
     #[inline]
@@ -244,7 +252,7 @@ impl<'de> de::Deserializer<'de> for Reader<'_, 'de> {
             return Ok(list);
         }
         depth::check::<V::Value>()?;
-        let count = self.count()?;
+        let count = self.items()?;
         visitor.visit_seq(Parts::new(self.0, count, &[]))
     }
 
@@ -266,7 +274,7 @@ impl<'de> de::Deserializer<'de> for Reader<'_, 'de> {
     #[inline]
     fn deserialize_map<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refusal> {
         depth::check::<V::Value>()?;
-        let count = self.count()?;
+        let count = self.items()?;
         visitor.visit_map(Parts::new(self.0, count, &[]))
     }
 

@@ -163,6 +163,28 @@ impl TryFrom<i32> for Positive {
 }
 
 #[test]
+fn a_length_that_lies_makes_nothing_out_of_nothing() {
+    #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+    struct Skipped {
+        #[serde(skip)]
+        cache: [u64; 32],
+    }
+    let most = limits::EMPTY_ITEMS_MAX;
+    let list = vec![(); most];
+    let bytes = written(&list);
+    assert_eq!(decode::<Vec<()>>(&bytes).expect("as many as may be"), list);
+    for len in [most + 1, 1 << 29] {
+        let bytes = written(&len);
+        decode::<Vec<()>>(&bytes).expect_err("nothing for each");
+        decode::<Vec<Skipped>>(&bytes).expect_err("nothing for each");
+        decode::<BTreeMap<(), Skipped>>(&bytes).expect_err("nothing for each");
+    }
+    let mut out = Vec::new();
+    let error = codec::encode(&vec![(); most + 1], &mut out).expect_err("too many").to_string();
+    assert!(error.contains("1048577 items") && error.contains("take no byte"), "{error}");
+}
+
+#[test]
 fn a_refusal_says_why_and_where() {
     #[derive(Debug, Deserialize)]
     #[expect(dead_code, reason = "nobody gets one")]

@@ -9,6 +9,7 @@ use super::depth;
 use super::lists::{self, Run};
 use super::refusal::Refusal;
 use super::varint;
+use crate::limits;
 use serde::Serialize;
 use serde::ser::{self, Error as _};
 use std::fmt;
@@ -360,6 +361,8 @@ fn skipped(name: &str) -> Refusal {
 /// A sequence or a map, whose length is written first.
 struct Counted<'a> {
     out: &'a mut Vec<u8>,
+    /// Where the first item starts.
+    start: usize,
     said: usize,
     written: usize,
 }
@@ -368,7 +371,7 @@ impl<'a> Counted<'a> {
     #[inline]
     fn new(out: &'a mut Vec<u8>, said: usize) -> Self {
         varint::put(said as u64, out);
-        Self { out, said, written: 0 }
+        Self { start: out.len(), out, said, written: 0 }
     }
 
     #[inline]
@@ -380,8 +383,22 @@ impl<'a> Counted<'a> {
 
     #[inline]
     fn finish(self) -> Outcome {
-        if self.written == self.said { Ok(()) } else { Err(miscounted(self.said, self.written)) }
+        if self.written != self.said {
+            return Err(miscounted(self.said, self.written));
+        }
+        if self.said.saturating_sub(limits::EMPTY_ITEMS_MAX) > self.out.len() - self.start {
+            return Err(too_many_empty(self.said));
+        }
+        Ok(())
     }
+}
+
+#[cold]
+fn too_many_empty(count: usize) -> Refusal {
+    Refusal::of_format(format_args!(
+        "a list of {count} items of which more than {} take no byte, such as `()`: send their number",
+        limits::EMPTY_ITEMS_MAX
+    ))
 }
 
 #[cold]

@@ -16,6 +16,15 @@ fn main() -> Result<(), mp::Error> {
             std::thread::park();
         }
     }
+    #[cfg(target_os = "linux")]
+    if what == "headless" {
+        let program = std::env::current_exe().unwrap();
+        return Pool::new(1)?.apply(run, (program, "without a first thread"));
+    }
+    #[cfg(target_os = "linux")]
+    if what == "without a first thread" {
+        go_on_without_the_first_thread();
+    }
     if what == "chatty" {
         return Pool::new(1)?.apply(chatty, ());
     }
@@ -47,6 +56,32 @@ fn chatty() {
     loop {
         eprintln!("and another thing");
     }
+}
+
+#[cfg(target_os = "linux")]
+#[mp::task]
+fn run(program: std::path::PathBuf, what: &str) {
+    Command::new(program).arg(what).status().unwrap();
+}
+
+/// Becomes a session of its own, says so when its first thread has ended, and stays.
+#[cfg(target_os = "linux")]
+fn go_on_without_the_first_thread() -> ! {
+    rustix::process::setsid().unwrap();
+    std::thread::spawn(|| {
+        let first = std::process::id();
+        let stat = format!("/proc/self/task/{first}/stat");
+        while !std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") Z ")) {
+            std::thread::yield_now();
+        }
+        println!("headless");
+        loop {
+            std::thread::park();
+        }
+    });
+    // SAFETY: duty: nothing of this thread is needed any more: all that it has is kept by nobody else.
+    unsafe { libc::syscall(libc::SYS_exit, 0) };
+    unreachable!("it has ended")
 }
 
 /// Has a child, in a process group of its own if so wished.

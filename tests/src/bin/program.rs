@@ -124,9 +124,10 @@ fn main() -> Result<(), mp::Error> {
         #[cfg(not(windows))]
         "detach with a child" => mp::spawn(leave_behind, (&gate,))?.detach()?,
         "leave" => {
-            let waited = Process::new(wait_at, (&gate, 1)).start()?;
+            // Without a handle, so that it is the first of those that are left.
+            let waited = Process::new(wait_at, (&gate, 1)).start()?.pid();
             let daemon = Process::new(wait_at, (&gate, 2)).daemon(true).start()?;
-            println!("{} {}", waited.pid(), daemon.pid());
+            println!("{waited} {}", daemon.pid());
             drop(mp::spawn(wait_at, (&gate, 3))?);
             gate::knock(&gate, 4);
         }

@@ -37,6 +37,25 @@ fn start_tree(name: &str, temporary: &Path) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_whose_first_thread_has_ended_does_not_stay_either() {
+    use std::io::{BufRead, BufReader, Read};
+    scenario(|| {
+        let mut command = marked(env!("CARGO_BIN_EXE_family_tree"), &new_mark());
+        let mut parent = command.arg("headless").stdout(Stdio::piped()).spawn().unwrap();
+        let mut said = BufReader::new(parent.stdout.take().unwrap());
+        let mut line = String::new();
+        said.read_line(&mut line).unwrap();
+        assert_eq!(line, "headless\n");
+        kill(parent.id());
+        parent.wait().unwrap();
+        // It ends when nobody is left who could write there.
+        said.read_to_string(&mut line).unwrap();
+        assert_eq!(line, "headless\n");
+    });
+}
+
 /// Waits until nobody of the family lives, and looks for files.
 fn check_gone(name: &str, scratch: &Scratch) -> Duration {
     let begun = Instant::now();

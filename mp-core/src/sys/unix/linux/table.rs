@@ -38,9 +38,13 @@ pub fn look(pid: Pid) -> Option<Seen> {
     let mut fields = str::from_utf8(&bytes[name_end + 1..count]).ok()?.split_ascii_whitespace();
     let state = fields.next()?;
     let parent = fields.next()?.parse().ok()?;
-    // Field 22 of proc(5); the parent was the 4th.
-    let started = fields.nth(17)?.parse().ok()?;
-    (state != "Z" && state != "X").then_some(Seen { pid, parent, started, stopped: state == "T" })
+    // Fields 20 and 22 of proc(5); the parent was the 4th.
+    let threads: u32 = fields.nth(15)?.parse().ok()?;
+    let started = fields.nth(1)?.parse().ok()?;
+    // Its first thread has ended, which is the one that is shown: nothing says whether the others have been stopped.
+    let is_headless = state == "Z" && threads > 1;
+    let lives = is_headless || (state != "Z" && state != "X");
+    lives.then_some(Seen { pid, parent, started, stopped: state == "T" || is_headless })
 }
 
 #[cfg(test)]

@@ -128,7 +128,7 @@ impl Error {
         self.kind() == ErrorKind::Panicked
     }
 
-    /// Whether the worker died while it ran the task.
+    /// Whether the worker died while it ran the task, or before it came to it.
     pub fn is_worker_lost(&self) -> bool {
         self.kind() == ErrorKind::WorkerLost
     }
@@ -172,6 +172,23 @@ impl Error {
     }
 
     /// The report of the death, if a worker died.
+    ///
+    /// ```
+    /// #[mp::task]
+    /// fn give_up() {
+    ///     eprintln!("this cannot go on");
+    ///     std::process::exit(3);
+    /// }
+    ///
+    /// fn main() -> Result<(), mp::Error> {
+    ///     mp::main!();
+    ///     let error = mp::Pool::new(1)?.apply(give_up, ()).unwrap_err();
+    ///     let lost = error.worker_lost().expect("it ended in the middle of its call");
+    ///     assert_eq!(lost.status.and_then(mp::ExitStatus::code), Some(3));
+    ///     assert_eq!(lost.stderr_tail, "this cannot go on\n");
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn worker_lost(&self) -> Option<&WorkerLost> {
         match &self.0.detail {
             Detail::Lost(report) => Some(report),

@@ -14,6 +14,18 @@
 //! }
 //! ```
 //!
+//! | for | there is |
+//! |---|---|
+//! | many calls | [`Pool`]: [`map`](Pool::map), [`try_map`](Pool::try_map), [`imap`](Pool::imap), [`apply_async`](Pool::apply_async) and their like; [`wait`] and [`as_completed`] for many handles, which are futures, too |
+//! | one call in a process of its own | [`spawn`], [`Process`], [`scope`] |
+//! | how processes start | [`Context`] and [`StartMethod`]; [`Limits`] for what they may use |
+//! | talking | [`pipe`], [`duplex`], [`Queue`], [`JoinableQueue`]; [`wait_any`] for the first of many things |
+//! | locks and what is shared | [`sync`], [`shm`] |
+//! | what went wrong | [`Error`], [`ErrorKind`]; [`Error::worker_lost`] says what is known of a death, [`Error::panic`] of a panic |
+//!
+//! Features: `stream` makes what [`Imap::into_stream`] gives a `futures_core::Stream`; `log` and `tracing` tell the program's log of
+//! workers that start, die and are replaced. The README says what happens when something dies, what can be sent, and on which platforms.
+//!
 //! ```text
 //!  ┌──────────────────────────── parent process ────────────────────────────────┐
 //!  │ user      pool.map(square, 0..10)

@@ -258,7 +258,8 @@ macro_rules! receives {
             ///
             /// # Errors
             /// [`ErrorKind::Closed`] when the sender is gone and everything it sent was read, [`ErrorKind::Decode`] when the
-            /// message is of another type: it is dropped then.
+            /// message is of another type, [`ErrorKind::Os`] when this process has no descriptors left for what it holds: it is
+            /// dropped then. [`ErrorKind::AlreadyTaken`] when this end was sent away.
             ///
             /// # Blocking and death
             /// Returns when a message is there, or the sender is gone, whatever ended it.

@@ -71,8 +71,8 @@ pub enum Shutdown {
 pub struct Messages<'a, T>(&'a Queue<T>);
 
 impl<T> Queue<T> {
-    /// A queue of at most `items` messages. Of those that are longer than 512 KiB or hold handles about 270 can wait at once, however
-    /// many `items` are, and messages have room for 1 GiB together: a put beyond that waits as for a full queue.
+    /// A queue of at most `items` messages. Two more limits hold whatever `items` is: all messages together have 1 GiB, and about 270
+    /// may wait at once that are longer than 512 KiB or carry descriptors. A put beyond either waits, as for a full queue.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`] for none or for 2³¹ and more, [`ErrorKind::Os`] when the process has no descriptors or
@@ -82,8 +82,7 @@ impl<T> Queue<T> {
     }
 
     /// A queue in which messages of together 1 GiB find room. Putting never waits: beyond that it fails with
-    /// [`ErrorKind::Full`]. So does the third hundred of messages that wait at once and are longer than 512 KiB or hold
-    /// handles.
+    /// [`ErrorKind::Full`], and also when about 270 messages wait that are longer than 512 KiB or carry descriptors.
     ///
     /// # Errors
     /// [`ErrorKind::Os`] when the process has no descriptors or no address space left.
@@ -106,7 +105,8 @@ impl<T> Queue<T> {
         self.len() == 0
     }
 
-    /// Whether there is no room for one more: exact at an instant during the call.
+    /// Whether there are as many messages as there may be: exact at an instant during the call. A queue that is bounded by bytes is full
+    /// when a small message would have no room; a longer one, or one that carries descriptors, may have to wait before that.
     pub fn is_full(&self) -> bool {
         self.post.backlog().is_full()
     }
@@ -233,8 +233,8 @@ impl<T> QueueBuilder<T> {
         self
     }
 
-    /// At most so many bytes of encoded messages, each counted with 16 bytes more, rounded up to a power of two from 4 KiB
-    /// to 1 GiB. A message that is longer than a quarter of it, or than 512 KiB, counts as an empty one.
+    /// At most so many bytes of encoded messages, rounded up to a power of two from 4 KiB to 1 GiB. Each message counts as 16 bytes
+    /// and its own, rounded up to a multiple of 16: a `u8` as 32. A message that is longer than a quarter of it, or than 512 KiB, counts as an empty one.
     pub fn bytes(mut self, bytes: usize) -> Self {
         self.bytes = bytes as u64;
         self

@@ -13,7 +13,7 @@ use std::fmt;
 pub enum ErrorKind {
     /// The task panicked; see [`Error::panic`](crate::Error::panic).
     Panicked,
-    /// The worker died while it ran the task; see [`Error::worker_lost`](crate::Error::worker_lost).
+    /// The worker died while it ran the task, or before it came to it; see [`Error::worker_lost`](crate::Error::worker_lost).
     WorkerLost,
     /// The time-out passed. The call goes on; a handle can be waited for again.
     TimedOut,
@@ -38,7 +38,8 @@ pub enum ErrorKind {
     DuplicateTask,
     /// `mp::main!()` (or `mp::test_main!()`) has not run in this process.
     NoEntry,
-    /// A fresh process did not become a worker.
+    /// A fresh fork server did not say that it is one. (A process that does not become a worker is a
+    /// [`WorkerLost`](Self::WorkerLost), those of a pool a [`CrashLoop`](Self::CrashLoop).)
     Handshake,
     /// A value could not be encoded: an argument in the caller, or a result in the worker.
     Encode,

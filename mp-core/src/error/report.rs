@@ -48,7 +48,7 @@ pub struct WorkerLost {
     /// The end of what it wrote to stderr (at most 4 KiB). A worker of a pool may have written it in an earlier call: nothing
     /// tells where the one ends and the next begins.
     pub stderr_tail: String,
-    /// Which try of the call this was, from 1.
+    /// Which try of the call this was: 1, as calls are not tried again when they had begun.
     pub attempt: u32,
     /// What else the parent knows, such as a violated protocol.
     pub remark: Option<String>,

@@ -119,8 +119,9 @@ impl PoolBuilder {
         self
     }
 
-    /// How many consecutive items of a `map`, `imap` and their like a worker gets at once, and no more before it has ended them: at most
-    /// so many (of a slow input what is there, and 4096 in any case). Without this, measured work steers how many a worker holds.
+    /// The most consecutive items of a `map`, `imap` and their like that a worker is given at once; it gets the next ones when it has
+    /// ended these. A slow input may give fewer, and 4096 is the most there is. Without this, measured work steers how many a worker
+    /// holds.
     ///
     /// With 1, no item stands behind another one at a worker. With many, neighbours run on the same worker, one after the other. What a
     /// worker has not started goes to one that has nothing to do when nothing else waits. A failing item takes no other along, and the

@@ -18,8 +18,8 @@ impl Pool {
         self.shared.help();
     }
 
-    /// Ends the pool at once: drops what no worker has started, kills the workers, and waits until they are gone. Pending
-    /// handles get an error with [`is_closed`](Error::is_closed).
+    /// Ends the pool at once: drops what no worker has started, kills the workers, and waits until they are gone. (The threads of
+    /// [`Backend::Thread`](crate::Backend::Thread) cannot be killed: their calls go on, and nobody hears of them.) Pending handles get an error with [`is_closed`](Error::is_closed).
     ///
     /// # Blocking and death
     /// Waits for killed processes to be gone, and for [callbacks](crate::TaskHandle::on_done), no longer than the grace. In a task of this pool, on the thread or inline backend, it does not wait.
@@ -30,9 +30,11 @@ impl Pool {
     /// Waits until a closed pool has done everything and its workers are gone.
     ///
     /// # Errors
-    /// If the pool was neither [closed](Self::close) nor [terminated](Self::terminate): that would last for ever. So would, and is
-    /// a [`Deadlock`](ErrorKind::Deadlock), a `join` beside an [`imap`](Self::imap) that the same thread has not taken to its end.
-    /// And [`is_interrupted`](Error::is_interrupted) when Ctrl-C has ended the pool. What else ends one is told by its calls.
+    /// - [`InvalidInput`](ErrorKind::InvalidInput) if the pool was neither [closed](Self::close) nor [terminated](Self::terminate).
+    /// - [`Deadlock`](ErrorKind::Deadlock) if this thread has an [`imap`](Self::imap) of the pool that it has not taken to its end.
+    /// - [`is_interrupted`](Error::is_interrupted) if Ctrl-C has ended the pool.
+    ///
+    /// Any other reason for its end is told by its calls, and not here.
     ///
     /// # Blocking and death
     /// Returns when all calls have ended or failed, all workers are gone and all [callbacks](crate::TaskHandle::on_done) have run; a worker that does not leave within the

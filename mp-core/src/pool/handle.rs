@@ -181,7 +181,7 @@ impl<R> MapHandle<R> {
     }
 
     /// Cancels the items that no worker has started: waiting then gives an error with
-    /// [`is_cancelled`](Error::is_cancelled). Returns whether there were any.
+    /// [`is_cancelled`](Error::is_cancelled). Returns whether there were any, now or before.
     pub fn cancel(&self) -> bool {
         self.ticket.cancel()
     }

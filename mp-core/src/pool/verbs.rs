@@ -152,7 +152,7 @@ impl Pool {
     /// The failure of the earliest failing item; a function that is no task.
     ///
     /// # Blocking and death
-    /// Returns when all items have ended, an item has failed, or the pool ends.
+    /// Returns when all items have ended; after a failure, when those before the failing one have ended; or when the pool ends.
     #[track_caller]
     pub fn map<F, P, I>(&self, task: F, items: I) -> Result<Vec<F::Output>, Error>
     where
@@ -249,9 +249,9 @@ impl Pool {
     /// Dropping the iterator drops what no worker has started.
     ///
     /// # Blocking and death
-    /// Items are pulled on the thread that asks for results. Of an input that takes its time no more is pulled while a result is
-    /// there to be yielded; but as long as it waits for an item (from a channel, a socket) nothing is yielded, and the time-out of
-    /// [`next_timeout`](Imap::next_timeout) does not cut that short. With a [`read_ahead`](Imap::read_ahead) of one each result is yielded
+    /// Items are pulled on the thread that asks for results. A result that is there is yielded before a slow input is pulled again; but
+    /// while the input's own `next` blocks (on a channel, a socket) nothing is yielded, and [`next_timeout`](Imap::next_timeout) cannot
+    /// interrupt it. With a [`read_ahead`](Imap::read_ahead) of one each result is yielded
     /// before the next item is pulled. To have results at any moment, read such an input on a thread of its own and give its items to
     /// [`apply_async`](Self::apply_async).
     #[track_caller]

@@ -59,8 +59,8 @@ struct Call {
 
 /// Runs a task in a process of its own, like [`std::thread::spawn`] runs a function in a thread of its own.
 ///
-/// Like a thread, the process ends with the program, and if nobody joins it, with whatever it was doing. For a process
-/// with a name, an environment or a life of its own see [`Process`].
+/// Like a thread, it does not outlive the program: if nobody has joined it by then, it is killed in the middle of its work. For a
+/// process with a name, an environment or a life of its own see [`Process`].
 ///
 /// ```
 /// #[mp::task]
@@ -115,8 +115,8 @@ impl<R> Process<R> {
         self
     }
 
-    /// Whether the process is killed when this program ends in order. Without this, the end of the program waits for
-    /// it, as in Python. (When this program is killed, its processes die with it either way.)
+    /// Whether the process is killed when this program ends in order, before the others are waited for. Without this, the end of
+    /// the program waits for it, as in Python. (When this program is killed, its processes die with it either way.)
     pub fn daemon(mut self, daemon: bool) -> Self {
         self.daemon = daemon;
         self

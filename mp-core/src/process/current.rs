@@ -8,13 +8,14 @@ use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;
 
-/// A process of the family.
+/// A process of the family: of those that were started through `mp`, from the first on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProcessInfo {
     /// The process id.
     pub pid: u32,
-    /// Its name: `main`, or as given, or made of its ancestors' numbers (`process-1:2`).
+    /// Its name: `main`, or as given, or made of the numbers at the end of its ancestors' names (`process-1:2`). Two processes may have
+    /// the same.
     pub name: String,
 }
 
@@ -118,7 +119,8 @@ pub fn parent_process() -> Option<ParentProcess> {
     Some(ParentProcess { pid, name })
 }
 
-/// The children of this process that are alive: pool workers and [`Process`](crate::Process)es.
+/// The children of this process that are alive: [`Process`](crate::Process)es, and pool workers; of one that has died its pool hears when it
+/// is used, or when calls are pending.
 pub fn active_children() -> Vec<ProcessInfo> {
     children::alive()
 }

@@ -7,7 +7,8 @@ use std::io::{self, PipeWriter};
 use std::sync::Arc;
 
 /// Where the stdout or stderr of a worker or child process goes: where the parent's goes, nowhere, into a file, or into a pipe, from which
-/// the parent reads it. Whoever reads to the end of a pipe gets there when nobody can write into it any more: this value, too, must be gone.
+/// the parent reads it. Reading to the end of a pipe returns when all who could write there are gone. This value is one of them, and so is
+/// a builder that has it: drop it first.
 ///
 /// ```
 /// use std::io::Read;

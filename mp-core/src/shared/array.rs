@@ -16,8 +16,8 @@ use std::time::Duration;
 /// Values of fixed number that several processes read and change, one at a time.
 ///
 /// Clones and copies in other processes are the same array. A process that is killed while it holds the lock hands it on;
-/// what it had changed stays, so the next one may find half of a change: [`ArrayGuard::owner_died`] and
-/// [`deaths`](Self::deaths) say so.
+/// what it had changed stays, so the next one may find half of a change. [`deaths`](Self::deaths) counts such ends, and the guard of
+/// the next holder says so ([`ArrayGuard::owner_died`]); `get`, `set` and the copying methods hold the lock as well, and do not.
 ///
 /// ```
 /// use mp::shm::Array;
@@ -164,7 +164,8 @@ impl<T: Shareable> Array<T> {
 pub struct ArrayGuard<T: Shareable>(Held<Arc<Elements<T>>>);
 
 impl<T: Shareable> ArrayGuard<T> {
-    /// Whether the holder before was killed, so that its change may be half done.
+    /// Whether the holder before was killed, so that its change may be half done. Only the first who holds the lock after that hears
+    /// of it, be it in a `get` or a `set`; see [`Array::deaths`].
     pub fn owner_died(&self) -> bool {
         self.0.owner_died()
     }

@@ -127,7 +127,8 @@ impl Barrier {
     /// Waits until all parties have come; returns a number from 0 to one less than there are parties, another one to each.
     ///
     /// # Errors
-    /// Of kind [`BrokenBarrier`](ErrorKind::BrokenBarrier).
+    /// Of kind [`BrokenBarrier`](ErrorKind::BrokenBarrier); what the action of [`with_action`](Self::with_action) failed with, for the
+    /// party that ran it.
     ///
     /// # Blocking and death
     /// Until all have come or the barrier breaks; see [the type](Self#death).

@@ -7,8 +7,8 @@ use std::fmt;
 ///
 /// Two of these hold the guard: the lock *is* held.
 ///
-/// With `?` it becomes an [`mp::Error`](crate::Error), which gives a guard in it back. A function that returns a
-/// `Box<dyn std::error::Error>` would take it as it is, guard and all, which outlives what it borrows from; there say so:
+/// `?` turns it into an [`mp::Error`](crate::Error), and lets go of the lock. In a function that returns a
+/// `Box<dyn std::error::Error>` convert it first: the guard in it borrows from the lock, and cannot be returned:
 ///
 /// ```
 /// fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -50,6 +50,32 @@ impl<G: Guard> OwnerDied<G> {
 
     /// The guard. Says that what the lock protects is in order, or will be before the guard is dropped: the next one
     /// to lock hears nothing. (The guard of a reader cannot put anything in order, and leaves the news to a writer.)
+    ///
+    /// ```
+    /// use mp::sync::{LockError, Mutex};
+    ///
+    /// /// Dies between two changes that belong together.
+    /// #[mp::task]
+    /// fn half(pair: Mutex<[u32; 2]>) {
+    ///     let mut pair = pair.lock().unwrap();
+    ///     pair[0] += 1;
+    ///     std::process::abort();
+    /// }
+    ///
+    /// fn main() -> Result<(), mp::Error> {
+    ///     mp::main!();
+    ///     let pair = Mutex::new([0, 0])?;
+    ///     assert!(mp::spawn(half, (pair.clone(),))?.join().is_err());
+    ///     let mut guard = match pair.lock() {
+    ///         Err(LockError::OwnerDied(died)) => died.recover(),
+    ///         locked => locked?,
+    ///     };
+    ///     guard[1] = guard[0];
+    ///     drop(guard);
+    ///     assert_eq!(*pair.lock()?, [1, 1]);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn recover(self) -> G {
         self.0.recover();
         self.0

@@ -51,7 +51,7 @@ const POISONED: u32 = 2;
 
 /// A value that many may read at a time, or one may change.
 ///
-/// At most 64 read at a time; more wait. Writing is the dearer side: a writer takes five locks, and one more for each reader beyond
+/// At most 64 read at a time; more wait, but for a thread that reads already, which gets an error. Writing is the dearer side: a writer takes five locks, and one more for each reader beyond
 /// four that there ever was beside others. A writer that waits keeps new readers out sooner or later, so a thread that
 /// reads should not lock again.
 ///
@@ -146,7 +146,8 @@ impl<T: Shareable> RwLock<T> {
     /// Locks for reading, and waits while somebody writes.
     ///
     /// # Errors
-    /// [`LockError::OwnerDied`] and [`LockError::Poisoned`] with the guard, if a writer died or panicked.
+    /// [`LockError::OwnerDied`] and [`LockError::Poisoned`] with the guard, if a writer died or panicked; [`LockError::Failed`] if this
+    /// thread writes, or holds what 64 readers may.
     ///
     /// # Blocking and death
     /// Waits as long as a living thread writes. When it is killed, everybody who waits goes on.

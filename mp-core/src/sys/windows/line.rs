@@ -303,7 +303,10 @@ fn receive_now(
     let garbled = || io::Error::new(io::ErrorKind::InvalidData, "a message without its head");
     let word = |at: usize| buffer.get(at..at + 4)?.first_chunk::<4>().map(|word| u32::from_le_bytes(*word));
     let (keeper, count) = word(0).zip(word(4)).ok_or_else(garbled)?;
-    let start = HEAD_BYTES + 8 * count as usize;
+    let start = (count as usize)
+        .checked_mul(8)
+        .and_then(|bytes| bytes.checked_add(HEAD_BYTES))
+        .ok_or_else(garbled)?;
     let copies = buffer.get(HEAD_BYTES..start).ok_or_else(garbled)?;
     let copies =
         copies.chunks_exact(8).filter_map(|copy| copy.first_chunk().map(|copy| u64::from_le_bytes(*copy)));

@@ -164,6 +164,22 @@ impl Error {
     }
 
     /// The report of the panic, if a task or an initializer panicked.
+    ///
+    /// ```
+    /// #[mp::task]
+    /// fn fail(why: &str) {
+    ///     panic!("it cannot be: {why}");
+    /// }
+    ///
+    /// fn main() -> Result<(), mp::Error> {
+    ///     mp::main!();
+    ///     let error = mp::Pool::new(1)?.apply(fail, ("there is none",)).unwrap_err();
+    ///     let report = error.panic().expect("it panicked");
+    ///     assert_eq!(report.message, "it cannot be: there is none");
+    ///     assert!(report.location.is_some());
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn panic(&self) -> Option<&PanicReport> {
         match &self.0.detail {
             Detail::Panic(report) => Some(report),

@@ -98,6 +98,30 @@ impl PoolBuilder {
     /// [`InitializerFailed`](ErrorKind::InitializerFailed). If it ends the process instead (`exit`, a crash), that is the death of a
     /// worker as any other: a new one is started, and if they keep dying the pool ends with a
     /// [`CrashLoop`](ErrorKind::CrashLoop).
+    ///
+    /// ```
+    /// use std::sync::OnceLock;
+    ///
+    /// static WORDS: OnceLock<Vec<String>> = OnceLock::new();
+    ///
+    /// #[mp::task]
+    /// fn load(words: Vec<String>) {
+    ///     WORDS.set(words).expect("once in each worker");
+    /// }
+    ///
+    /// #[mp::task]
+    /// fn is_known(word: &str) -> bool {
+    ///     WORDS.get().is_some_and(|words| words.iter().any(|known| known == word))
+    /// }
+    ///
+    /// fn main() -> Result<(), mp::Error> {
+    ///     mp::main!();
+    ///     let words = vec!["cow".to_owned(), "hen".to_owned()];
+    ///     let pool = mp::Pool::builder().workers(2).initializer(load, (words,)).build()?;
+    ///     assert_eq!(pool.map(is_known, ["cow", "cat"])?, [true, false]);
+    ///     Ok(())
+    /// }
+    /// ```
     #[track_caller]
     pub fn initializer<F, P, A>(mut self, task: F, args: A) -> Self
     where

@@ -105,6 +105,22 @@ macro_rules! handle {
             /// after the other, or on this one if it is there already, or if the pool is [inline](crate::Backend::Inline). One
             /// that takes its time holds up the other callbacks, and nothing else; [`Pool::join`](crate::Pool::join) waits for
             /// them, and the end of a pool otherwise for no longer than its grace. A panic in it goes no further.
+            ///
+            /// ```
+            /// #[mp::task]
+            /// fn square(x: i64) -> i64 {
+            ///     x * x
+            /// }
+            ///
+            /// fn main() -> Result<(), mp::Error> {
+            ///     mp::main!();
+            ///     let pool = mp::Pool::new(1)?;
+            ///     let (tell, told) = std::sync::mpsc::channel();
+            ///     pool.apply_async(square, (3,)).on_done(move |result| drop(tell.send(result)));
+            ///     assert_eq!(told.recv().expect("it is told of every outcome")?, 9);
+            ///     Ok(())
+            /// }
+            /// ```
             pub fn on_done(self, callback: impl FnOnce(Result<$output, Error>) + Send + 'static) {
                 let (shared, id) = (self.ticket.shared().clone(), self.ticket.id());
                 let task = self.ticket.task();
@@ -168,7 +184,8 @@ impl<R> TaskHandle<R> {
     }
 
     /// Cancels the call if no worker has started it: waiting then gives an error with
-    /// [`is_cancelled`](Error::is_cancelled). Returns whether it was cancelled, now or before.
+    /// [`is_cancelled`](Error::is_cancelled). Returns whether it was cancelled, now or before. A call that runs goes on: what may have to
+    /// be ended, start with [`spawn`](crate::spawn), and [`kill`](crate::JoinHandle::kill) it.
     #[allow(clippy::must_use_candidate)]
     pub fn cancel(&self) -> bool {
         self.ticket.cancel()

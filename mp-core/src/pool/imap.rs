@@ -73,6 +73,26 @@ impl<I: Iterator, R: DeserializeOwned> Imap<'_, I, R> {
     /// # Blocking and death
     /// Waits for the next item in order, whatever has come of later ones. The input is pulled here, and the time-out does not cut
     /// short what it takes: see [`Pool::imap`](crate::Pool::imap).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// #[mp::task]
+    /// fn wait_for(event: mp::sync::Event) -> bool {
+    ///     event.wait_timeout(Duration::from_secs(60))
+    /// }
+    ///
+    /// fn main() -> Result<(), mp::Error> {
+    ///     mp::main!();
+    ///     let (pool, event) = (mp::Pool::new(1)?, mp::sync::Event::new()?);
+    ///     let mut waits = pool.imap(wait_for, [&event]);
+    ///     assert!(waits.next_timeout(Duration::from_millis(1)).unwrap().unwrap_err().is_timeout());
+    ///     event.set();
+    ///     assert!(waits.next_timeout(Duration::from_secs(60)).unwrap()?);
+    ///     assert!(waits.next().is_none());
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn next_timeout(&mut self, timeout: Duration) -> Option<Result<R, Error>> {
         match self.outcomes.next(Until::Deadline(Time::now() + timeout)) {
             Poll::Ready(next) => next,

@@ -124,6 +124,21 @@ impl Pool {
 
     /// Starts a call and returns a handle of it at once. What is wrong with the task or the arguments is the outcome of
     /// the handle, and so is a system that gives no thread to go on while nobody waits.
+    ///
+    /// ```
+    /// #[mp::task]
+    /// fn square(x: i64) -> i64 {
+    ///     x * x
+    /// }
+    /// # fn main() -> Result<(), mp::Error> {
+    /// #     mp::main!();
+    /// #     let pool = mp::Pool::new(2)?;
+    /// let (two, three) = (pool.apply_async(square, (2,)), pool.apply_async(square, (3,)));
+    /// // Both run; the handles may be waited for in any order, awaited, cancelled, or dropped.
+    /// assert_eq!(three.wait()? - two.wait()?, 5);
+    /// #     Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn apply_async<F, P, A>(&self, task: F, args: A) -> TaskHandle<F::Output>
     where
@@ -148,6 +163,22 @@ impl Pool {
     /// Items are pulled from the input as they are needed. When an item fails, later items that no worker has started are
     /// dropped; earlier ones still run, so that the error is the one that a plain loop would meet first.
     ///
+    /// ```
+    /// #[mp::task]
+    /// fn root(x: f64) -> f64 {
+    ///     assert!(x >= 0.0, "{x} has no root");
+    ///     x.sqrt()
+    /// }
+    /// # fn main() -> Result<(), mp::Error> {
+    /// #     mp::main!();
+    /// #     let pool = mp::Pool::new(2)?;
+    /// assert_eq!(pool.map(root, [4.0, 9.0])?, [2.0, 3.0]);
+    /// let error = pool.map(root, [4.0, -1.0, 9.0]).unwrap_err();
+    /// assert_eq!((error.is_panic(), error.item()), (true, Some(1)));
+    /// #     Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// The failure of the earliest failing item; a function that is no task.
     ///
@@ -166,6 +197,20 @@ impl Pool {
 
     /// Runs a task on each item and returns what became of each, in the order of the items.
     ///
+    /// ```
+    /// #[mp::task]
+    /// fn half(x: u32) -> u32 {
+    ///     if x % 2 == 0 { x / 2 } else { panic!("{x} is odd") }
+    /// }
+    /// # fn main() -> Result<(), mp::Error> {
+    /// #     mp::main!();
+    /// #     let pool = mp::Pool::new(2)?;
+    /// let halves = pool.try_map(half, [2, 3, 4]);
+    /// assert_eq!(halves.into_iter().map(Result::ok).collect::<Vec<_>>(), [Some(1), None, Some(2)]);
+    /// #     Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Blocking and death
     /// Returns when all items have ended; when the pool ends, the rest get an error.
     #[track_caller]
@@ -183,6 +228,21 @@ impl Pool {
     /// [`apply_async`](Self::apply_async). The input is encoded before this returns, so this
     /// process has all descriptors in it (four for a queue, one for a lock or an end of a pipe) open at once; [`map`](Self::map) and
     /// [`imap`](Self::imap) read such an input bit by bit.
+    ///
+    /// ```
+    /// #[mp::task]
+    /// fn square(x: i64) -> i64 {
+    ///     x * x
+    /// }
+    /// # fn main() -> Result<(), mp::Error> {
+    /// #     mp::main!();
+    /// #     let pool = mp::Pool::new(2)?;
+    /// let squares = pool.map_async(square, 0..5);
+    /// // Something else meanwhile.
+    /// assert_eq!(squares.wait()?, [0, 1, 4, 9, 16]);
+    /// #     Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn map_async<F, P, I>(&self, task: F, items: I) -> MapHandle<F::Output>
     where
@@ -196,6 +256,19 @@ impl Pool {
     }
 
     /// [`map`](Self::map) for tasks of several parameters: each item is a tuple of arguments.
+    ///
+    /// ```
+    /// #[mp::task]
+    /// fn repeat(text: &str, times: usize) -> String {
+    ///     text.repeat(times)
+    /// }
+    /// # fn main() -> Result<(), mp::Error> {
+    /// #     mp::main!();
+    /// #     let pool = mp::Pool::new(2)?;
+    /// assert_eq!(pool.starmap(repeat, [("a", 2), ("b", 3)])?, ["aa", "bbb"]);
+    /// #     Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`map`](Self::map).
@@ -247,6 +320,21 @@ impl Pool {
     /// The input may be endless: it is pulled only as results are taken, with a bounded
     /// [read-ahead](Imap::read_ahead). A failing item is yielded as an error in its place, and the iteration goes on.
     /// Dropping the iterator drops what no worker has started.
+    ///
+    /// ```
+    /// #[mp::task]
+    /// fn square(x: i64) -> i64 {
+    ///     x * x
+    /// }
+    /// # fn main() -> Result<(), mp::Error> {
+    /// #     mp::main!();
+    /// #     let pool = mp::Pool::new(2)?;
+    /// // The input has no end.
+    /// let mut squares = pool.imap(square, 1..);
+    /// assert_eq!(squares.by_ref().take(3).collect::<Result<Vec<_>, _>>()?, [1, 4, 9]);
+    /// #     Ok(())
+    /// # }
+    /// ```
     ///
     /// # Blocking and death
     /// Items are pulled on the thread that asks for results. A result that is there is yielded before a slow input is pulled again; but

@@ -23,8 +23,8 @@ use std::time::Duration;
 /// use mp::shm::Array;
 ///
 /// #[mp::task]
-/// fn negate(numbers: Array<i32>) -> Result<(), String> {
-///     let mut numbers = numbers.lock().map_err(|error| error.to_string())?;
+/// fn negate(numbers: Array<i32>) -> Result<(), mp::Error> {
+///     let mut numbers = numbers.lock()?;
 ///     numbers.iter_mut().for_each(|number| *number = -*number);
 ///     Ok(())
 /// }
@@ -32,7 +32,7 @@ use std::time::Duration;
 /// fn main() -> Result<(), mp::Error> {
 ///     mp::main!();
 ///     let numbers = Array::from_slice(&[1, 2, 3])?;
-///     let _ = mp::spawn(negate, (&numbers,))?.join()?;
+///     mp::spawn(negate, (&numbers,))?.join()??;
 ///     assert_eq!(numbers.to_vec()?, [-1, -2, -3]);
 ///     assert_eq!(numbers.get(7)?, None);
 ///     Ok(())

@@ -22,18 +22,18 @@ use std::sync::Arc;
 /// use mp::shm::SharedMemory;
 ///
 /// #[mp::task]
-/// fn shout(text: SharedMemory) -> Result<(), String> {
+/// fn shout(text: SharedMemory) -> Result<(), mp::Error> {
 ///     let mut bytes = vec![0; text.len()];
-///     text.read(0, &mut bytes).map_err(|error| error.to_string())?;
+///     text.read(0, &mut bytes)?;
 ///     bytes.make_ascii_uppercase();
-///     text.write(0, &bytes).map_err(|error| error.to_string())
+///     text.write(0, &bytes)
 /// }
 ///
 /// fn main() -> Result<(), mp::Error> {
 ///     mp::main!();
 ///     let text = SharedMemory::new(5)?;
 ///     text.write(0, b"hello")?;
-///     let _ = mp::spawn(shout, (&text,))?.join()?;
+///     mp::spawn(shout, (&text,))?.join()??;
 ///     let mut bytes = [0; 5];
 ///     text.read(0, &mut bytes)?;
 ///     assert_eq!(&bytes, b"HELLO");

@@ -26,9 +26,9 @@ use std::time::Duration;
 /// use mp::shm::Value;
 ///
 /// #[mp::task]
-/// fn count(counter: &Value<u64>, times: u64) -> Result<(), String> {
+/// fn count(counter: &Value<u64>, times: u64) -> Result<(), mp::Error> {
 ///     for _ in 0..times {
-///         counter.update(|n| n + 1).map_err(|error| error.to_string())?;
+///         counter.update(|n| n + 1)?;
 ///     }
 ///     Ok(())
 /// }
@@ -36,7 +36,9 @@ use std::time::Duration;
 /// fn main() -> Result<(), mp::Error> {
 ///     mp::main!();
 ///     let counter = Value::new(0)?;
-///     mp::Pool::new(2)?.starmap(count, [(&counter, 100); 4])?;
+///     for counted in mp::Pool::new(2)?.starmap(count, [(&counter, 100); 4])? {
+///         counted?;
+///     }
 ///     assert_eq!(counter.get()?, 400);
 ///     Ok(())
 /// }

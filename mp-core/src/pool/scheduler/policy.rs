@@ -30,8 +30,22 @@ pub struct Policy {
 ///
 /// ```
 /// use std::time::Duration;
-/// let strict = mp::Restart { at_most: 1, per: Duration::from_secs(60) };
-/// assert_ne!(strict, mp::Restart::for_workers(2));
+///
+/// #[mp::task]
+/// fn give_up() {
+///     std::process::exit(1);
+/// }
+///
+/// fn main() -> Result<(), mp::Error> {
+///     mp::main!();
+///     let strict = mp::Restart { at_most: 1, per: Duration::from_secs(60) };
+///     let pool = mp::Pool::builder().workers(1).restart(strict).build()?;
+///     assert!(pool.apply(give_up, ()).unwrap_err().is_worker_lost());
+///     // The second death is one too many: this pool starts no more workers.
+///     let _ = pool.apply(give_up, ()).unwrap_err();
+///     assert_eq!(pool.apply(give_up, ()).unwrap_err().kind(), mp::ErrorKind::CrashLoop);
+///     Ok(())
+/// }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Restart {

@@ -16,8 +16,8 @@ use std::time::Duration;
 /// Values of fixed number that several processes read and change, one at a time.
 ///
 /// Clones and copies in other processes are the same array. A process that is killed while it holds the lock hands it on;
-/// what it had changed stays, so the next one may find half of a change. [`deaths`](Self::deaths) counts such ends, and the guard of
-/// the next holder says so ([`ArrayGuard::owner_died`]); `get`, `set` and the copying methods hold the lock as well, and do not.
+/// what it had changed stays, so the next one may find half of a change: the next guard says so ([`ArrayGuard::owner_died`]), whatever was
+/// read or written in between, and [`deaths`](Self::deaths) counts them.
 ///
 /// ```
 /// use mp::shm::Array;
@@ -77,7 +77,7 @@ impl<T: Shareable> Array<T> {
 
     /// The element at `index`; `None` if there is none.
     pub fn get(&self, index: usize) -> Result<Option<T>, Error> {
-        Ok(self.lock()?.get(index).copied())
+        Ok(self.hold()?.get(index).copied())
     }
 
     /// Replaces the element at `index`.
@@ -85,7 +85,7 @@ impl<T: Shareable> Array<T> {
     /// # Errors
     /// [`ErrorKind::InvalidInput`] if there is none.
     pub fn set(&self, index: usize, value: T) -> Result<(), Error> {
-        match self.lock()?.get_mut(index) {
+        match self.hold()?.get_mut(index) {
             Some(place) => *place = value,
             None => return Err(self.out_of_bounds(index, 1)),
         }
@@ -94,7 +94,7 @@ impl<T: Shareable> Array<T> {
 
     /// All elements.
     pub fn to_vec(&self) -> Result<Vec<T>, Error> {
-        Ok(self.lock()?.to_vec())
+        Ok(self.hold()?.to_vec())
     }
 
     /// Copies the elements from `index` on to `target`.
@@ -102,7 +102,7 @@ impl<T: Shareable> Array<T> {
     /// # Errors
     /// [`ErrorKind::InvalidInput`] if there are fewer than it takes.
     pub fn copy_to(&self, index: usize, target: &mut [T]) -> Result<(), Error> {
-        let guard = self.lock()?;
+        let guard = self.hold()?;
         let range = index..index.saturating_add(target.len());
         target.copy_from_slice(guard.get(range).ok_or_else(|| self.out_of_bounds(index, target.len()))?);
         Ok(())
@@ -113,7 +113,7 @@ impl<T: Shareable> Array<T> {
     /// # Errors
     /// [`ErrorKind::InvalidInput`] if there is not so much room.
     pub fn copy_from(&self, index: usize, source: &[T]) -> Result<(), Error> {
-        let mut guard = self.lock()?;
+        let mut guard = self.hold()?;
         let range = index..index.saturating_add(source.len());
         guard.get_mut(range).ok_or_else(|| self.out_of_bounds(index, source.len()))?.copy_from_slice(source);
         Ok(())
@@ -124,7 +124,7 @@ impl<T: Shareable> Array<T> {
     /// # Blocking and death
     /// A holder that is killed hands the lock on.
     pub fn lock(&self) -> Result<ArrayGuard<T>, Error> {
-        Held::wait(&self.0).map(ArrayGuard)
+        Held::wait(&self.0).map(ArrayGuard::new)
     }
 
     /// Takes the lock if nobody holds it now.
@@ -132,7 +132,7 @@ impl<T: Shareable> Array<T> {
     /// # Errors
     /// [`is_timeout`](Error::is_timeout) if somebody does.
     pub fn try_lock(&self) -> Result<ArrayGuard<T>, Error> {
-        Held::take(&self.0, Some(Duration::ZERO))?.map(ArrayGuard).ok_or_else(held_now)
+        Held::take(&self.0, Some(Duration::ZERO))?.map(ArrayGuard::new).ok_or_else(held_now)
     }
 
     /// Waits for the lock, at most `timeout`. Zero looks once.
@@ -143,12 +143,17 @@ impl<T: Shareable> Array<T> {
     /// # Blocking and death
     /// As [`lock`](Self::lock), and when the time is over.
     pub fn lock_timeout(&self, timeout: Duration) -> Result<ArrayGuard<T>, Error> {
-        Held::take(&self.0, Some(timeout))?.map(ArrayGuard).ok_or_else(|| timed_out(timeout))
+        Held::take(&self.0, Some(timeout))?.map(ArrayGuard::new).ok_or_else(|| timed_out(timeout))
     }
 
     /// How many processes were killed while they held the lock, as far as the next holder has seen it.
     pub fn deaths(&self) -> u64 {
         self.0.line().deaths()
+    }
+
+    /// The lock for one access: the news of a death waits for who has a guard.
+    fn hold(&self) -> Result<ArrayGuard<T>, Error> {
+        Held::wait(&self.0).map(|held| ArrayGuard { held, owner_died: false })
     }
 
     fn out_of_bounds(&self, index: usize, count: usize) -> Error {
@@ -161,13 +166,20 @@ impl<T: Shareable> Array<T> {
 }
 
 /// The lock on an [`Array`], and its elements.
-pub struct ArrayGuard<T: Shareable>(Held<Arc<Elements<T>>>);
+pub struct ArrayGuard<T: Shareable> {
+    held: Held<Arc<Elements<T>>>,
+    owner_died: bool,
+}
 
 impl<T: Shareable> ArrayGuard<T> {
-    /// Whether the holder before was killed, so that its change may be half done. Only the first who holds the lock after that hears
-    /// of it, be it in a `get` or a `set`; see [`Array::deaths`].
+    fn new(held: Held<Arc<Elements<T>>>) -> Self {
+        Self { owner_died: held.hear_of_death(), held }
+    }
+
+    /// Whether a holder was killed since the last guard, so that its change may be half done. What went through `get`, `set` and
+    /// the copying methods meanwhile has not looked.
     pub fn owner_died(&self) -> bool {
-        self.0.owner_died()
+        self.owner_died
     }
 }
 
@@ -175,7 +187,7 @@ impl<T: Shareable> Deref for ArrayGuard<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        let elements = self.0.memory();
+        let elements = self.held.memory();
         // SAFETY: duty: in bounds, aligned, alive, valid: `Elements::data` for `len` elements, kept by the guard. Duty:
         // unchanging: elements are reached through guards only, and the lock lets there be one.
         unsafe { std::slice::from_raw_parts(elements.data(), elements.len()) }
@@ -184,7 +196,7 @@ impl<T: Shareable> Deref for ArrayGuard<T> {
 
 impl<T: Shareable> DerefMut for ArrayGuard<T> {
     fn deref_mut(&mut self) -> &mut [T] {
-        let elements = self.0.memory();
+        let elements = self.held.memory();
         // SAFETY: as in `deref`, and the only guard is borrowed mutably.
         unsafe { std::slice::from_raw_parts_mut(elements.data(), elements.len()) }
     }

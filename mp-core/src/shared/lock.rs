@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 pub struct LockLine {
     robust: Robust,
     deaths: AtomicU64,
+    /// Of how many of them a guard has told.
+    told: AtomicU64,
 }
 
 impl LockLine {
@@ -43,7 +45,6 @@ pub trait Locked: Clone {
 /// of a guard that somebody forgets.
 pub struct Held<M: Locked> {
     memory: M,
-    owner_died: bool,
     /// The system knows a lock's owner by its thread.
     stays: PhantomData<*const ()>,
 }
@@ -66,8 +67,8 @@ impl<M: Locked> Held<M> {
                 return Err(Error::new(ErrorKind::Deadlock, text));
             }
         };
-        let held = Self { memory: memory.clone(), owner_died: taken == Taken::OwnerDied, stays: PhantomData };
-        if held.owner_died {
+        let held = Self { memory: memory.clone(), stays: PhantomData };
+        if taken == Taken::OwnerDied {
             // PAIR: none; it is counted under the lock, and read for people.
             line.deaths.fetch_add(1, Relaxed);
             // SAFETY: duty: held by this thread: it has just been taken.
@@ -86,9 +87,12 @@ impl<M: Locked> Held<M> {
         &self.memory
     }
 
-    /// Whether the holder before was killed.
-    pub fn owner_died(&self) -> bool {
-        self.owner_died
+    /// Whether a holder was killed since somebody asked this last.
+    pub fn hear_of_death(&self) -> bool {
+        let line = self.memory.line();
+        // PAIR: none; both are changed under the lock only.
+        let deaths = line.deaths.load(Relaxed);
+        line.told.swap(deaths, Relaxed) != deaths
     }
 }
 

@@ -210,9 +210,13 @@ fn the_death_of_a_holder_is_seen() {
         let board = Board::new();
         assert!(mp::spawn(die_with_locks, (&board,)).unwrap().join().unwrap_err().is_worker_lost());
         assert_eq!(board.pair.get().unwrap().number(), 0, "nothing changed");
+        // Who looks at one element is not told, and does not keep it from who is.
+        assert_eq!(board.numbers.get(3).unwrap(), Some(7));
         let guard = board.numbers.lock().unwrap();
         assert!(guard.owner_died());
         assert_eq!(*guard, [7, 7, 7, 7, 0, 0, 0, 0]);
+        drop(guard);
+        assert!(!board.numbers.lock().unwrap().owner_died(), "it was told already");
         assert_eq!(board.numbers.deaths(), 1);
     });
 }

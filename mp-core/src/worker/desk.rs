@@ -118,13 +118,19 @@ impl Desk {
         let began = self.berth.recorder().begin(seq.0);
         let carries = head.flags & CARRIES != 0;
         let handles = if carries { self.berth.handles_of(seq) } else { Ok(Vec::new()) };
-        let handles = match handles {
-            Err(error) if began || !is_no_room(&error) => return self.unreceived(seq, error).map(Some),
-            Ok(_) | Err(_) if !began => {
-                self.pass(seq)?;
-                return Ok(None);
+        if !began {
+            // Nobody misses what there was no room for.
+            if let Err(error) = handles
+                && !is_no_room(&error)
+            {
+                return Err(error);
             }
-            handles => handles?,
+            self.pass(seq)?;
+            return Ok(None);
+        }
+        let handles = match handles {
+            Ok(handles) => handles,
+            Err(error) => return self.unreceived(seq, error).map(Some),
         };
         let (slab, incoming);
         let mut arriving: Option<&dyn Arriving> = None;

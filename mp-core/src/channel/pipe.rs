@@ -79,6 +79,28 @@ pub struct Receiver<T> {
 /// An end of a [`duplex`]: `A` goes in, `B` comes out.
 ///
 /// It is a serde value, as [`Sender`] is.
+///
+/// ```
+/// use mp::Duplex;
+///
+/// #[mp::task]
+/// fn answer(questions: Duplex<usize, String>) -> Result<(), mp::Error> {
+///     for question in &questions {
+///         questions.send(question?.len())?;
+///     }
+///     Ok(())
+/// }
+///
+/// fn main() -> Result<(), mp::Error> {
+///     mp::main!();
+///     let (ours, theirs) = mp::duplex::<String, usize>()?;
+///     let child = mp::spawn(answer, (theirs,))?;
+///     ours.send("how long?".to_owned())?;
+///     assert_eq!(ours.recv()?, 9);
+///     drop(ours); // the end of its questions
+///     child.join()?
+/// }
+/// ```
 pub struct Duplex<A, B> {
     end: End,
     #[allow(clippy::type_complexity)] // neither of the two is owned

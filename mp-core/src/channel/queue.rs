@@ -91,6 +91,16 @@ impl<T> Queue<T> {
     }
 
     /// A queue with bounds of both kinds.
+    ///
+    /// ```
+    /// fn main() -> Result<(), mp::Error> {
+    ///     let queue = mp::Queue::builder().items(2).bytes(1 << 16).build()?;
+    ///     queue.put("one".to_owned())?;
+    ///     queue.put("two".to_owned())?;
+    ///     assert!(queue.is_full() && queue.try_put("three".to_owned()).is_err());
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn builder() -> QueueBuilder<T> {
         QueueBuilder { items: None, bytes: limits::QUEUE_BYTES.into(), types: PhantomData }
     }

@@ -55,6 +55,21 @@ pub struct WorkerLost {
 }
 
 /// How a process ended: an exit code, or a signal.
+///
+/// ```
+/// #[mp::task]
+/// fn leave(code: i32) {
+///     std::process::exit(code);
+/// }
+///
+/// fn main() -> Result<(), mp::Error> {
+///     mp::main!();
+///     let status = mp::spawn(leave, (3,))?.wait()?;
+///     assert_eq!((status.code(), status.signal()), (Some(3), None));
+///     assert_eq!(status.to_string(), "exit code 3");
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ExitStatus(pub(crate) sys::process::Status);
 

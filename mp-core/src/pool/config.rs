@@ -20,6 +20,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Where the workers of a pool live.
+///
+/// ```
+/// use mp::{Backend, Pool};
+///
+/// #[mp::task]
+/// fn whose() -> u32 {
+///     std::process::id()
+/// }
+///
+/// fn main() -> Result<(), mp::Error> {
+///     mp::main!();
+///     let backend = if std::env::args().any(|arg| arg == "--debug") { Backend::Inline } else { Backend::Process };
+///     let pool = Pool::builder().workers(2).backend(backend).build()?;
+///     assert_ne!(pool.apply(whose, ())?, std::process::id());
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Backend {
     /// Each in a process of its own: whatever it does, it takes only its own call with it.

@@ -100,6 +100,21 @@ pub fn is_worker() -> bool {
 }
 
 /// The pool worker that runs this code; `None` in the main process and in a [`Process`](crate::Process).
+///
+/// ```
+/// #[mp::task]
+/// fn who() -> Option<String> {
+///     mp::worker().map(|worker| worker.name)
+/// }
+///
+/// fn main() -> Result<(), mp::Error> {
+///     mp::main!();
+///     let pool = mp::Pool::builder().workers(1).name("sums").build()?;
+///     assert_eq!(pool.apply(who, ())?.as_deref(), Some("sums-0"));
+///     assert!(mp::worker().is_none());
+///     Ok(())
+/// }
+/// ```
 pub fn worker() -> Option<WorkerInfo> {
     THREAD_WORKER.with_borrow(Clone::clone).or_else(|| WORKER.get().cloned())
 }
@@ -114,6 +129,20 @@ pub fn current_process() -> ProcessInfo {
 }
 
 /// The process that started this one through `mp`; `None` in the first process.
+///
+/// ```
+/// #[mp::task]
+/// fn parent() -> Option<u32> {
+///     mp::parent_process().map(|parent| parent.pid)
+/// }
+///
+/// fn main() -> Result<(), mp::Error> {
+///     mp::main!();
+///     assert!(mp::parent_process().is_none());
+///     assert_eq!(mp::spawn(parent, ())?.join()?, Some(std::process::id()));
+///     Ok(())
+/// }
+/// ```
 pub fn parent_process() -> Option<ParentProcess> {
     let (pid, name) = identity().parent.clone()?;
     Some(ParentProcess { pid, name })
@@ -121,6 +150,18 @@ pub fn parent_process() -> Option<ParentProcess> {
 
 /// The children of this process that are alive: [`Process`](crate::Process)es, and pool workers; of one that has died its pool hears when it
 /// is used, or when calls are pending.
+///
+/// ```
+/// fn main() -> Result<(), mp::Error> {
+///     mp::main!();
+///     let pool = mp::Pool::builder().workers(2).name("sums").build()?;
+///     for child in mp::active_children() {
+///         println!("{} {}", child.pid, child.name); // 4711 sums-0, 4712 sums-1
+///     }
+///     # assert_eq!(mp::active_children().len(), pool.workers().len());
+///     Ok(())
+/// }
+/// ```
 pub fn active_children() -> Vec<ProcessInfo> {
     children::alive()
 }

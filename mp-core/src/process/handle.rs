@@ -37,6 +37,27 @@ use std::time::Duration;
 ///
 /// Dropping it does not end the process; it goes on and is reaped when it ends. A panic of a process that nobody joins is
 /// written to stderr. A process never outlives its parent unless it was [detached](Self::detach).
+///
+/// ```
+/// use std::time::Duration;
+///
+/// #[mp::task]
+/// fn endless() {
+///     loop {
+///         std::thread::park();
+///     }
+/// }
+///
+/// fn main() -> Result<(), mp::Error> {
+///     mp::main!();
+///     let child = mp::spawn(endless, ())?;
+///     assert!(child.wait_timeout(Duration::from_millis(10)).is_err_and(|error| error.is_timeout()));
+///     child.kill()?;
+///     let lost = child.join().expect_err("it was killed");
+///     println!("{lost}"); // task `endless` failed: process 4711 was killed by SIGKILL after running the task for 1.2ms
+///     Ok(())
+/// }
+/// ```
 pub struct JoinHandle<R> {
     running: Arc<Running>,
     result: PhantomData<fn() -> R>,

@@ -8,7 +8,7 @@ use crate::ids::CallSeq;
 use crate::limits;
 use crate::process::children::Listed;
 use crate::process::fork_server::ANOTHER_PROGRAM;
-use crate::process::handle::{failure, never_began};
+use crate::process::handle::failure;
 use crate::process::launch::Launched;
 use crate::process::obituary::{self, Remains};
 use crate::protocol::control::{FULL, MAGIC, ToParent, VERSION};
@@ -279,7 +279,7 @@ impl ProcessStation {
         let remark = self.broken.take().or(self.remark.take()).or_else(|| match self.initializer {
             _ if self.has_handed_back() => Some(HANDED_BACK.to_owned()),
             _ if self.ready => None,
-            _ if !self.greeted => Some(never_began(ended).to_owned()),
+            _ if !self.greeted => Some(obituary::never_began(ended).to_owned()),
             Some(task) => Some(format!(
                 "it ended before its first call, as far as can be told in the pool's initializer `{task}`"
             )),

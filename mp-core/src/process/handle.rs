@@ -12,14 +12,12 @@
 use super::children;
 use super::current::ProcessInfo;
 use super::launch::Launched;
-use super::method::executable;
 use super::obituary::{self, Remains};
 use super::sentinel::Sentinel;
 use crate::clock::Time;
 use crate::error::{Error, ErrorKind, ExitStatus, Failure};
 use crate::ids::CallSeq;
-use crate::protocol::control::BROKEN;
-use crate::sys::process::{Ended, Signal, Status};
+use crate::sys::process::{Ended, Signal};
 use crate::sys::thread::Kept;
 use crate::sys::{self, BorrowedHandle, Handle};
 use crate::task::entry::Entry;
@@ -276,7 +274,7 @@ impl Running {
         }
         let began = launched.lane.running().is_some();
         if !began && remark.is_none() {
-            remark = Some(never_began(ended).into());
+            remark = Some(obituary::never_began(ended).into());
         }
         Err(Error::lost(obituary::write(Remains {
             pid: self.pid,
@@ -304,24 +302,6 @@ fn of_another(name: &str) -> Error {
             "the process \"{name}\" is a child of the one that this one was forked from, which has its result"
         ),
     )
-}
-
-/// What it means that a process ended before its first call.
-pub fn never_began(ended: Option<Ended>) -> &'static str {
-    match ended {
-        Some(Ended { status: Status::Code(BROKEN), .. }) => {
-            "it could not begin its work, and has said why on stderr"
-        }
-        Some(Ended { status, .. }) if status.is_exit() && executable().is_some() => {
-            "it ended before it began its work: is the file that `mp::set_executable` names this program, with `mp::main!();` as \
-             the first statement of `fn main`?"
-        }
-        Some(Ended { status, .. }) if status.is_exit() => {
-            "it ended before it began its work: is `mp::main!();` the first statement of `fn main` (in a test or bench crate: \
-             is there an `mp::test_main!();` outside of any function)?"
-        }
-        Some(_) | None => "it had not begun its work",
-    }
 }
 
 fn drain_stderr(launched: &Launched) {

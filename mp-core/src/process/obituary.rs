@@ -1,10 +1,12 @@
 //! What can be said about a dead child.
 
+use super::method::executable;
 use crate::error::{ExitStatus, PanicReport, WorkerLost};
 use crate::ids::CallSeq;
 use crate::limits;
+use crate::protocol::control::BROKEN;
 use crate::shm::notes::{LastWords, says_that_allocator_gave_up};
-use crate::sys::process::Ended;
+use crate::sys::process::{Ended, Status};
 use crate::sys::{self, Handle};
 use crate::transport::lane::Lane;
 use std::time::Duration;
@@ -57,6 +59,24 @@ pub fn write(remains: Remains<'_>) -> WorkerLost {
         stderr_tail,
         attempt: 1,
         remark: remains.remark,
+    }
+}
+
+/// What it means that a process ended before its first call.
+pub fn never_began(ended: Option<Ended>) -> &'static str {
+    match ended {
+        Some(Ended { status: Status::Code(BROKEN), .. }) => {
+            "it could not begin its work, and has said why on stderr"
+        }
+        Some(Ended { status, .. }) if status.is_exit() && executable().is_some() => {
+            "it ended before it began its work: is the file that `mp::set_executable` names this program, with `mp::main!();` as \
+             the first statement of `fn main`?"
+        }
+        Some(Ended { status, .. }) if status.is_exit() => {
+            "it ended before it began its work: is `mp::main!();` the first statement of `fn main` (in a test or bench crate: \
+             is there an `mp::test_main!();` outside of any function)?"
+        }
+        Some(_) | None => "it had not begun its work",
     }
 }
 

@@ -228,7 +228,7 @@ impl Core {
             let watched = self.poller.add(launched.child.handle(), death_key(*worker));
             let watched = watched.and_then(|()| self.poller.add(launched.lane.handle(), socket_key(*worker)));
             watched.map_err(|error| Error::os(format!("cannot watch the process \"{name}\""), error))?;
-            let listed = children::list_worker(launched.child.pid(), name.clone());
+            let listed = children::list_worker(&launched.child, name.clone());
             let station = ProcessStation::new(launched, name.clone(), initializer, listed, self.now);
             Ok(Station::Process(Box::new(station)))
         })

@@ -8,13 +8,17 @@ use crate::sys;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
 use std::thread;
+use std::time::Duration;
 
-/// A pool worker in the list, while it lives.
+/// A pool worker in the list.
 #[derive(Debug)]
-pub struct Listed(u32);
+pub struct Listed(Weak<sys::process::Child>);
 
 enum Child {
-    Worker(ProcessInfo),
+    Worker {
+        name: String,
+        process: Weak<sys::process::Child>,
+    },
     Process(Weak<Running>),
     /// A process that nobody holds a handle of: the list keeps it until it ends.
     Dropped(Arc<Running>),
@@ -51,14 +55,15 @@ pub fn next_name(kind: &str) -> String {
 }
 
 /// Lists a pool worker until the result is dropped.
-pub fn list_worker(pid: u32, name: String) -> Listed {
-    children().push(Child::Worker(ProcessInfo { pid, name }));
-    Listed(pid)
+pub fn list_worker(process: &Arc<sys::process::Child>, name: String) -> Listed {
+    let process = Arc::downgrade(process);
+    children().push(Child::Worker { name, process: process.clone() });
+    Listed(process)
 }
 
 impl Drop for Listed {
     fn drop(&mut self) {
-        children().retain(|child| !matches!(child, Child::Worker(info) if info.pid == self.0));
+        children().retain(|child| !matches!(child, Child::Worker { process, .. } if process.ptr_eq(&self.0)));
     }
 }
 
@@ -77,12 +82,20 @@ pub fn alive() -> Vec<ProcessInfo> {
     let mut alive = Vec::new();
     for child in &*children() {
         match child {
-            Child::Worker(info) => alive.push(info.clone()),
+            Child::Worker { name, process } => {
+                let process = process.upgrade().filter(|process| !is_dead(process));
+                alive.extend(process.map(|process| ProcessInfo { pid: process.pid(), name: name.clone() }));
+            }
             Child::Process(weak) => alive.extend(weak.upgrade().and_then(|process| process.info_if_alive())),
             Child::Dropped(process) => alive.extend(process.info_if_alive()),
         }
     }
     alive
+}
+
+/// Its pool may not have heard of it yet.
+fn is_dead(worker: &sys::process::Child) -> bool {
+    sys::poller::ready(worker.handle(), Some(Duration::ZERO)).unwrap_or(false)
 }
 
 /// Keeps a process whose handle was dropped, and reaps it when it ends.
@@ -130,14 +143,14 @@ fn reap() {
 }
 
 /// How long the reaper waits before it looks whether there are new ones.
-const REAP_AGAIN: std::time::Duration = std::time::Duration::from_millis(200);
+const REAP_AGAIN: Duration = Duration::from_millis(200);
 
 /// Python's rule: a program that ends in order ends its daemons, and then waits for its other children.
 extern "C" fn join_at_exit() {
     let mut waited: Vec<Arc<Running>> = Vec::new();
     for child in &*children() {
         match child {
-            Child::Worker(_) => {}
+            Child::Worker { .. } => {}
             Child::Process(weak) => waited.extend(weak.upgrade()),
             Child::Dropped(process) => waited.push(process.clone()),
         }

@@ -148,8 +148,7 @@ pub fn parent_process() -> Option<ParentProcess> {
     Some(ParentProcess { pid, name })
 }
 
-/// The children of this process that are alive: [`Process`](crate::Process)es, and pool workers; of one that has died its pool hears when it
-/// is used, or when calls are pending.
+/// The children of this process that are alive: [`Process`](crate::Process)es, and pool workers.
 ///
 /// ```
 /// fn main() -> Result<(), mp::Error> {

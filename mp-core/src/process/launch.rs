@@ -85,7 +85,7 @@ impl Surroundings {
 #[derive(Debug)]
 pub struct Launched {
     /// The process.
-    pub child: Child,
+    pub child: Arc<Child>,
     /// The way to talk to it.
     pub lane: Lane,
     /// The read end of its stderr, for what nobody has passed on when it dies.
@@ -200,7 +200,11 @@ impl Orders<'_> {
 
     /// The process, which has been started.
     fn launched(self, (child, way): (Child, Way)) -> Launched {
-        Launched { child, lane: Lane::new(way.socket, way.region), stderr: self.tee.map(|tee| tee.read) }
+        Launched {
+            child: Arc::new(child),
+            lane: Lane::new(way.socket, way.region),
+            stderr: self.tee.map(|tee| tee.read),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::gate::{Gate, knock};
 use mp::{Backend, ErrorKind, Pool, Process, WorkerInfo};
-use mp_tests::{is_emulated, scenario};
+use mp_tests::{Signal, is_emulated, scenario, send, until};
 use std::collections::{BTreeMap, BTreeSet};
 #[cfg(not(windows))]
 use std::fs;
@@ -172,6 +172,19 @@ fn living_children_are_listed() {
         drop(gate);
         process.join().unwrap();
         assert!(mp::active_children().is_empty());
+    });
+}
+
+#[test]
+fn a_worker_that_died_is_not_listed_though_nobody_uses_its_pool() {
+    scenario(|| {
+        let pool = Pool::builder().workers(2).name("crew").build().unwrap();
+        let (victim, other) = (pool.workers()[0].pid, pool.workers()[1].pid);
+        pool.map(square, 0..10).unwrap();
+        send(victim, Signal::Kill).unwrap();
+        until(|| mp::active_children().iter().all(|child| child.pid != victim));
+        assert!(mp::active_children().iter().any(|child| child.pid == other));
+        assert_eq!(pool.map(square, 0..3).unwrap(), [0, 1, 4]);
     });
 }
 

@@ -8,3 +8,4 @@ pub use crate::task::frame::{Arguments, Reply};
 pub use crate::task::instance::{glue, instance_invoke};
 pub use crate::task::registry::register;
 pub use crate::worker::entry::{main, test_main};
+pub use std::vec::Vec;

@@ -8,6 +8,8 @@ use crate::signature::{Decode, Parameter};
 use crate::types::Named;
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
+use std::ffi::OsStr;
+use std::path::Path;
 use syn::{Attribute, Ident, LitStr, Meta, Token, Visibility, punctuated::Punctuated};
 
 /// What the registry is told about one task.
@@ -131,16 +133,15 @@ pub fn invoke(
 ) -> TokenStream {
     let arguments: Vec<Ident> = (0..parameters.len()).map(|index| format_ident!("__mp_{index}")).collect();
     let arguments: Vec<Ident> = arguments.into_iter().map(at_mixed_site).collect();
+    // By their paths: a trait of the user's may have methods of these names for everything.
+    let next = |ty: &TokenStream| quote_spanned!(Span::mixed_site()=> #runtime::Arguments::next::<#ty>(__mp_arguments)?);
     let decoding = parameters.iter().zip(&arguments).map(|(parameter, argument)| {
         let check =
             parameter.check.as_ref().map(|ty| quote_spanned!(Span::mixed_site()=> __mp_input::<#ty>();));
         let decoded = match &parameter.decode {
-            Decode::Bytes => quote_spanned!(Span::mixed_site()=> __mp_arguments.bytes()?),
-            Decode::Value(ty) => quote_spanned!(Span::mixed_site()=> __mp_arguments.next::<#ty>()?),
-            Decode::List(element) => {
-                let ty = list_of(element);
-                quote_spanned!(Span::mixed_site()=> __mp_arguments.next::<#ty>()?)
-            }
+            Decode::Bytes => quote_spanned!(Span::mixed_site()=> #runtime::Arguments::bytes(__mp_arguments)?),
+            Decode::Value(ty) => next(ty),
+            Decode::List(element) => next(&list_of(element)),
         };
         quote_spanned!(Span::mixed_site()=> #check let #argument = #decoded;)
     });
@@ -152,7 +153,7 @@ pub fn invoke(
     let input =
         checks.then(|| quote_spanned!(Span::mixed_site()=> fn __mp_input<T: #runtime::TaskInput>() {}));
     let lists = parameters.iter().any(|parameter| matches!(parameter.decode, Decode::List(_)));
-    let list = lists.then(|| quote_spanned!(Span::mixed_site()=> type __MpList<T> = ::std::vec::Vec<T>;));
+    let list = lists.then(|| quote_spanned!(Span::mixed_site()=> type __MpList<T> = #runtime::Vec<T>;));
     let ty = &result.tokens;
     quote_spanned! {Span::mixed_site()=>
         fn __mp_invoke(
@@ -163,7 +164,7 @@ pub fn invoke(
             #input
             fn __mp_output<T: #runtime::TaskOutput>(_: &T) {}
             #(#decoding)*
-            __mp_arguments.finish()?;
+            #runtime::Arguments::finish(__mp_arguments)?;
             let __mp_result = #function(#(#passed),*);
             __mp_output::<#ty>(&__mp_result);
             #runtime::Reply::value::<#ty>(__mp_reply, __mp_result)
@@ -192,11 +193,16 @@ pub fn twin(
     name: &Ident,
     registrations: &[TokenStream],
 ) -> TokenStream {
-    let name = at_mixed_site(name.clone());
-    if PRIMITIVES.contains(&name.to_string().as_str()) {
-        // The twin would hide the type that everybody means by this name.
+    if would_hide_another(name) || is_named_like_its_file(name) {
         return registrations.iter().map(|registration| nameless(attributes, registration)).collect();
     }
+    let name = at_mixed_site(name.clone());
+    // The lints of the user would find the twin by it, if it comes out of a macro.
+    let visibility = quote!(#visibility).into_iter().map(|mut token| {
+        token.set_span(token.span().resolved_at(Span::mixed_site()));
+        token
+    });
+    let visibility: TokenStream = visibility.collect();
     let constants = (0..registrations.len()).map(|index| at_mixed_site(format_ident!("__MP_TASK_{index}")));
     let registered = (!registrations.is_empty()).then(|| {
         quote_spanned! {Span::mixed_site()=>
@@ -220,10 +226,36 @@ pub fn twin(
     }
 }
 
-const PRIMITIVES: &[&str] = &[
-    "bool", "char", "str", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128",
-    "isize", "f16", "f32", "f64", "f128",
-];
+/// Whether a twin would hide the type or the crate that everybody means by this name.
+fn would_hide_another(name: &Ident) -> bool {
+    const TYPES_AND_CRATES: &[&str] = &[
+        "std", "core", "alloc", "mp", "serde", "bool", "char", "str", "u8", "u16", "u32", "u64", "u128",
+        "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f16", "f32", "f64", "f128",
+    ];
+    TYPES_AND_CRATES.contains(&name.to_string().as_str())
+}
+
+/// Whether the function most likely stands in a module of its name, as `sieve` does in `sieve.rs`: who has declared that module
+/// could not import the function, which would bring a second type of the name along.
+fn is_named_like_its_file(name: &Ident) -> bool {
+    if !proc_macro::is_available() {
+        return false;
+    }
+    // The span of the compiler, which is at hand within a macro.
+    let file = Span::unwrap(name.span()).local_file();
+    file.is_some_and(|file| {
+        is_module(&file, &name.to_string(), std::env::var("CARGO_CRATE_NAME").ok().as_deref())
+    })
+}
+
+/// Whether a file holds a module of that name, and is not the root of a crate.
+fn is_module(file: &Path, name: &str, of_crate: Option<&str>) -> bool {
+    const ROOTS: &[&str] = &["bin", "examples", "tests", "benches"];
+    let folder = file.parent().and_then(Path::file_name).and_then(OsStr::to_str);
+    let stem = file.file_stem().and_then(OsStr::to_str);
+    let is_root = of_crate == stem && folder.is_some_and(|folder| ROOTS.contains(&folder));
+    stem == Some(name) && !is_root || stem == Some("mod") && folder == Some(name)
+}
 
 /// Items in a nameless constant, under the attributes.
 pub fn nameless(attributes: &[Attribute], items: &TokenStream) -> TokenStream {
@@ -285,6 +317,25 @@ fn allow_instead(expectation: &Attribute) -> Option<Attribute> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_module_is_told_from_the_root_of_a_crate() {
+        let check = |file: &str, of_crate: &str| is_module(Path::new(file), "sieve", Some(of_crate));
+        assert!(
+            check("src/sieve.rs", "app")
+                && check("src/sieve/mod.rs", "app")
+                && check("src/sieve.rs", "sieve")
+        );
+        assert!(check("tests/api/sieve.rs", "api") && check("tests/sieve.rs", "api"));
+        assert!(
+            !check("src/main.rs", "sieve")
+                && !check("src/sieve/other.rs", "app")
+                && !check("src/mod.rs", "app")
+        );
+        for root in ["src/bin/sieve.rs", "examples/sieve.rs", "app/tests/sieve.rs", "benches/sieve.rs"] {
+            assert!(!check(root, "sieve"), "{root}");
+        }
+    }
 
     #[test]
     fn a_name_of_an_older_edition_stays_a_name_in_ours() {

@@ -67,12 +67,14 @@ use proc_macro::TokenStream;
 /// Does not compile, with a message for each: functions with `self` (see [`macro@tasks`]), generic functions without
 /// `instances`, `async`, `unsafe`, `extern` and variadic functions, parameters of `impl Trait`, `&mut`, `&'static`, raw
 /// pointer and function pointer types, results of `impl Trait` and `!`, more than 12 parameters, unknown and repeated
-/// options, items that are not functions, targets that run nothing before `main`. A function in an `impl` is refused by the
+/// options, `#[target_feature]`, items that are not functions, targets that run nothing before `main`. A function in an `impl` is refused by the
 /// compiler itself, which says that a struct is not supported there: mark the `impl` with [`macro@tasks`].
 ///
 /// Next to the function a hidden type of the same name is defined, by which [`task_of!`] knows that the function is a
-/// task. So a module, a struct or a type alias of that name cannot stand beside it, and a crate of that name is hidden
-/// there.
+/// task. So a module, a struct or a type alias of that name cannot stand beside it, and cannot be where the task is
+/// imported by this name: import it by another one, `use sieve::sieve as run_sieve`. Tasks that are named as a primitive
+/// type, `std`, `core`, `alloc`, `serde` or `mp`, or as the file whose module they are in (`sieve` in `sieve.rs`), have no such
+/// type: they collide with nothing, and `task_of!` does not know them.
 ///
 /// [`Pool::map`]: https://docs.rs/mp-core/latest/mp/struct.Pool.html
 #[proc_macro_attribute]
@@ -131,7 +133,8 @@ pub fn tasks(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// A function that is not annotated gives "expected type, found function `square`" ("no associated item named
 /// `__mp_task_attribute_on_size`" for one in an impl): the type of the same name is what the attribute adds. The
-/// remedy is `#[mp::task]` above the function. Closures are not supported yet.
+/// remedy is `#[mp::task]` above the function. So does a task without that type, such as `sieve` in `sieve.rs`: see
+/// [`macro@task`]. Closures are not supported yet.
 #[proc_macro]
 pub fn task_of(input: TokenStream) -> TokenStream {
     task_of::expand(input.into()).into()

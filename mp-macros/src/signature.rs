@@ -88,7 +88,12 @@ pub enum Decode {
 }
 
 /// Reports what no task can be, one message for each mistake.
-pub fn check(signature: &Signature, place: Place, errors: &mut Errors) {
+pub fn check(attributes: &[Attribute], signature: &Signature, place: Place, errors: &mut Errors) {
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("target_feature")) {
+        let message = "a task cannot have `#[target_feature]`: nobody knows what the processor can do; write a task that asks \
+                       (`is_x86_feature_detected!`) and calls this function";
+        errors.on(attribute, message);
+    }
     if let Some(asyncness) = &signature.asyncness {
         errors
             .on(asyncness, "`async` tasks are not supported yet: write a function that blocks on the future");

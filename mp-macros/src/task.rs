@@ -30,7 +30,7 @@ fn add(function: &TaskFn, options: Options, errors: &mut Errors) -> TokenStream 
     let TaskFn { attributes, visibility, signature } = function;
     let runtime = options.runtime.path();
     let shared = expand::shared_attributes(attributes);
-    signature::check(signature, Place::Free, errors);
+    signature::check(attributes, signature, Place::Free, errors);
     let path = signature.ident.unraw().to_string();
     let instances = instances::resolve(signature, &path, options.instances, errors);
     if signature::stands_in_impl(signature) {

@@ -135,7 +135,7 @@ fn add(block: &ItemImpl, marked: Marked, runtime: &Runtime, errors: &mut Errors)
     let Marked { function, options } = marked;
     let (signature, self_type, runtime) = (&function.sig, &*block.self_ty, runtime.path());
     let shared = expand::shared_attributes(&function.attrs);
-    signature::check(signature, Place::Impl, errors);
+    signature::check(&function.attrs, signature, Place::Impl, errors);
     let path = format!("{}::{}", compact(self_type.to_token_stream()), signature.ident.unraw());
     let instances = instances::resolve(signature, &path, options.instances, errors);
     if !errors.is_empty() {

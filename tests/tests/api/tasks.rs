@@ -1,5 +1,9 @@
 //! Where a task may be written, and with how many parameters.
 
+#[path = "halved.rs"]
+mod halved;
+
+use halved::halved;
 use mp::Pool;
 use mp_tests::scenario;
 
@@ -253,5 +257,13 @@ fn a_panic_under_the_hook_of_a_task_is_not_taken_for_an_earlier_one() {
         let report = error.panic().unwrap();
         assert_eq!((report.message.as_str(), &report.location), ("the second", &None), "{error}");
         assert!(report.task.ends_with("panic_with"), "{error}");
+    });
+}
+
+#[test]
+fn a_task_is_imported_out_of_a_module_of_its_name() {
+    scenario(|| {
+        let pool = Pool::new(1).unwrap();
+        assert_eq!(pool.map(halved, [8, 9]).unwrap(), [4, 4]);
     });
 }

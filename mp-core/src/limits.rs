@@ -94,6 +94,9 @@ pub const READ_AHEAD_PER_WORKER: u64 = 64;
 /// bug; this makes it a delay instead of a hang.
 pub const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
+/// How often workers are looked at one by one, where nothing tells of them any more.
+pub const LOOK_EVERY: Duration = Duration::from_millis(1);
+
 /// How long the helper thread lets pending calls wait for a caller that drives them itself.
 pub const HELPER_DELAY: Duration = Duration::from_millis(2);
 

@@ -8,6 +8,10 @@
 #[cfg(target_os = "linux")]
 #[path = "crash/copies.rs"]
 mod copies;
+// It finds what it closes in `/proc`.
+#[cfg(target_os = "linux")]
+#[path = "crash/closed.rs"]
+mod closed;
 #[path = "crash/early.rs"]
 mod early;
 #[path = "crash/edges.rs"]

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::ids::{JobId, WorkerId};
 use crate::limits;
 use crate::raw::sleep::Found;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -100,12 +101,23 @@ impl Core {
             && job.and_then(|(job, _, _)| self.jobs.get_ref(job)).is_some_and(|job| job.itemised && !job.each)
     }
 
-    pub(super) fn woke(&mut self, waited: Duration) {
-        self.patience.remember(waited);
+    /// What a leader does that has slept since `begun`, and found `keys`.
+    pub(super) fn woke(&mut self, begun: Time, slept: &io::Result<()>, keys: &mut Vec<u64>) {
+        self.led = false;
+        self.tell_time();
+        self.patience.remember(Time::now().since(begun));
         for station in self.stations.iter().flatten() {
             if let Station::Process(station) = station {
                 station.launched.lane.no_bell();
             }
         }
+        for key in keys.drain(..) {
+            self.on_key(key);
+        }
+        if slept.is_err() {
+            // The program has closed what is not its own, most likely: who still has its channel goes on all the same.
+            self.look_for_deaths();
+        }
+        self.collect();
     }
 }

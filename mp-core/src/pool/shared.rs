@@ -404,16 +404,12 @@ impl Shared {
         self.note_busy(&mut core, pending);
         core.led = true;
         drop(core);
-        // If the poller fails, looking again is all that can be done.
-        let _ = self.poller.wait(timeout, keys);
-        let mut core = self.lock();
-        core.led = false;
-        core.tell_time();
-        core.woke(Time::now().since(begun));
-        for key in keys.drain(..) {
-            core.on_key(key);
+        let slept = self.poller.wait(timeout, keys);
+        if slept.is_err() {
+            thread::sleep(timeout.map_or(limits::LOOK_EVERY, |timeout| timeout.min(limits::LOOK_EVERY)));
         }
-        core.collect();
+        let mut core = self.lock();
+        core.woke(begun, &slept, keys);
         core
     }
 

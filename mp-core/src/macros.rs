@@ -1,6 +1,7 @@
 //! `main!` and `test_main!`.
 
-/// Makes this program its own worker: the first statement of `fn main`.
+/// Makes this program its own worker: the first statement of `fn main`. (What stands outside of functions, in a test crate, is
+/// [`test_main!`](crate::test_main).)
 ///
 /// In the program that a user starts it does nothing. In a worker, which is the same program started again with
 /// `--mp-worker` as its last argument, it serves the parent and never returns, so that no line after it runs twice. What stands

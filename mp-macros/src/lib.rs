@@ -54,6 +54,11 @@ use proc_macro::TokenStream;
 ///
 /// The result is owned and has a name: no references, no `impl Trait`, no `!`.
 ///
+/// # Panics
+///
+/// A panic of the task fails its call, and goes no further. What it says goes to the caller (`Error::panic`), and not to stderr nor to
+/// the program's panic hook, which hears of those on other threads; one that the task catches itself is written to stderr.
+///
 /// # Options
 ///
 /// | option | what |

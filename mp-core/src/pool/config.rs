@@ -192,7 +192,8 @@ impl PoolBuilder {
         self
     }
 
-    /// When a pool whose workers keep dying gives up; without this [`Restart::for_workers`].
+    /// When a pool whose workers keep dying gives up; without this [`Restart::for_workers`]. A host of plugins, a fuzzer or a service,
+    /// whose calls may crash one after the other, bears more of them: `Restart { at_most: 10_000, ..Restart::for_workers(n) }`.
     pub fn restart(mut self, restart: Restart) -> Self {
         self.restart = Some(restart);
         self

@@ -464,7 +464,8 @@ fn greeting(channel: &Socket) -> Option<u32> {
 
 /// What a worker says that is not a copy of this program.
 pub const ANOTHER_PROGRAM: &str = "it is another program than its parent: the binary was replaced while it runs, or built \
-                                   with another version of mp; restart the program";
+                                   with another version of mp: restart the program; or two versions of mp are in it, of \
+                                   which the one whose `main!` comes first can have workers: see `cargo tree -d`";
 
 fn out_of_turn() -> Error {
     Error::new(ErrorKind::Handshake, "the fork server broke the protocol: it spoke out of turn")

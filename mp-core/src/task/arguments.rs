@@ -82,7 +82,7 @@ pub trait TaskInput {}
     message = "a task cannot return a `{Self}`: it cannot travel back from another process",
     label = "does not implement `serde::Serialize` and `serde::Deserialize`",
     note = "add `#[derive(serde::Serialize, serde::Deserialize)]` to the type, or return plain owned data instead",
-    note = "an error that is not yours can go back as its text: `.map_err(|error| error.to_string())`; an array of more than 32 \
+    note = "an error that is not yours can go back as its text: `.map_err(|error| format!(\"{{error:#}}\"))`; an array of more than 32 \
             elements as a `Vec`"
 )]
 pub trait TaskOutput {}

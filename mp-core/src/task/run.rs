@@ -4,7 +4,7 @@ use super::calls::{Calls, One};
 use super::entry::Entry;
 use crate::check::never;
 use crate::error::{Failure, PanicReport};
-use crate::sys::Handle;
+use crate::sys::{self, Handle};
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::Cell;
@@ -44,14 +44,14 @@ impl OnCall {
     /// From here on this thread runs calls, until this is dropped.
     pub fn new(entry: &'static Entry, runner: Runner) -> Self {
         install_hook();
-        let outer = RUNNING.replace(Some(Running { runner, task: entry.name }));
+        let outer = RUNNING.replace(Some(Running { runner, task: entry.name, has_noted: false }));
         Self { entry, runner, outer }
     }
 
     /// Runs these calls to the last.
     ///
-    /// A panic on this thread is caught, kept silent, and is how its call [ended](Calls::ended); panics on threads that the
-    /// task started are printed as usual.
+    /// A panic on this thread is caught, kept silent, and is how its call [ended](Calls::ended). One that the task itself caught is
+    /// printed, and so are panics on threads that it started, as usual.
     pub fn run(&self, calls: &mut dyn Calls<'_>) {
         while let Err(payload) = catch_unwind(AssertUnwindSafe(|| (self.entry.invoke)(calls))) {
             calls.ended(Err(Failure::Panicked(self.report_of(&*payload))));
@@ -80,7 +80,10 @@ impl OnCall {
 
 impl Drop for OnCall {
     fn drop(&mut self) {
-        RUNNING.set(self.outer);
+        let running = RUNNING.replace(self.outer);
+        if running.is_some_and(|running| running.has_noted) {
+            tell_caught(REPORT.take());
+        }
     }
 }
 
@@ -89,6 +92,8 @@ impl Drop for OnCall {
 struct Running {
     runner: Runner,
     task: &'static str,
+    /// Whether it has panicked.
+    has_noted: bool,
 }
 
 thread_local! {
@@ -113,7 +118,8 @@ fn install_hook() {
 
 /// Keeps the report if this thread runs a call.
 fn note(info: &PanicHookInfo<'_>) -> bool {
-    let Ok(Some(Running { runner, task })) = RUNNING.try_with(Cell::get) else { return false };
+    let Ok(Some(running)) = RUNNING.try_with(Cell::get) else { return false };
+    let Running { runner, task, .. } = running;
     let report = PanicReport {
         message: text_of(info.payload()),
         location: info.location().map(ToString::to_string),
@@ -125,8 +131,16 @@ fn note(info: &PanicHookInfo<'_>) -> bool {
     if let Some(on_panic) = runner.on_panic {
         on_panic(&report);
     }
-    REPORT.set(Some(report));
+    RUNNING.set(Some(Running { has_noted: true, ..running }));
+    tell_caught(REPORT.replace(Some(report)));
     true
+}
+
+/// Nobody else will hear of a panic that the task caught: our hook stands before that which would have printed it.
+fn tell_caught(report: Option<PanicReport>) {
+    if let Some(report) = report {
+        sys::pipe::write_stderr(format!("mp: task `{}` {report}, and caught it\n", report.task).as_bytes());
+    }
 }
 
 /// A panic that our hook did not see, because the task installed its own.

@@ -213,7 +213,11 @@ impl<'a> ser::Serializer for Writer<'a> {
 
     #[inline]
     fn serialize_seq(self, len: Option<usize>) -> Result<Counted<'a>, Refusal> {
-        let unknown = || Refusal::of_format("the length of a sequence is not known when it is written");
+        let unknown = || {
+            Refusal::of_type(
+                "the length of a sequence is not known when it is written: collect it into a `Vec` first",
+            )
+        };
         depth::check_any()?;
         Ok(Counted::new(self.0, len.ok_or_else(unknown)?))
     }

@@ -265,10 +265,13 @@ fn a_list_that_is_not_as_long_as_was_said_is_refused() {
             assert!(text.contains(&format!("has {said} items, and wrote 3")), "{text}");
         }
     }
-    for (value, what) in [(ByHand::Unknown, "a sequence"), (ByHand::UnknownMap, "a map")] {
+    for (value, what, advice) in [
+        (ByHand::Unknown, "a sequence", "collect it into a `Vec`"),
+        (ByHand::UnknownMap, "a map", "send a plain struct or enum"),
+    ] {
         let text = refused(&value);
         assert!(text.starts_with(&format!("the length of {what} is not known")), "{text}");
-        assert!(text.contains("send a plain struct or enum"), "{text}");
+        assert!(text.contains(advice), "{text}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! `Process`, `spawn` and the handle of a process.
 
 use crate::gate::{Gate, knock, wait_at};
-use mp::{ErrorKind, JoinHandle, Process, spawn};
+use mp::{ErrorKind, JoinHandle, Pool, Process, spawn};
 use mp_tests::{is_emulated, lives, living_children, scenario, until};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -365,5 +365,32 @@ fn a_panic_that_nobody_hears_of_is_written_to_stderr() {
             assert_eq!(told, usize::from(!matches!(owner, Owner::Joins)), "{owner:?}: {text}");
             assert!(told == 0 || text.contains("this panic is part of the test"), "{owner:?}: {text}");
         }
+    });
+}
+
+/// Panics so many times, and lives.
+#[mp::task]
+fn catches(times: u32) {
+    for time in 1..=times {
+        assert!(std::panic::catch_unwind(|| panic!("number {time}")).is_err());
+    }
+}
+
+#[test]
+fn a_panic_that_a_task_catches_is_written_to_stderr() {
+    scenario(|| {
+        let (mut said, pipe) = std::io::pipe().unwrap();
+        let pool = Pool::builder().workers(1).stderr(pipe).build().unwrap();
+        pool.apply(catches, (2,)).unwrap();
+        pool.map(catches, [0, 1, 0]).unwrap();
+        drop(pool);
+        let mut text = String::new();
+        said.read_to_string(&mut text).unwrap();
+        let told: Vec<_> = text.lines().filter(|line| line.starts_with("mp: task `")).collect();
+        for (line, number) in told.iter().zip([1, 2, 1]) {
+            assert!(line.contains(&format!(": number {number} (")) && line.contains("catches"), "{text}");
+            assert!(line.ends_with(", and caught it"), "{text}");
+        }
+        assert_eq!(told.len(), 3, "{text}");
     });
 }

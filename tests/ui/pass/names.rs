@@ -2,7 +2,7 @@
 
 #![deny(missing_debug_implementations, missing_copy_implementations)]
 
-#[derive(serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Point(f64, f64);
 
 /// The standard deviation.
@@ -30,10 +30,10 @@ fn lengths(bytes: &[u8], text: String, list: &[u8]) -> usize {
     bytes.len() + text.len() + list.len()
 }
 
-/// A module with the root of the standard library out of sight.
+/// A module with nothing in sight.
 #[no_implicit_prelude]
 mod bare {
-    #[mp::task]
+    #[::mp::task]
     pub fn sum(numbers: &[f64]) -> f64 {
         numbers[0]
     }

@@ -82,7 +82,7 @@ impl Drop for OnCall {
     fn drop(&mut self) {
         let running = RUNNING.replace(self.outer);
         if running.is_some_and(|running| running.has_noted) {
-            tell_caught(REPORT.take());
+            tell(REPORT.take());
         }
     }
 }
@@ -132,14 +132,15 @@ fn note(info: &PanicHookInfo<'_>) -> bool {
         on_panic(&report);
     }
     RUNNING.set(Some(Running { has_noted: true, ..running }));
-    tell_caught(REPORT.replace(Some(report)));
+    tell(REPORT.replace(Some(report)));
     true
 }
 
-/// Nobody else will hear of a panic that the task caught: our hook stands before that which would have printed it.
-fn tell_caught(report: Option<PanicReport>) {
+/// Nobody else will hear of a panic that the task has caught, or that leads to another one and so to an abort: our hook stands before
+/// that which would have printed it.
+fn tell(report: Option<PanicReport>) {
     if let Some(report) = report {
-        sys::pipe::write_stderr(format!("mp: task `{}` {report}, and caught it\n", report.task).as_bytes());
+        sys::pipe::write_stderr(format!("mp: task `{}` {report}\n", report.task).as_bytes());
     }
 }
 

@@ -389,7 +389,6 @@ fn a_panic_that_a_task_catches_is_written_to_stderr() {
         let told: Vec<_> = text.lines().filter(|line| line.starts_with("mp: task `")).collect();
         for (line, number) in told.iter().zip([1, 2, 1]) {
             assert!(line.contains(&format!(": number {number} (")) && line.contains("catches"), "{text}");
-            assert!(line.ends_with(", and caught it"), "{text}");
         }
         assert_eq!(told.len(), 3, "{text}");
     });

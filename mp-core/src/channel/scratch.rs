@@ -2,8 +2,8 @@
 
 use std::cell::Cell;
 
-/// A buffer that has grown larger is let go.
-const KEPT_BYTES_MAX: usize = 64 << 10;
+/// A buffer that has grown larger is let go: twice what the longest message takes that lies in a queue itself.
+const KEPT_BYTES_MAX: usize = 1 << 20;
 
 /// In a box: what is moved with each message is one word.
 #[derive(Default)]

@@ -44,9 +44,17 @@ pub const INLINE_BYTES_MAX: usize = 256 << 10;
 /// How much of a long result is read before other threads get their turn, in bytes: a copy of a quarter of a millisecond.
 pub const PIECE_BYTES: usize = 1 << 20;
 
-/// How long an idle worker keeps what its last call left: the sealed memory mapped that it was sent, the bytes that it returned.
+/// How long an idle worker keeps what its last call left: the sealed memory mapped that it was sent, the bytes that it returned,
+/// and where the parent found them.
 /// Longer than a caller who sends the same again and again takes between two calls, and not so long that the memory is missed.
 pub const KEPT_FOR: Duration = Duration::from_millis(100);
+
+/// How much of the slab for its long results an idle worker keeps for the next ones, in bytes: what many are shorter than, and so
+/// little that a worker for each processor is not noticed.
+pub const SLAB_KEPT_BYTES: usize = 4 << 20;
+
+/// How much of it is given back before the worker looks whether there is a call, in bytes: some 2000 pages, half a millisecond.
+pub const SLAB_LEFT_AT_ONCE_BYTES: usize = 8 << 20;
 
 /// How long the buffer is at most that is kept for the next long result, in bytes: 64 MiB, and a page for lengths.
 pub const RECEIVED_BYTES_MAX: usize = (64 << 20) + 4096;

@@ -114,6 +114,19 @@ impl Slab {
         Ok(())
     }
 
+    /// Gives back what lies behind the first `len` bytes, in all processes that have it mapped: nobody may be reading there.
+    pub fn keep_only(&self, len: usize) -> io::Result<()> {
+        let from = from_start(len)?;
+        let behind = self.mapping.len().saturating_sub(from);
+        if behind == 0 { Ok(()) } else { self.memory.discard(from, behind) }
+    }
+
+    /// How many bytes of it exist.
+    #[cfg(test)]
+    pub fn resident(&self) -> io::Result<u64> {
+        self.memory.resident()
+    }
+
     /// Copies `bytes` to `offset`.
     pub fn write(&self, offset: usize, bytes: &[u8]) -> io::Result<()> {
         self.mapping.copy_in(from_start(offset)?, bytes)

@@ -15,6 +15,7 @@ use crate::shm::region::{Shared, WorkerEnd};
 use crate::shm::ring::{Consumer, Producer, PushError, Trusted};
 use crate::shm::slab::{AttachedSlab, Slab};
 use crate::sys::bell::Bell;
+use crate::sys::memory::Memory;
 use crate::sys::{self, Handle};
 use crate::wire::codec;
 use crate::wire::varint::Short;
@@ -37,6 +38,8 @@ pub struct Berth {
     waits: Patience,
     /// Where large results go.
     ours: Option<Slab>,
+    /// How much of that may have pages, in bytes.
+    touched: usize,
     /// Where descriptors of calls come, if not in the mail.
     bundles: Option<Receiving>,
 }
@@ -55,6 +58,7 @@ impl Berth {
             answered: CallSeq(0),
             waits: Patience::default(),
             ours: None,
+            touched: 0,
             bundles: None,
         };
         (requests, berth)
@@ -71,14 +75,56 @@ impl Berth {
         &self.recorder
     }
 
-    /// Sleeps until there is a request, at most `timeout`, having told the parent of all results first. Whether there is one.
+    /// Sleeps until there is a request, at most `timeout`, and not longer than [our slab](Self::tidy) stays as it is; having told
+    /// the parent of all results first. False if there was nothing to do for so long.
     pub fn wait_for_request(&mut self, requests: &Consumer<Trusted>, timeout: Option<Duration>) -> bool {
         if requests.is_ready() {
             return true;
         }
         self.announce_all();
-        let partner = self.shared.parent_sleep.word();
-        self.shared.worker_sleep.wait(partner, &mut self.waits, timeout, || requests.is_ready())
+        let Self { mail, shared, waits, .. } = self;
+        // One look: what changes after it is seen by those of the wait.
+        let has_much = Memory::SHRINKS && self.touched > limits::SLAB_KEPT_BYTES;
+        let is_owed = has_much && mail.news().waits_for_slab.is_some();
+        let timeout = if has_much && !is_owed { Some(limits::KEPT_FOR) } else { timeout };
+        let is_ready = || requests.is_ready() || is_owed && mail.news().waits_for_slab.is_none();
+        shared.worker_sleep.wait(shared.parent_sleep.word(), waits, timeout, is_ready)
+    }
+
+    /// Gives back what long results have left in our slab, but for its start, as long as there is no request. While the parent may
+    /// still read one of them, all that is done is to ask to be woken when it has: then the time begins anew, as it may have a
+    /// next call.
+    ///
+    /// ```text
+    ///  worker  lent ─► publish ─► fill ·············· idle ─► lent? ─ no ─► punch
+    ///  parent                      └─► copy out ─► Free ─► (lent is over)
+    /// ```
+    /// Whoever calls this lends no slab meanwhile. The parent says `Free` once for each result, when it has a copy of all of it:
+    /// also for those that nobody will take, as they stand in its way to the next one. A worker that is killed in the middle leaves
+    /// zeros where nobody looks.
+    pub fn tidy(&mut self, requests: &Consumer<Trusted>) {
+        let Some(slab) = &self.ours else { return };
+        if !Memory::SHRINKS || self.touched <= limits::SLAB_KEPT_BYTES {
+            return;
+        }
+        let mut news = self.mail.news();
+        if news.lent {
+            news.waits_for_slab = Some(self.shared.clone());
+            return;
+        }
+        drop(news);
+        while self.touched > limits::SLAB_KEPT_BYTES && !requests.is_ready() {
+            let less = self.touched.saturating_sub(limits::SLAB_LEFT_AT_ONCE_BYTES);
+            self.touched = less.max(limits::SLAB_KEPT_BYTES);
+            // A system that refuses would do so again.
+            let _ = slab.keep_only(self.touched);
+        }
+    }
+
+    /// How many bytes of our slab exist.
+    #[cfg(test)]
+    pub fn resident(&self) -> io::Result<u64> {
+        self.ours.as_ref().map_or(Ok(0), Slab::resident)
     }
 
     /// Whether no call has been answered yet.
@@ -269,6 +315,7 @@ impl Berth {
         // A parent that has caught up may have gone to sleep.
         slab.fill(pieces.iter().copied(), &self.shared.result, || self.announce_if_seen())?;
         self.ours = Some(slab);
+        self.touched = self.touched.max(len);
         Ok(())
     }
 

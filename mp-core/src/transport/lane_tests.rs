@@ -4,11 +4,14 @@ use super::super::berth::Berth;
 use super::super::incoming::Incoming;
 use super::super::mail::{Mail, Told};
 use super::*;
+use crate::limits::SLAB_KEPT_BYTES;
 use crate::protocol::control::ToWorker;
 use crate::shm::filling::STEP_BYTES;
 use crate::shm::region::WorkerEnd;
-use crate::shm::slab::AttachedSlab;
+use crate::shm::ring::{Consumer, Trusted};
+use crate::shm::slab::{AttachedSlab, HEAD_BYTES};
 use crate::sys::bell::Bell;
+use crate::sys::memory::Memory;
 use crate::task::frame::Arriving;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, mpsc};
@@ -172,6 +175,12 @@ fn who_has_caught_up_with_a_long_argument_reads_on_before_it_is_whole() {
 
 /// A lane, the bell that its worker rings, and what a worker answers with.
 fn answering() -> (Lane, Bell, Arc<Mail>, Berth) {
+    let (lane, bell, mail, _requests, berth) = working();
+    (lane, bell, mail, berth)
+}
+
+/// The same, and what a worker is asked with.
+fn working() -> (Lane, Bell, Arc<Mail>, Consumer<Trusted>, Berth) {
     let (here, there) = Socket::pair().expect("a pair");
     here.set_nonblocking(true).expect("a socket");
     let region = Region::create("mp-test").expect("memory");
@@ -180,8 +189,8 @@ fn answering() -> (Lane, Bell, Arc<Mail>, Berth) {
     let bell = Bell::new().expect("a bell");
     let theirs = Bell::from_handle(bell.handle().try_clone_to_owned().expect("a copy"));
     let mail = Mail::new(there);
-    let (_requests, berth) = Berth::new(mail.clone(), worker, theirs);
-    (Lane::new(here, region), bell, mail, berth)
+    let (requests, berth) = Berth::new(mail.clone(), worker, theirs);
+    (Lane::new(here, region), bell, mail, requests, berth)
 }
 
 #[test]
@@ -260,4 +269,82 @@ fn a_parent_that_has_caught_up_with_a_long_result_is_woken_before_it_is_whole() 
             assert_eq!(next(&mut lane).1, result);
         }
     });
+}
+
+/// What is far longer than what is kept of it.
+const VERY_LONG: usize = 5 * SLAB_KEPT_BYTES;
+
+/// Whether the worker's slab has no more pages than are kept, and the one in front of them.
+fn is_small(berth: &Berth) -> bool {
+    berth.resident().expect("it tells") <= (SLAB_KEPT_BYTES + HEAD_BYTES) as u64
+}
+
+#[test]
+fn what_a_long_result_leaves_is_given_back_when_it_has_been_read_and_there_is_nothing_to_do() {
+    if !Memory::SHRINKS {
+        return;
+    }
+    let (mut lane, _bell, mail, requests, mut berth) = working();
+    for (call, byte) in [(1, 7), (2, 8)] {
+        let result = vec![byte; VERY_LONG];
+        berth.respond(response::DONE, CallSeq(call), &result).expect("room");
+        assert!(!berth.wait_for_request(&requests, None), "it looks after its slab");
+        berth.tidy(&requests);
+        assert_eq!(next(&mut lane).1, result, "it has not been read");
+        assert_eq!(mail.file_next().expect("it has now"), Told::News);
+        assert!(!berth.wait_for_request(&requests, None), "now it may");
+        berth.tidy(&requests);
+        assert!(is_small(&berth));
+    }
+    // Nothing is left to look after: from here on it sleeps until it is called.
+    thread::scope(|scope| {
+        let worker = scope.spawn(|| berth.wait_for_request(&requests, None));
+        assert!(lane.call(CallSeq(3), 1, &[&[]]));
+        lane.wake();
+        assert!(worker.join().expect("no panic"));
+    });
+}
+
+#[test]
+fn who_has_lent_its_slab_sleeps_until_that_has_been_read_and_looks_after_it_then() {
+    if !Memory::SHRINKS {
+        return;
+    }
+    let (mut lane, _bell, mail, requests, mut berth) = working();
+    berth.respond(response::DONE, CallSeq(1), &vec![7; VERY_LONG]).expect("room");
+    assert!(!berth.wait_for_request(&requests, None));
+    berth.tidy(&requests);
+    let (tell, told) = mpsc::channel();
+    thread::scope(|scope| {
+        let (requests, worker) = (&requests, &mut berth);
+        scope.spawn(move || tell.send(worker.wait_for_request(requests, None)).expect("somebody to tell"));
+        let early = told.recv_timeout(3 * limits::KEPT_FOR);
+        assert!(early.is_err(), "it does not look time and again");
+        assert_eq!(next(&mut lane).1.len(), VERY_LONG);
+        assert_eq!(mail.file_next().expect("what the watch thread does"), Told::News);
+        let woken = told.recv_timeout(WATCHDOG);
+        if woken.is_err() {
+            // So that it ends.
+            lane.call(CallSeq(2), 1, &[&[]]);
+            lane.wake();
+        }
+        assert_eq!(woken, Ok(true), "it is not woken");
+    });
+    assert!(!berth.wait_for_request(&requests, None), "the time begins anew");
+    berth.tidy(&requests);
+    assert!(is_small(&berth));
+}
+
+#[test]
+fn a_call_goes_before_looking_after_the_slab() {
+    if !Memory::SHRINKS {
+        return;
+    }
+    let (mut lane, _bell, mail, requests, mut berth) = working();
+    berth.respond(response::DONE, CallSeq(1), &vec![7; VERY_LONG]).expect("room");
+    assert_eq!(next(&mut lane).1.len(), VERY_LONG);
+    assert_eq!(mail.file_next().expect("it has been read"), Told::News);
+    assert!(lane.call(CallSeq(2), 1, &[&[]]));
+    berth.tidy(&requests);
+    assert!(!is_small(&berth));
 }

@@ -11,6 +11,7 @@ use super::bundles::Receiving;
 use super::control::{self, Arrived, Inbox};
 use crate::limits;
 use crate::protocol::control::{ToParent, ToWorker};
+use crate::shm::region::Shared;
 use crate::shm::slab::AttachedSlab;
 use crate::sys::socket::Socket;
 use crate::sys::{self, BorrowedHandle, Handle};
@@ -40,6 +41,8 @@ pub(super) struct News {
     pub(super) line: Option<Receiving>,
     /// Our own slab is being read by the parent.
     pub(super) lent: bool,
+    /// Whom to wake when it has been read: the main thread, which has nothing to do.
+    pub(super) waits_for_slab: Option<Shared>,
     /// This process may outlive its parent.
     detached: bool,
     /// Something that came was not understood, so that what comes after it makes no sense.
@@ -112,6 +115,7 @@ impl Mail {
     fn file_from(&self, inbox: &mut Inbox) -> io::Result<Told> {
         let Some((message, arrived)) = inbox.receive_now(&self.socket)? else { return Ok(Told::Nothing) };
         let mut news = self.news();
+        let mut sleeper = None;
         match message {
             ToWorker::Slab { id, len } => {
                 let len = usize::try_from(len).map_err(io::Error::other)?;
@@ -122,7 +126,10 @@ impl Mail {
             ToWorker::Forget { id } => {
                 news.slabs.remove(&id);
             }
-            ToWorker::Free => news.lent = false,
+            ToWorker::Free => {
+                news.lent = false;
+                sleeper = news.waits_for_slab.take();
+            }
             ToWorker::Handles { call } => {
                 news.handles.insert(call, arrived);
             }
@@ -138,6 +145,10 @@ impl Mail {
         }
         drop(news);
         self.arrived.notify_all();
+        if let Some(shared) = sleeper {
+            // It looks under the lock, after it has said that it sleeps: it has seen this, or we see that it sleeps.
+            shared.worker_sleep.notify();
+        }
         Ok(Told::News)
     }
 

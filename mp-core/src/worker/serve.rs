@@ -188,6 +188,7 @@ impl Worker {
                     if !self.desk.berth.wait_for_request(&self.requests, patience) {
                         KEPT.forget();
                         SPARE.forget();
+                        self.desk.berth.tidy(&self.requests);
                     }
                 }
                 Ok(Next::Leave) => self.leave(),

@@ -231,8 +231,14 @@ fn calls_of_other_threads_go_on_while_a_long_result_arrives() {
 /// Memory of a process that is its own, in bytes.
 #[cfg(target_os = "linux")]
 fn own_memory(pid: u32) -> usize {
+    memory(pid, "RssAnon:")
+}
+
+/// Memory of a kind that a process has, in bytes.
+#[cfg(target_os = "linux")]
+fn memory(pid: u32, kind: &str) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(kind)).unwrap();
     line.trim().trim_end_matches("kB").trim().parse::<usize>().unwrap() << 10
 }
 
@@ -245,6 +251,24 @@ fn an_idle_worker_holds_no_memory_of_a_long_result() {
         assert!(pool.apply(echo, (&bytes,)).unwrap() == bytes);
         let worker = pool.workers()[0].pid;
         until(|| own_memory(worker) < 32 << 20);
+    });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_idle_pool_shares_no_memory_of_long_results() {
+    scenario(|| {
+        let pool = Pool::new(2).unwrap();
+        let lengths = [64 << 20; 3];
+        let expected = vec![9; lengths[0]];
+        for _ in 0..2 {
+            assert!(pool.map(blank, lengths).unwrap().iter().all(|result| *result == expected));
+            let shared = |pid| memory(pid, "RssShmem:");
+            for worker in pool.workers() {
+                until(|| shared(worker.pid) < 8 << 20);
+            }
+            until(|| shared(std::process::id()) < 16 << 20);
+        }
     });
 }
 

@@ -155,7 +155,6 @@ impl Memory {
     }
 
     /// Whether [`discard`](Self::discard) makes it less.
-    #[cfg(test)]
     pub const SHRINKS: bool = false;
 
     /// The handle, to be sent.

@@ -190,7 +190,6 @@ impl Memory {
     }
 
     /// Whether [`discard`](Self::discard) makes it less.
-    #[cfg(test)]
     pub const SHRINKS: bool = true;
 
     /// How many bytes this process knows it to have.

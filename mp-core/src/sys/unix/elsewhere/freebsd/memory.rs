@@ -131,7 +131,6 @@ impl Memory {
     }
 
     /// Whether [`discard`](Self::discard) makes it less.
-    #[cfg(test)]
     pub const SHRINKS: bool = false;
 
     /// How many bytes this process knows it to have.

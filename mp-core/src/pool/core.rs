@@ -74,10 +74,22 @@ pub enum Helper {
     Idle,
     /// Looking from time to time whether anybody leads.
     Watching,
+    /// Asleep until whoever leads lets go of it.
+    Dozing,
     /// Leading, as nobody else does.
     Leading,
     /// Leading, and somebody waits who could do so without a detour.
     Relieved,
+}
+
+impl Helper {
+    /// Whether it has to be woken when nobody leads.
+    pub fn sleeps_long(self) -> bool {
+        match self {
+            Self::Idle | Self::Dozing => true,
+            Self::Watching | Self::Leading | Self::Relieved => false,
+        }
+    }
 }
 
 /// How long workers that settle are not asked for, for each that there is: about ten times what asking one takes.

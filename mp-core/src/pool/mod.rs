@@ -11,7 +11,8 @@
 //!   ticket                     one job as its owner holds it
 //!   callbacks                  the thread on which callbacks run
 //!   waiter                     who waits for a job, and what of it is run without the lock
-//!   shared, leading            the lock, who leads and who follows, the helper thread, Ctrl-C
+//!   shared, leading            the lock, who leads and who follows, Ctrl-C
+//!   helping                    the helper thread, for calls that nobody waits for
 //!   core, actions, packing     events in, actions out: the only one who talks to scheduler, jobs and stations
 //!   scheduler                  what to do: a pure function
 //!   jobs, results              the bytes of items that have not ended, results that nobody has taken
@@ -28,6 +29,7 @@ mod ending;
 mod flow;
 mod handle;
 mod hands;
+mod helping;
 mod imap;
 mod in_order;
 mod jobs;

@@ -7,7 +7,7 @@
 //!            │ no
 //!          lead: spin a little ─► ask for the bell ─► sleep on all workers at once ─► hear them ─► again
 //! ```
-//! A helper thread leads for handles that nobody waits for; it starts with the first of them.
+//! A [helper](super::helping) thread leads for handles that nobody waits for; it starts with the first of them.
 
 use super::callbacks::Callbacks;
 use super::config::{Backend, Config};
@@ -19,7 +19,6 @@ use super::waiter::Waiter;
 use crate::clock::Time;
 use crate::error::{Error, ErrorKind};
 use crate::ids::JobId;
-use crate::limits;
 use crate::raw::sleep::Found;
 use crate::shm::slab::SlabPool;
 use crate::sys;
@@ -27,7 +26,6 @@ use crate::sys::at_work;
 use crate::sys::bell::Bell;
 use crate::sys::interrupt::{self, WatchGuard};
 use crate::sys::poller::Poller;
-use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
@@ -42,10 +40,10 @@ pub struct Shared {
     bell: Arc<Bell>,
     /// Threads that want the lock: a leader that spins lets go of it for them.
     contenders: AtomicUsize,
-    helper: Mutex<Option<thread::JoinHandle<()>>>,
+    pub(super) helper: Mutex<Option<thread::JoinHandle<()>>>,
     pub callbacks: Callbacks,
     /// With `core`: there is something to lead, and nobody does.
-    lead_is_free: Condvar,
+    pub(super) lead_is_free: Condvar,
     /// Which copy of the process made it.
     born: u32,
     /// Ctrl-C rings our bell.
@@ -196,53 +194,6 @@ impl Shared {
         }
     }
 
-    /// Starts the helper thread if there is none yet.
-    ///
-    /// # Errors
-    /// If the system gives none: then nothing may be started that nobody waits for, as it might never go on.
-    pub fn start_helper(self: &Arc<Self>) -> Result<(), Error> {
-        if !self.is_ours() || self.config.backend == Backend::Inline {
-            return Ok(());
-        }
-        let mut helper = self.helper.lock().unwrap_or_else(PoisonError::into_inner);
-        if helper.is_none() {
-            let shared = self.clone();
-            let started = thread::Builder::new().name("mp-io".into()).spawn(move || shared.be_helper());
-            *helper = Some(started.map_err(|error| self.no_helper(error))?);
-        }
-        Ok(())
-    }
-
-    fn no_helper(&self, error: io::Error) -> Error {
-        let name = &self.config.name;
-        Error::os(
-            format!(
-                "cannot start the thread that drives the pool \"{name}\" while nobody waits for it; `apply`, `map` and \
-                 `imap` do without"
-            ),
-            error,
-        )
-    }
-
-    /// Sees to it that jobs go on while nobody waits for them: one that idles has been told when they were handed in. Without the
-    /// helper thread they go on whenever somebody does.
-    pub fn help(self: &Arc<Self>) {
-        let _ = self.start_helper();
-    }
-
-    /// Ends the helper thread.
-    pub fn dismiss_helper(&self) {
-        self.lock().stopping = true;
-        self.lead_is_free.notify_all();
-        let helper = self.helper.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(helper) = helper
-            && helper.thread().id() != thread::current().id()
-        {
-            // It woke tasks of the user's, whose panics were caught.
-            let _ = helper.join();
-        }
-    }
-
     /// Whether this process made it. A copy finds its memory as it was in the middle of anything: nobody there may touch it, and the
     /// workers are the original's.
     pub fn is_ours(&self) -> bool {
@@ -279,7 +230,7 @@ impl Shared {
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Core> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Core> {
         self.contenders.fetch_add(1, Ordering::Relaxed);
         // No user code runs under the lock; a panic of ours must not make every handle useless.
         let core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
@@ -288,7 +239,7 @@ impl Shared {
     }
 
     /// Lets others have the lock in the middle of a long result: whoever only lets go of it has it again before they are awake.
-    fn give_way<'a>(&'a self, core: MutexGuard<'a, Core>) -> MutexGuard<'a, Core> {
+    pub(super) fn give_way<'a>(&'a self, core: MutexGuard<'a, Core>) -> MutexGuard<'a, Core> {
         let contenders = self.contenders.load(Ordering::Relaxed);
         if contenders == 0 || !core.receiving {
             return core;
@@ -304,7 +255,7 @@ impl Shared {
     }
 
     /// Lets go of the lock: hands the lead on if it is free, and runs what was put aside.
-    fn release(&self, mut core: MutexGuard<'_, Core>) {
+    pub(super) fn release(&self, mut core: MutexGuard<'_, Core>) {
         let pending = core.scheduler.pending() > 0;
         self.note_busy(&mut core, pending);
         let mut errands = std::mem::take(&mut core.errands);
@@ -312,7 +263,7 @@ impl Shared {
         let any_calls = self.config.backend != Backend::Inline && self.callbacks.take_from(&mut errands);
         // Without pending calls they wait for the end of the pool, and for that, too, somebody must lead.
         let heir = if core.led { None } else { core.followers.pop() };
-        let free = pending && !core.led && heir.is_none() && core.helper == Helper::Idle;
+        let free = pending && !core.led && heir.is_none() && core.helper.sleeps_long();
         if free {
             // It is told once: it may take a while to wake up.
             core.helper = Helper::Watching;
@@ -376,7 +327,7 @@ impl Shared {
     }
 
     /// Sleeps for everybody until some worker has news. The clock has just been looked at.
-    fn lead<'a>(
+    pub(super) fn lead<'a>(
         &'a self,
         mut core: MutexGuard<'a, Core>,
         deadline: Option<Time>,
@@ -414,7 +365,7 @@ impl Shared {
     }
 
     /// Stops what a Ctrl-C finds at work. Nobody hears of it where all has ended, or is being stopped already.
-    fn note_interrupt(&self, core: &mut Core) {
+    pub(super) fn note_interrupt(&self, core: &mut Core) {
         if let Some(guard) = &self.interrupts
             && core.interrupts != at_work::count()
             && guard.work.is_busy()
@@ -426,56 +377,6 @@ impl Shared {
             let grace = self.config.policy.grace;
             core.feed(Event::Stopped { grace, why: Why::Interrupted });
         }
-    }
-
-    /// The helper thread: leads whenever there is something to do and nobody else does.
-    fn be_helper(&self) {
-        let mut keys = Vec::new();
-        let mut core = self.lock();
-        while !core.stopping {
-            if core.scheduler.pending() == 0 {
-                if !core.led {
-                    // Whoever still waits, for the end of the pool, leads from here.
-                    core.followers.pop().inspect(Thread::unpark);
-                }
-                core.helper = Helper::Idle;
-                core = self.lead_is_free.wait(core).unwrap_or_else(PoisonError::into_inner);
-                core.helper = Helper::Watching;
-            } else if core.led
-                || core.helper == Helper::Watching && Time::now().since(core.attended) < limits::HELPER_DELAY
-            {
-                // Whoever submitted or took a result may be about to wait, and then leads without a detour.
-                core.helper = Helper::Watching;
-                let waited = self.lead_is_free.wait_timeout(core, limits::HELPER_DELAY);
-                core = waited.unwrap_or_else(PoisonError::into_inner).0;
-            } else {
-                core.helper = Helper::Leading;
-                core = self.help_once(core, &mut keys);
-            }
-            // Last, as the pool may be dropped meanwhile: who sleeps after that sleeps for ever.
-            core = self.give_way(core);
-        }
-        core.followers.pop().inspect(Thread::unpark);
-    }
-
-    /// Leads for one round; then whoever came meanwhile takes over.
-    fn help_once<'a>(&'a self, mut core: MutexGuard<'a, Core>, keys: &mut Vec<u64>) -> MutexGuard<'a, Core> {
-        core.catch_up();
-        core.collect();
-        if core.scheduler.pending() > 0 && core.helper == Helper::Leading {
-            core = self.lead(core, None, keys);
-            self.note_interrupt(&mut core);
-        }
-        if core.helper == Helper::Relieved {
-            core.helper = Helper::Watching;
-            core.attended = Time::now();
-            core.followers.pop().inspect(Thread::unpark);
-        }
-        if !core.errands.is_empty() {
-            self.release(core);
-            core = self.lock();
-        }
-        core
     }
 
     /// Rings for whoever sleeps for this pool.

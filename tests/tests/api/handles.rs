@@ -178,6 +178,28 @@ fn a_callback_gets_the_outcome() {
 }
 
 #[test]
+fn a_callback_is_called_when_the_one_who_led_for_long_has_given_up() {
+    scenario(|| {
+        let gate = Gate::new();
+        let pool = Pool::new(2).unwrap();
+        for _ in 0..10 {
+            let (sender, outcomes) = channel();
+            let held = pool.apply_async(wait_at, (gate.name(), 1));
+            let first = gate.guest();
+            pool.apply_async(wait_at, (gate.name(), 2))
+                .on_done(move |two| sender.send(two.unwrap()).unwrap());
+            let second = gate.guest();
+            // Long enough for the one who stands in for waiting threads to trust in this one.
+            assert!(held.wait_timeout(Duration::from_millis(50)).unwrap_err().is_timeout());
+            drop(second);
+            assert_eq!(outcomes.recv().unwrap(), 2, "nobody waits for the pool");
+            drop(first);
+            assert_eq!(held.wait().unwrap(), 1);
+        }
+    });
+}
+
+#[test]
 fn a_callback_may_use_the_pool() {
     scenario(|| {
         let pool = Arc::new(Pool::new(2).unwrap());

@@ -85,6 +85,9 @@ pub const PACKET_BYTES_MAX: usize = 64 << 10;
 /// The most room that is made for results before they are there, in bytes: of an endless input nobody knows how many come.
 pub const RESERVED_BYTES_MAX: usize = 64 << 20;
 
+/// For how many jobs there is always room, once there were so many at a time: some 1.5 MB. The room for more goes with the last job.
+pub const JOB_PLACES_KEPT: usize = 4096;
+
 /// How much encoded input of a `map` may wait for a worker before the caller stops encoding, in bytes.
 pub const BACKLOG_BYTES: usize = 1 << 20;
 

@@ -296,6 +296,9 @@ impl Core {
     pub fn discard(&mut self, id: JobId) {
         if let Some(job) = self.jobs.remove(id) {
             job.into_slabs().for_each(|slab| self.forget(slab.id()));
+            if self.jobs.gave_up_places() {
+                self.scheduler.give_up_places();
+            }
         }
     }
 

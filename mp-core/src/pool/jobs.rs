@@ -26,6 +26,8 @@ use std::thread::ThreadId;
 pub struct Jobs {
     places: Vec<Place>,
     free: Vec<u32>,
+    /// The generation of a new place: no place that was here before it had this one.
+    fresh: u32,
 }
 
 struct Place {
@@ -116,7 +118,7 @@ impl Jobs {
     /// Takes in a job.
     pub fn insert(&mut self, job: Job) -> JobId {
         let slot = self.free.pop().unwrap_or_else(|| {
-            self.places.push(Place { generation: 0, job: None });
+            self.places.push(Place { generation: self.fresh, job: None });
             self.places.len() as u32 - 1
         });
         let place = &mut self.places[slot as usize];
@@ -143,6 +145,17 @@ impl Jobs {
         place.generation = place.generation.wrapping_add(1);
         self.free.push(id.slot);
         place.job.take()
+    }
+
+    /// Whether there were many places, for jobs that are all gone: they are given up here.
+    pub fn gave_up_places(&mut self) -> bool {
+        if self.places.len() <= limits::JOB_PLACES_KEPT || self.free.len() < self.places.len() {
+            return false;
+        }
+        // Each is beyond all that its place had.
+        self.fresh = self.places.iter().map(|place| place.generation).max().unwrap_or(self.fresh);
+        (self.places, self.free) = (Vec::new(), Vec::new());
+        true
     }
 
     /// Every job that has not finished.
@@ -457,23 +470,5 @@ impl Portion {
 }
 
 #[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-    use crate::task::registry::registry;
-    use std::thread;
-
-    #[test]
-    fn each_thread_that_waits_for_the_first_of_many_is_woken() {
-        // The first entry of every table is the library's own.
-        let entry = registry().get(Slot(0)).expect("a table is never empty");
-        let mut job = Job::new((Slot(0), entry), false, false, false);
-        let other = thread::spawn(|| thread::current().id()).join().expect("it has a name");
-        let [me, other] = [thread::current().id(), other].map(Asker::Any);
-        let waker = || Waker::noop().clone();
-        assert!(job.wake(me, waker()).is_none());
-        assert!(job.wake(other, waker()).is_none(), "another thread's stays");
-        assert!(job.wake(Asker::Future, waker()).is_none());
-        assert!(job.wake(me, waker()).is_some(), "its own from before does not");
-        assert_eq!(job.take_wakers().count(), 3);
-    }
-}
+#[path = "jobs_tests.rs"]
+mod tests;

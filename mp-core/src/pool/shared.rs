@@ -19,6 +19,7 @@ use super::waiter::Waiter;
 use crate::clock::Time;
 use crate::error::{Error, ErrorKind};
 use crate::ids::JobId;
+use crate::limits;
 use crate::raw::sleep::Found;
 use crate::shm::slab::SlabPool;
 use crate::sys;

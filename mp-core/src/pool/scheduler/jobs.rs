@@ -136,6 +136,15 @@ impl Jobs {
         }
     }
 
+    /// Gives up the places of jobs that are gone.
+    pub(super) fn give_up_places(&mut self) {
+        if self.live == 0 {
+            self.slots = Vec::new();
+        } else {
+            never!("the table of jobs is gone, and {} are not finished", self.live);
+        }
+    }
+
     /// Puts items that no worker has into the line: after earlier jobs and earlier items, before all others.
     pub(super) fn wait(&mut self, id: JobId, items: Range<u64>) {
         let job = self.slots.get_mut(id.slot as usize).and_then(Option::as_mut).filter(|job| job.id == id);

@@ -144,6 +144,11 @@ impl Scheduler {
         self.jobs.live()
     }
 
+    /// The job table has no places any more, as no job is left: the next ones will be dense again.
+    pub fn give_up_places(&mut self) {
+        self.jobs.give_up_places();
+    }
+
     /// How many items wait for a worker, over all jobs.
     pub fn waiting(&self) -> u64 {
         self.jobs.waiting()

@@ -44,6 +44,10 @@ pub const INLINE_BYTES_MAX: usize = 256 << 10;
 /// How much of a long result is read before other threads get their turn, in bytes: a copy of a quarter of a millisecond.
 pub const PIECE_BYTES: usize = 1 << 20;
 
+/// How often memory is sealed in vain, with a yield of the processor in between, before it is copied instead: it takes a worker no
+/// longer to let go of it, and no longer than a copy of a few pages where nobody does.
+pub const SEAL_TRIES: u32 = 64;
+
 /// How long an idle worker keeps what its last call left: the sealed memory mapped that it was sent, the bytes that it returned,
 /// and where the parent found them.
 /// Longer than a caller who sends the same again and again takes between two calls, and not so long that the memory is missed.

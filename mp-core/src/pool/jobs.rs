@@ -79,6 +79,8 @@ pub struct Portion {
     items: u64,
     /// Descriptors of the only item.
     handles: Vec<Handle>,
+    /// Descriptors of all items of the job.
+    common: Option<Arc<[Handle]>>,
     first: u64,
     live: u64,
 }
@@ -233,12 +235,12 @@ impl Job {
                 ItemBytes::Inline(bytes)
             }
         };
-        Some(Item { bytes, handles: &portion.handles })
+        Some(Item { bytes, handles: portion.handles() })
     }
 
     /// Several items as one frame has them: as many of these as lie in one piece, at most `max_bytes` of them; how many
-    /// that is. None if it is less than two.
-    pub fn packed(&self, items: Range<u64>, max_bytes: usize) -> Option<(u16, &[u8])> {
+    /// that is, and their descriptors. None if it is less than two.
+    pub fn packed(&self, items: Range<u64>, max_bytes: usize) -> Option<(u16, &[u8], &[Handle])> {
         let portion = self.portions.get(self.portion_of(items.start)?)?;
         let Payload::Packed(bytes) = &portion.payload else { return None };
         let first = items.start - portion.first;
@@ -247,7 +249,7 @@ impl Job {
         let ends = portion.ends.get(first as usize..last as usize)?;
         let count = ends.partition_point(|&end| end as usize - start <= max_bytes);
         let end = *ends.get(count.checked_sub(1).filter(|&last| last > 0)?)?;
-        Some((count as u16, bytes.get(start..end as usize)?))
+        Some((count as u16, bytes.get(start..end as usize)?, portion.handles()))
     }
 
     /// These items have ended one way or another: their bytes are not needed any more. Returns slabs that are free now.
@@ -265,7 +267,7 @@ impl Job {
             next = until;
             if portion.live == 0 {
                 self.backlog_bytes = self.backlog_bytes.saturating_sub(portion.weight());
-                portion.handles.clear();
+                portion.drop_handles();
                 if let Payload::Slab { slab, .. } =
                     std::mem::replace(&mut portion.payload, Payload::Single(Vec::new()))
                 {
@@ -335,7 +337,7 @@ impl Job {
         if self.finished {
             // Items behind a failure may still be out. They will not be sent again, and whoever has the other end of one of
             // their pipes waits for this.
-            self.portions.iter_mut().for_each(|portion| portion.handles.clear());
+            self.portions.iter_mut().for_each(Portion::drop_handles);
         }
         std::mem::take(&mut self.results)
     }
@@ -393,13 +395,28 @@ impl Portion {
     }
 
     fn of_one(payload: Payload) -> Self {
-        Self { payload, ends: Vec::new(), items: 1, handles: Vec::new(), first: 0, live: 0 }
+        Self { payload, ends: Vec::new(), items: 1, handles: Vec::new(), common: None, first: 0, live: 0 }
     }
 
     /// The same portion with the descriptors of its only item.
     pub fn carrying(mut self, handles: Vec<Handle>) -> Self {
         self.handles = handles;
         self
+    }
+
+    /// The same portion with descriptors that each of its items has, and has no others.
+    pub fn sharing(mut self, common: Option<Arc<[Handle]>>) -> Self {
+        self.common = common;
+        self
+    }
+
+    fn handles(&self) -> &[Handle] {
+        self.common.as_deref().unwrap_or(&self.handles)
+    }
+
+    fn drop_handles(&mut self) {
+        self.handles.clear();
+        self.common = None;
     }
 
     /// Adds an item by letting `write` append its bytes, and its descriptors to `handles`. Says how many bytes that are, and returns

@@ -1,18 +1,28 @@
 //! `chunks_mut`: tasks that work in place on pieces of the caller's memory.
+//!
+//! ```text
+//!  vector, other arguments ─► encoded once: bytes, descriptors
+//!  pieces ─► calls of a few bytes each ─► frames of many calls ─► a worker has the vector in view for all calls of a frame
+//! ```
+//! Each piece is a call of its own, with an outcome of its own. What came for a frame is let go before the outcome of its last call is
+//! published: when all outcomes are there, nobody can write to the vector any more.
 
+use super::map::{Input, Run};
+use super::outcomes::{All, Outcomes};
+use super::scheduler::OnFailure;
+use super::ticket::TaskRef;
 use super::verbs::Pool;
 use crate::error::{Error, ErrorKind};
 use crate::shared::shareable::Shareable;
-use crate::shared::vector::{ChunkMut, Lent, SharedVec};
-use crate::task::arguments::{Arg, Task};
-use crate::wire::codec;
+use crate::shared::vector::{ChunkMut, Lending, Lent, SharedVec};
+use crate::sys::Handle;
+use crate::task::arguments::{Args, Task};
+use crate::wire::codec::CodecError;
+use crate::wire::handles;
 use crate::wire::outgoing::Outgoing;
 use serde::de::DeserializeOwned;
-use std::cell::Cell;
 use std::num::NonZeroUsize;
-
-/// How many chunks are on their way for each worker: enough that none waits, few enough descriptors.
-const CHUNKS_PER_WORKER: usize = 4;
+use std::sync::Arc;
 
 impl Pool {
     /// Lends the elements of `vector` to a task, `size` at a time, and returns what the calls returned, in order.
@@ -39,12 +49,13 @@ impl Pool {
     /// ```
     ///
     /// # Errors
-    /// The failure of the earliest chunk that failed; no more chunks are lent after one did. If the pool ended while
+    /// The failure of the earliest chunk that failed; later ones that no worker has begun by then are not lent. If the pool ended while
     /// workers still ran, the chunks whose calls had not ended are zero: what is still running writes into memory that
     /// is no longer the vector's. [`ErrorKind::InvalidInput`] for a `size` of zero.
     ///
     /// # Panics
-    /// If the `Deserialize` of a result does. Every loan is over then as well; what calls that had not ended worked on is zero.
+    /// If the `Deserialize` of a result does. Every loan is over then as well; if a call was still at work, each chunk whose result had
+    /// not been read is zero.
     ///
     /// # Blocking and death
     /// Returns when all calls have ended, their workers have died, or the pool ends. A call of a killed worker fails; it
@@ -61,44 +72,98 @@ impl Pool {
         T: Shareable,
         F::Output: DeserializeOwned,
     {
+        self.lend_all(self.find(task)?, vector, size, &())
+    }
+
+    fn lend_all<T, P, R>(
+        &self,
+        task: TaskRef,
+        vector: &mut SharedVec<T>,
+        size: usize,
+        args: &impl Args<P>,
+    ) -> Result<Vec<R>, Error>
+    where
+        T: Shareable,
+        R: DeserializeOwned,
+    {
         let Some(size) = NonZeroUsize::new(size) else {
             return Err(Error::new(ErrorKind::InvalidInput, "chunks of no elements would never end"));
         };
-        let ahead = NonZeroUsize::new(CHUNKS_PER_WORKER * self.size()).unwrap_or(NonZeroUsize::MIN);
+        self.shared.refuse_inside()?;
         let lending = vector.lend(size);
-        let (chunks, failed) = (lending.count(), Cell::new(false));
-        let mut outcomes = Vec::with_capacity(chunks);
-        {
-            let pieces = lending.chunks(|| !failed.get());
-            for outcome in self.imap(task, pieces).read_ahead(ahead) {
-                failed.set(failed.get() || outcome.is_err());
-                lending.note(outcome.as_ref().err().is_none_or(has_ended));
-                outcomes.push(outcome);
-            }
-        }
+        let encoded = encode(&lending, args);
+        let (behind, handles) = encoded.map_err(|error| error.for_task(task.1.name))?;
+        let mut outcomes = Noted { all: All::with_capacity(lending.count()), lending: &lending };
+        let mut pieces = Input::new(lending.chunks(&behind), write::<T>);
+        let run =
+            Run { shared: &self.shared, task, on_failure: OnFailure::CancelLater, common: Some(&handles) };
+        let ran = run.run(&mut pieces, &mut outcomes);
+        let all = outcomes.all;
+        drop(pieces);
+        let chunks = lending.count();
         lending.finish()?;
-        let results = outcomes.into_iter().collect::<Result<Vec<_>, _>>()?;
-        if results.len() == chunks {
-            Ok(results)
-        } else {
-            Err(Error::new(ErrorKind::Closed, "the pool ended before all chunks were done"))
-        }
+        ran?;
+        let results = all.whole()?.filter(|results| results.len() == chunks);
+        results.ok_or_else(|| {
+            Error::new(ErrorKind::Closed, "the pool ended before all chunks were done").for_task(task.1.name)
+        })
     }
 }
 
-/// Whether a call with this outcome is known to run no more.
+/// The arguments behind the chunk, and the descriptors that go with each call.
+fn encode<T: Shareable, P>(
+    lending: &Lending<'_, T>,
+    args: &impl Args<P>,
+) -> Result<(Vec<u8>, Arc<[Handle]>), Error> {
+    let (mut bytes, mut given) = (Vec::new(), Vec::new());
+    lending.give(&mut given).map_err(|error| unencodable::<T>(&error))?;
+    let mut out = Outgoing::whole(&mut bytes, &mut given);
+    let written = args.write(&mut out);
+    // Nothing leaves this process with a call of many.
+    let leaves = handles::leaving().is_any();
+    written?;
+    if leaves {
+        let what = "only one process can have it, and each chunk would need one";
+        return Err(Error::argument_unencodable(std::any::type_name::<P>(), what));
+    }
+    Ok((bytes, given.into()))
+}
+
+fn write<'a, T: Shareable>(piece: &'a Lent<'_>, out: &mut Outgoing<'_, 'a>) -> Result<(), Error> {
+    piece.write(out).map_err(|error| unencodable::<T>(&error))
+}
+
+fn unencodable<T: Shareable>(error: &CodecError) -> Error {
+    Error::argument_unencodable(std::any::type_name::<ChunkMut<'_, T>>(), &error.to_string())
+}
+
+/// What the calls returned, and which of them run no more.
+struct Noted<'l, 'v, T: Shareable, R> {
+    all: All<R>,
+    lending: &'l Lending<'v, T>,
+}
+
+impl<T: Shareable, R> Outcomes<R> for Noted<'_, '_, T, R> {
+    #[inline]
+    fn value(&mut self, number: u64, value: R) {
+        self.lending.note(number, true);
+        self.all.value(number, value);
+    }
+
+    fn failure(&mut self, number: u64, error: Error) -> Option<u64> {
+        self.lending.note(number, has_ended(&error));
+        self.all.failure(number, error)
+    }
+}
+
+/// Whether a call with this outcome is known to run no more, or never began.
 fn has_ended(error: &Error) -> bool {
     matches!(
         error.kind(),
-        ErrorKind::Panicked | ErrorKind::WorkerLost | ErrorKind::Encode | ErrorKind::Decode
+        ErrorKind::Panicked
+            | ErrorKind::WorkerLost
+            | ErrorKind::Encode
+            | ErrorKind::Decode
+            | ErrorKind::Cancelled
     )
-}
-
-#[diagnostic::do_not_recommend] // nobody can name it
-impl<T: Shareable> Arg<ChunkMut<'_, T>> for Lent<'_, T> {
-    fn write<'a>(&'a self, out: &mut Outgoing<'_, 'a>) -> Result<(), Error> {
-        codec::encode_into(self, out).map_err(|error| {
-            Error::argument_unencodable(std::any::type_name::<ChunkMut<'_, T>>(), &error.to_string())
-        })
-    }
 }

@@ -11,6 +11,7 @@ use super::verbs::bulk;
 use crate::check::never;
 use crate::clock::Time;
 use crate::error::{Error, ErrorKind};
+use crate::sys::Handle;
 use crate::task::entry::Entry;
 use crate::wire::outgoing::Outgoing;
 use serde::de::DeserializeOwned;
@@ -130,7 +131,7 @@ where
 {
     shared.refuse_inside()?;
     let mut all = All::with_capacity(input.len_hint());
-    Run { shared, task, on_failure: OnFailure::StopLater }.run(input, &mut all)?;
+    Run { shared, task, on_failure: OnFailure::StopLater, common: None }.run(input, &mut all)?;
     all.whole()?.ok_or_else(|| lost_track(task.1))
 }
 
@@ -151,7 +152,8 @@ where
     };
     let mut input = input;
     let mut each = Each::default();
-    let ended = Run { shared, task, on_failure: OnFailure::Continue }.run(&mut input, &mut each);
+    let ended =
+        Run { shared, task, on_failure: OnFailure::Continue, common: None }.run(&mut input, &mut each);
     let items = if ended.is_ok() { input.pulled() } else { input.exhaust() };
     each.filled(items, |item| match &ended {
         Ok(()) => Err(lost_track(task.1)),
@@ -198,10 +200,12 @@ where
 }
 
 /// One `map` under way on the calling thread.
-struct Run<'a> {
-    shared: &'a Arc<Shared>,
-    task: TaskRef,
-    on_failure: OnFailure,
+pub struct Run<'a> {
+    pub shared: &'a Arc<Shared>,
+    pub task: TaskRef,
+    pub on_failure: OnFailure,
+    /// Descriptors that each item has; then it has no others.
+    pub common: Option<&'a Arc<[Handle]>>,
 }
 
 /// What the calling thread has to do next.
@@ -214,7 +218,7 @@ enum Turn {
 
 impl Run<'_> {
     /// Feeds the job and hands on each outcome with the number of its item in the input.
-    fn run<I, W, R>(&self, input: &mut Input<I, W>, outcomes: &mut impl Outcomes<R>) -> Result<(), Error>
+    pub fn run<I, W, R>(&self, input: &mut Input<I, W>, outcomes: &mut impl Outcomes<R>) -> Result<(), Error>
     where
         I: Iterator,
         W: for<'a> Fn(&'a I::Item, &mut Outgoing<'_, 'a>) -> Result<(), Error>,
@@ -298,7 +302,10 @@ impl Run<'_> {
                 Turn::Over
             } else {
                 let more = open && job.wants_more();
-                if !more && !job.arrived().are_many() {
+                let arrived = job.arrived();
+                // What is lent should be given back as soon as a result turns out to be of no use.
+                let early = self.on_failure == OnFailure::CancelLater && !arrived.is_empty();
+                if !more && !early && !arrived.are_many() {
                     return None;
                 }
                 Turn::Work { more }
@@ -321,7 +328,7 @@ impl Run<'_> {
         I: Iterator,
         W: for<'a> Fn(&'a I::Item, &mut Outgoing<'_, 'a>) -> Result<(), Error>,
     {
-        let mut portions = Portions::new(self.shared);
+        let mut portions = Portions::new(self.shared).sharing(self.common);
         pace.since = Time::now();
         loop {
             let count = (pace.portion - portions.len()).min(CLOCK_EVERY);

@@ -33,8 +33,14 @@ fn push_all(station: &mut ProcessStation, job: &Job, items: Range<u64>, first: C
     while item < items.end {
         let seq = CallSeq(first.0 + (item - items.start));
         let lane = &mut station.launched.lane;
-        if let Some((count, packed)) = job.packed(item..items.end, PACK_BYTES) {
-            if !lane.call(seq, count, &[slot_bytes, packed]) {
+        if let Some((count, packed, handles)) = job.packed(item..items.end, PACK_BYTES) {
+            let payload = [slot_bytes, packed];
+            let pushed = if handles.is_empty() {
+                lane.call(seq, count, &payload)
+            } else {
+                carried(lane.call_carrying((seq, count), &payload, handles), station)
+            };
+            if !pushed {
                 return Some(seq);
             }
             item += u64::from(count);
@@ -47,7 +53,7 @@ fn push_all(station: &mut ProcessStation, job: &Job, items: Range<u64>, first: C
         let pushed = match bytes {
             ItemBytes::Inline(bytes) if handles.is_empty() => lane.call(seq, 1, &[slot_bytes, bytes]),
             ItemBytes::Inline(bytes) => {
-                carried(lane.call_carrying(seq, &[slot_bytes, bytes], handles), station)
+                carried(lane.call_carrying((seq, 1), &[slot_bytes, bytes], handles), station)
             }
             ItemBytes::Spilled(slab, len) => {
                 carried(lane.spilled_call(seq, slot, (slab, len), handles), station)
@@ -61,7 +67,7 @@ fn push_all(station: &mut ProcessStation, job: &Job, items: Range<u64>, first: C
     None
 }
 
-/// One call that descriptors go with. A worker that cannot be sent any is of no use; what it has answered counts.
+/// Calls that descriptors go with. A worker that cannot be sent any is of no use; what it has answered counts.
 fn carried(sent: io::Result<bool>, station: &mut ProcessStation) -> bool {
     sent.unwrap_or_else(|error| {
         station.end(format!("it could not be sent descriptors, and was killed if it was not dead: {error}"));

@@ -331,6 +331,8 @@ pub struct Portions<'a> {
     gathered: Portion,
     /// Descriptors of the item that is being encoded.
     handles: Vec<Handle>,
+    /// Descriptors of all items, which have no others.
+    common: Option<Arc<[Handle]>>,
 }
 
 /// What an item made of the portion.
@@ -344,7 +346,12 @@ pub enum Encoded {
 impl<'a> Portions<'a> {
     /// No items yet.
     pub fn new(shared: &'a Shared) -> Self {
-        Self { shared, gathered: Portion::new(), handles: Vec::new() }
+        Self { shared, gathered: Portion::new(), handles: Vec::new(), common: None }
+    }
+
+    /// The same for items that all have these descriptors, and no others.
+    pub fn sharing(self, common: Option<&Arc<[Handle]>>) -> Self {
+        Self { common: common.cloned(), ..self }
     }
 
     /// Encodes an item.
@@ -372,7 +379,7 @@ impl<'a> Portions<'a> {
         let bytes = self.gathered.pop().unwrap_or_default();
         let (portion, pour) = portion_of(self.shared, bytes, apart, handles)?;
         pour.inspect(Pour::all);
-        Ok(Encoded::Apart(Box::new(portion)))
+        Ok(Encoded::Apart(Box::new(portion.sharing(self.common.clone()))))
     }
 
     /// How many items are gathered.
@@ -393,7 +400,7 @@ impl<'a> Portions<'a> {
             return None;
         }
         let next = self.gathered.another();
-        Some(std::mem::replace(&mut self.gathered, next))
+        Some(std::mem::replace(&mut self.gathered, next).sharing(self.common.clone()))
     }
 }
 

@@ -391,13 +391,9 @@ impl Pool {
         &self.shared.config.name
     }
 
-    pub(super) fn size(&self) -> usize {
-        self.shared.config.policy.workers.get()
-    }
-
     /// The task, for a call of this pool.
     #[track_caller]
-    fn find<F: Copy + 'static>(&self, task: F) -> Result<TaskRef, Error> {
+    pub(super) fn find<F: Copy + 'static>(&self, task: F) -> Result<TaskRef, Error> {
         self.shared.refuse_copy()?;
         registry::of(task)
     }

@@ -191,7 +191,7 @@ impl<R> Process<R> {
         let mut launched = launcher.launch(&name, Role::Process)?;
         let lane = &mut launched.lane;
         let handed_over = if arguments.len() <= limits::INLINE_BYTES_MAX - 64 {
-            lane.call_carrying(CallSeq(1), &[&slot.0.to_le_bytes(), &arguments], &handles)
+            lane.call_carrying((CallSeq(1), 1), &[&slot.0.to_le_bytes(), &arguments], &handles)
         } else {
             let slab = Slab::create(arguments.len()).map_err(failed)?;
             slab.pour([arguments.as_slice()].into_iter()).map_err(failed)?;

@@ -39,7 +39,8 @@ pub mod response {
 /// The payload lies in a slab.
 pub const SPILLED: u8 = 1;
 
-/// Descriptors belong to the (one) item or result; they came or will come over the control socket, with its number.
+/// Descriptors belong to the items, each of which may have copies of all of them, or to the result; they came or will come over the
+/// control socket, with the number of the first item.
 pub const CARRIES: u8 = 2;
 
 /// Where a spilled payload lies.
@@ -88,6 +89,12 @@ impl<'a> Items<'a> {
     #[inline]
     pub fn of(count: u16, bytes: &'a [u8]) -> Self {
         Self { left: count, bare: count == 1, bytes }
+    }
+
+    /// Whether there are no more.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.left == 0
     }
 }
 

@@ -15,6 +15,7 @@ use super::block::fingerprint;
 use super::kept;
 use super::lock::{LockLine, Locked};
 use crate::error::{Error, ErrorKind};
+use crate::limits;
 use crate::raw::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::raw::loan::LoanWord;
 use crate::sys::Handle;
@@ -101,9 +102,14 @@ impl<T> Elements<T> {
             Access::Read | Access::ReadWrite => Arc::new(Mapping::map(&memory, access)?),
         };
         let elements = Self { memory, mapping, len: len as usize, element: PhantomData };
-        let header = elements.header();
+        if elements.is(kind, len) { Ok(elements) } else { Err(corrupt()) }
+    }
+
+    /// Whether this is what the header says.
+    fn is(&self, kind: Kind, len: u64) -> bool {
+        let header = self.header();
         let told = (header.kind.load(Relaxed), header.element.load(Relaxed), header.len.load(Relaxed));
-        if told == (kind as u64, fingerprint::<T>(), len) { Ok(elements) } else { Err(corrupt()) }
+        told == (kind as u64, fingerprint::<T>(), len)
     }
 
     /// Seals the memory: it becomes one of kind [`Kind::Sealed`] that nobody can write any more.
@@ -114,7 +120,7 @@ impl<T> Elements<T> {
         self.header().kind.store(Kind::Sealed as u64, Relaxed);
         let len = self.len;
         let memory = self.unmapped();
-        match memory.seal_contents().and_then(|()| Mapping::map(&memory, Access::Sealed)) {
+        match seal_soon(&memory).and_then(|()| Mapping::map(&memory, Access::Sealed)) {
             Ok(mapping) => Ok(Self { memory, mapping: Arc::new(mapping), len, element: PhantomData }),
             Err(error) => Err((memory, error)),
         }
@@ -165,6 +171,20 @@ impl<T> Elements<T> {
         Self::attach_at(place, kind, len, access)
     }
 
+    /// Takes it from a place of a message, or as it was taken for a message that came with the same handles.
+    pub fn attach_once<E: serde::de::Error>(
+        place: u32,
+        kind: Kind,
+        len: u64,
+        access: Access,
+    ) -> Result<Arc<Self>, E>
+    where
+        T: 'static,
+    {
+        let attach = || Self::attach_at(place, kind, len, access).map(Arc::new);
+        handles::once(place, |known: &Arc<Self>| known.is(kind, len), attach)
+    }
+
     /// Takes it from a place of a message.
     pub fn attach_at<E: serde::de::Error>(
         place: u32,
@@ -186,6 +206,17 @@ impl<T> Locked for Arc<Elements<T>> {
     fn line(&self) -> &LockLine {
         &self.header().lock
     }
+}
+
+/// Seals the memory. A worker from which calls were taken back has answered the one before them, and may be about to let go.
+fn seal_soon(memory: &Memory) -> io::Result<()> {
+    for _ in 0..limits::SEAL_TRIES {
+        match memory.seal_contents() {
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => std::thread::yield_now(),
+            sealed => return sealed,
+        }
+    }
+    memory.seal_contents()
 }
 
 /// Bytes of a memory of `len` elements, if there can be such a thing.

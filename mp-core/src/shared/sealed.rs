@@ -108,6 +108,7 @@ impl<S: Content + ?Sized> Serialize for Shared<S> {
 
 impl<'de, S: Content + ?Sized> Deserialize<'de> for Shared<S> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(Arc::new(Elements::read(deserializer, Kind::Sealed, Access::Sealed)?)))
+        let (place, len) = <(u32, u64)>::deserialize(deserializer)?;
+        Elements::attach_once(place, Kind::Sealed, len, Access::Sealed).map(Self)
     }
 }

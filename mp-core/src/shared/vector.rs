@@ -6,14 +6,18 @@ use super::elements::{Elements, Kind};
 use super::sealed::Shared;
 use super::shareable::Shareable;
 use crate::error::Error;
-use crate::sys::memory::Access;
+use crate::sys::Handle;
+use crate::sys::memory::{Access, Memory};
+use crate::wire::codec::{self, CodecError};
 use crate::wire::handles;
+use crate::wire::outgoing::Outgoing;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::marker::PhantomData;
 use std::num::NonZeroUsize;
 use std::ops::{Deref, DerefMut, Range};
+use std::sync::Arc;
 
 /// A slice in shared memory with one owner, whose pieces
 /// [`Pool::chunks_mut`](crate::Pool::chunks_mut) lends to tasks: they work on it in place.
@@ -118,16 +122,29 @@ pub(crate) struct Lending<'v, T: Shareable> {
     size: NonZeroUsize,
     /// How many pieces have been lent.
     lent: Cell<usize>,
-    /// Of the first of them, whether their calls are known to run no more.
+    /// Of the pieces whose calls have been heard of, whether these are known to run no more.
     ended: RefCell<Vec<bool>>,
 }
 
+/// Where the memory is among the handles that go with a piece.
+const PLACE: u32 = 0;
+
 impl<T: Shareable> Lending<'_, T> {
-    /// The pieces, while `more` are wanted; the last may be shorter. No two of them overlap.
-    pub(crate) fn chunks(&self, more: impl Fn() -> bool) -> impl Iterator<Item = Lent<'_, T>> {
-        (0..self.count()).take_while(move |_| more()).map(|chunk| {
-            self.lent.set(self.lent.get().max(chunk + 1));
-            Lent { elements: &self.vector.0, round: self.round, range: self.range(chunk) }
+    /// Appends to `handles`, which are none yet, what goes with each piece.
+    ///
+    /// # Errors
+    /// If this process has no descriptors left.
+    pub(crate) fn give(&self, handles: &mut Vec<Handle>) -> Result<(), CodecError> {
+        codec::encode_with(&Given(self.vector.0.memory()), &mut Vec::new(), handles)
+    }
+
+    /// The pieces, each with the encoded arguments that come behind it; the last may be shorter. No two of them overlap.
+    pub(crate) fn chunks<'l>(&'l self, behind: &'l [u8]) -> impl Iterator<Item = Lent<'l>> {
+        let len = self.vector.0.len() as u64;
+        (0..self.count()).map(move |chunk| {
+            self.lent.set(chunk + 1);
+            let Range { start, end } = self.range(chunk);
+            Lent { head: (PLACE, len, self.round, start as u64, end as u64), behind }
         })
     }
 
@@ -136,9 +153,13 @@ impl<T: Shareable> Lending<'_, T> {
         self.vector.0.len().div_ceil(self.size.get())
     }
 
-    /// The call for the next piece, in order, has come to its end, or may run on.
-    pub(crate) fn note(&self, ended: bool) {
-        self.ended.borrow_mut().push(ended);
+    /// The call for this piece has come to its end, or may run on.
+    pub(crate) fn note(&self, chunk: u64, has_ended: bool) {
+        let (mut ended, chunk) = (self.ended.borrow_mut(), chunk as usize);
+        if ended.len() <= chunk {
+            ended.resize(chunk + 1, false);
+        }
+        ended[chunk] = has_ended;
     }
 
     /// Ends the round. If some calls are not known to have ended and a borrower may still be inside, the vector moves to other
@@ -186,18 +207,32 @@ impl<T: Shareable> Drop for Lending<'_, T> {
     }
 }
 
-/// A piece on its way to a task, which sees it as [`ChunkMut`].
-pub struct Lent<'v, T: Shareable> {
-    elements: &'v Elements<T>,
-    round: u32,
-    range: Range<usize>,
+/// A piece on its way to a task, which sees it as [`ChunkMut`], and what the task is given behind it.
+pub(crate) struct Lent<'l> {
+    head: Head,
+    behind: &'l [u8],
 }
 
-impl<T: Shareable> Serialize for Lent<'_, T> {
+/// The place of the memory, the length of the vector, the round, and where the piece begins and ends.
+type Head = (u32, u64, u32, u64, u64);
+
+impl Lent<'_> {
+    /// Appends it to `out`.
+    pub(crate) fn write<'a>(&'a self, out: &mut Outgoing<'_, 'a>) -> Result<(), CodecError> {
+        codec::encode(&self.head, out.bytes())?;
+        out.run(self.behind);
+        Ok(())
+    }
+}
+
+/// Puts the handle of a memory aside.
+struct Given<'v>(&'v Memory);
+
+impl Serialize for Given<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let place = handles::give(self.elements.memory().handle()).map_err(serde::ser::Error::custom)?;
-        let (from, to) = (self.range.start as u64, self.range.end as u64);
-        (place, self.elements.len() as u64, self.round, from, to).serialize(serializer)
+        let place = handles::give(self.0.handle()).map_err(serde::ser::Error::custom)?;
+        debug_assert_eq!(place, PLACE, "it is the first");
+        serializer.serialize_unit()
     }
 }
 
@@ -222,7 +257,8 @@ impl<T: Shareable> Serialize for Lent<'_, T> {
 /// }
 /// ```
 pub struct ChunkMut<'c, T: Shareable> {
-    elements: Elements<T>,
+    /// The memory in view, which may be that of the next chunk as well; its writable view is gone before the last of them is answered.
+    elements: Arc<Elements<T>>,
     round: u32,
     range: Range<usize>,
     call: PhantomData<&'c mut [T]>,
@@ -268,8 +304,8 @@ impl<T: Shareable + fmt::Debug> fmt::Debug for ChunkMut<'_, T> {
 
 impl<'de, T: Shareable> Deserialize<'de> for ChunkMut<'de, T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (place, len, round, from, to) = <(u32, u64, u32, u64, u64)>::deserialize(deserializer)?;
-        let elements = Elements::attach_at::<D::Error>(place, Kind::Vector, len, Access::ReadWrite)?;
+        let (place, len, round, from, to) = Head::deserialize(deserializer)?;
+        let elements = Elements::<T>::attach_once::<D::Error>(place, Kind::Vector, len, Access::ReadWrite)?;
         if from > to || to > len {
             return Err(serde::de::Error::custom("the piece of shared memory is out of bounds"));
         }

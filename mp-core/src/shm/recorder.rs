@@ -73,6 +73,11 @@ impl WorkerRecorder {
         self.0.progress.begin(&self.0.revoked, seq)
     }
 
+    /// Whether `seq`, which has not begun, is revoked by now.
+    pub fn is_revoked(&self, seq: u64) -> bool {
+        self.0.revoked.contains(seq)
+    }
+
     /// Whether `seq`, which was declined, is the last of the calls that are revoked: the parent hears of them all at
     /// once, when the worker is past them.
     pub fn is_last_revoked(&self, seq: u64) -> bool {

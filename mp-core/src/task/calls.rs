@@ -8,8 +8,10 @@
 use super::frame::{Arguments, Arriving, Reply};
 use crate::error::Failure;
 use crate::sys::Handle;
+use crate::wire::handles::Bundle;
 use crate::wire::outgoing::{Apart, pieces};
 use crate::wire::varint::Short;
+use std::rc::Rc;
 
 /// Where results go that are not [`Short`].
 pub trait Sink {
@@ -54,6 +56,8 @@ pub struct Special<'f> {
     pub handles: Vec<Option<Handle>>,
     /// All the arguments, if they may still be on their way.
     pub arriving: Option<&'f dyn Arriving>,
+    /// Descriptors that are for the arguments of other calls, too.
+    pub common: Option<Rc<Bundle>>,
 }
 
 /// The glue of one task: decodes, calls and encodes until there are no more calls. A panic comes out of it.
@@ -68,8 +72,8 @@ pub fn each<'f>(
     let mut next = calls.next();
     while let Some(call) = next {
         let mut special = if call.is_special { calls.take_special() } else { Special::default() };
-        let mut arguments =
-            Arguments::new(call.arguments, &mut special.handles).or_arriving(special.arriving);
+        let mut arguments = Arguments::new(call.arguments, &mut special.handles, special.common.as_ref())
+            .or_arriving(special.arriving);
         let mut short = None;
         let ended = invoke(&mut arguments, Reply::new(calls, &mut short));
         match ended {
@@ -109,7 +113,8 @@ impl<'f, 'o> One<'f, 'o> {
         out: &'o mut Vec<u8>,
         long: Option<Long<'o>>,
     ) -> Self {
-        let special = Special { handles: handles.into_iter().map(Some).collect(), arriving: None };
+        let handles = handles.into_iter().map(Some).collect();
+        let special = Special { handles, ..Special::default() };
         let (before, carried) = (out.len(), Vec::new());
         Self { arguments: Some(arguments), special, before, out, carried, ending: None, long }
     }

@@ -3,18 +3,21 @@
 use super::calls::Sink;
 use crate::error::Failure;
 use crate::sys::Handle;
+use crate::wire::handles::Bundle;
 use crate::wire::outgoing::Outgoing;
 use crate::wire::varint::Short;
 use crate::wire::{codec, handles, spare};
 use serde::{Deserialize, Serialize};
 use std::any::type_name;
 use std::fmt;
+use std::rc::Rc;
 
 /// The encoded arguments of one call, read from front to back.
 #[derive(Debug)]
 pub struct Arguments<'de> {
     bytes: &'de [u8],
     handles: &'de mut Vec<Option<Handle>>,
+    common: Option<&'de Rc<Bundle>>,
     /// All of them, if they may still be on their way; then `bytes` are none.
     arriving: Option<&'de dyn Arriving>,
 }
@@ -35,10 +38,14 @@ impl fmt::Debug for dyn Arriving + '_ {
 }
 
 impl<'de> Arguments<'de> {
-    /// Arguments that lie in `bytes` and may take from `handles`.
+    /// Arguments that lie in `bytes` and may take from `handles`, or copies of those in `common`.
     #[inline]
-    pub fn new(bytes: &'de [u8], handles: &'de mut Vec<Option<Handle>>) -> Self {
-        Self { bytes, handles, arriving: None }
+    pub fn new(
+        bytes: &'de [u8],
+        handles: &'de mut Vec<Option<Handle>>,
+        common: Option<&'de Rc<Bundle>>,
+    ) -> Self {
+        Self { bytes, handles, common, arriving: None }
     }
 
     /// The same, of which there is nothing yet if they may be `arriving`.
@@ -67,7 +74,9 @@ impl<'de> Arguments<'de> {
             return Ok(value);
         }
         let bytes = self.bytes;
-        let decoded = if self.handles.is_empty() {
+        let decoded = if let Some(common) = self.common {
+            handles::sharing(common, || codec::decode_front(bytes))
+        } else if self.handles.is_empty() {
             codec::decode_front(bytes)
         } else {
             handles::lending(self.handles, || codec::decode_front(bytes))

@@ -7,7 +7,7 @@ use super::bundles::{self, Sending};
 use super::control::{self, Inbox};
 use super::known::Known;
 use super::long::LongResults;
-pub use super::response::{Response, ResponseKind, Violation};
+pub use super::response::{Response, ResponseKind, Violation, is_plain};
 use crate::check::never;
 use crate::ids::CallSeq;
 use crate::limits;
@@ -86,12 +86,17 @@ impl Lane {
         self.push(FrameHead { kind: request::CALL, flags: 0, count, seq: seq.0 }, payload)
     }
 
-    /// Hands over one call whose arguments have descriptors. False if there is no room.
-    pub fn call_carrying(&mut self, seq: CallSeq, payload: &[&[u8]], handles: &[Handle]) -> io::Result<bool> {
-        let len = payload.iter().map(|part| part.len()).sum();
+    /// Hands over calls whose arguments have descriptors, the same for all of them. False if there is no room.
+    pub fn call_carrying(
+        &mut self,
+        (seq, count): (CallSeq, u16),
+        payload: &[&[u8]],
+        handles: &[Handle],
+    ) -> io::Result<bool> {
         let flags = if handles.is_empty() { 0 } else { CARRIES };
-        let sent = self.end.requests.is_ready(len) && self.send_handles(seq, handles)?;
-        Ok(sent && self.push_now(FrameHead { kind: request::CALL, flags, count: 1, seq: seq.0 }, payload))
+        let sent = self.end.requests.is_ready(payload.iter().map(|part| part.len()).sum())
+            && self.send_handles(seq, handles)?;
+        Ok(sent && self.push_now(FrameHead { kind: request::CALL, flags, count, seq: seq.0 }, payload))
     }
 
     /// Hands over one call whose arguments lie in a slab. False if there is no room in the ring.
@@ -488,11 +493,6 @@ impl Lane {
         // A worker whose socket is full has stopped for good; its watch thread reads at all times.
         let _ = control::send(&self.socket, message, &[]);
     }
-}
-
-/// Whether a response says no more than that a call returned.
-fn is_plain(head: FrameHead) -> bool {
-    head == FrameHead::default() || (head.kind, head.flags) == (response::DONE, 0)
 }
 
 #[cfg(all(test, not(loom)))]

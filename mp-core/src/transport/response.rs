@@ -1,6 +1,8 @@
 //! What a worker says in its ring.
 
 use crate::ids::CallSeq;
+use crate::protocol::frame::response;
+use crate::shm::frame::FrameHead;
 
 /// One frame from a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,4 +32,9 @@ impl Violation {
     pub(super) fn new(what: impl Into<String>) -> Self {
         Self(format!("its parent killed it because it broke the protocol: {}", what.into()))
     }
+}
+
+/// Whether a response says no more than that a call returned.
+pub fn is_plain(head: FrameHead) -> bool {
+    head == FrameHead::default() || (head.kind, head.flags) == (response::DONE, 0)
 }

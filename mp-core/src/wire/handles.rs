@@ -10,8 +10,10 @@
 
 use crate::limits;
 use crate::sys::{self, BorrowedHandle, Handle};
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// Something of which only one process can have a handle.
@@ -20,6 +22,51 @@ pub trait Leaves: fmt::Debug {
     fn go(&self);
     /// That value goes nowhere.
     fn stay(&self);
+}
+
+/// Handles that came for several values, each of which may take all of them, and what was made of them for one and may be for the next.
+#[derive(Debug)]
+pub struct Bundle {
+    handles: RefCell<Vec<Handle>>,
+    /// By the places of the handles.
+    made: RefCell<Vec<(u32, Box<dyn Any>)>>,
+}
+
+impl Bundle {
+    /// Handles of which nothing was made.
+    pub fn new(handles: Vec<Handle>) -> Self {
+        Self { handles: RefCell::new(handles), made: RefCell::default() }
+    }
+
+    /// Lets go of what was made.
+    pub fn forget(&self) {
+        self.made.take();
+    }
+
+    /// The same, and closes the handles: no more values come.
+    pub fn close(&self) {
+        self.forget();
+        self.handles.take();
+    }
+
+    fn copy(&self, place: u32) -> Result<Handle, NotHere> {
+        let handles = self.handles.borrow();
+        sys::duplicate(sys::borrow(handles.get(place as usize).ok_or(MISSING)?)).map_err(|_| NO_DESCRIPTORS)
+    }
+
+    fn made<T: Clone + 'static>(&self, place: u32) -> Option<T> {
+        let made = self.made.borrow();
+        made.iter().filter(|(of, _)| *of == place).find_map(|(_, thing)| thing.downcast_ref().cloned())
+    }
+}
+
+/// Where values find their handles.
+#[derive(Debug)]
+enum Incoming {
+    /// They take them.
+    Own(Vec<Option<Handle>>),
+    /// They take copies.
+    Common(Rc<Bundle>),
 }
 
 /// What leaves this process with a value; it stays if this is dropped.
@@ -32,6 +79,11 @@ impl Leaving {
         for thing in std::mem::take(&mut self.0) {
             thing.go();
         }
+    }
+
+    /// Whether there is any such thing.
+    pub fn is_any(&self) -> bool {
+        !self.0.is_empty()
     }
 }
 
@@ -52,6 +104,9 @@ struct Given(Handle, Option<Arc<dyn Leaves>>);
 #[derive(Debug)]
 pub struct NotHere(&'static str);
 
+const MISSING: NotHere = NotHere("the descriptor of this value is missing");
+const NO_DESCRIPTORS: NotHere = NotHere("this process has no descriptors left");
+
 impl fmt::Display for NotHere {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)
@@ -66,7 +121,7 @@ thread_local! {
     static OUTGOING: RefCell<Vec<Given>> = const { RefCell::new(Vec::new()) };
     /// What leaves with values that were encoded on this thread just now.
     static LEAVING: RefCell<Leaving> = const { RefCell::new(Leaving(Vec::new())) };
-    static INCOMING: RefCell<Option<Vec<Option<Handle>>>> = const { RefCell::new(None) };
+    static INCOMING: RefCell<Option<Incoming>> = const { RefCell::new(None) };
 }
 
 /// Runs `encode`; the handles that are given meanwhile are appended to `given`, behind those of what was encoded before.
@@ -117,15 +172,49 @@ pub fn providing<T>(handles: Vec<Handle>, decode: impl FnOnce() -> T) -> T {
 
 /// Runs `decode`, which may take from these handles; what it does not take stays.
 pub fn lending<T>(handles: &mut Vec<Option<Handle>>, decode: impl FnOnce() -> T) -> T {
-    struct Back<'a>(&'a mut Vec<Option<Handle>>, Option<Vec<Option<Handle>>>);
+    struct Back<'a>(&'a mut Vec<Option<Handle>>, Option<Incoming>);
     impl Drop for Back<'_> {
         fn drop(&mut self) {
-            *self.0 = INCOMING.replace(self.1.take()).unwrap_or_default();
+            if let Some(Incoming::Own(left)) = INCOMING.replace(self.1.take()) {
+                *self.0 = left;
+            }
         }
     }
-    let outer = INCOMING.replace(Some(std::mem::take(handles)));
+    let outer = INCOMING.replace(Some(Incoming::Own(std::mem::take(handles))));
     let _back = Back(handles, outer);
     decode()
+}
+
+/// Runs `decode`, which may take copies of these handles.
+pub fn sharing<T>(bundle: &Rc<Bundle>, decode: impl FnOnce() -> T) -> T {
+    struct Back(Option<Incoming>);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            INCOMING.set(self.0.take());
+        }
+    }
+    let _back = Back(INCOMING.replace(Some(Incoming::Common(bundle.clone()))));
+    decode()
+}
+
+/// For `Deserialize`: what `make` makes of the handle at a place, or made of it for a value before this one that came with the same
+/// handles, if that `suits`.
+pub fn once<T: Clone + 'static, E>(
+    place: u32,
+    suits: impl FnOnce(&T) -> bool,
+    make: impl FnOnce() -> Result<T, E>,
+) -> Result<T, E> {
+    let bundle = INCOMING.with_borrow(|incoming| match incoming {
+        Some(Incoming::Common(bundle)) => Some(bundle.clone()),
+        Some(Incoming::Own(_)) | None => None,
+    });
+    let Some(bundle) = bundle else { return make() };
+    if let Some(made) = bundle.made(place).filter(suits) {
+        return Ok(made);
+    }
+    let made = make()?;
+    bundle.made.borrow_mut().push((place, Box::new(made.clone())));
+    Ok(made)
 }
 
 /// For `Serialize`: puts a copy of the handle aside and returns its place.
@@ -155,7 +244,7 @@ fn give_with(handle: BorrowedHandle<'_>, leaves: Option<Arc<dyn Leaves>>) -> Res
              of a pipe one): send it in parts",
         ));
     }
-    let copy = sys::duplicate(handle).map_err(|_| NotHere("this process has no descriptors left"))?;
+    let copy = sys::duplicate(handle).map_err(|_| NO_DESCRIPTORS)?;
     OUTGOING.with_borrow_mut(|outgoing| outgoing.push(Given(copy, leaves)));
     GIVEN.set(given + 2);
     Ok(given as u32)
@@ -170,8 +259,10 @@ pub fn take(place: u32) -> Result<Handle, NotHere> {
         let incoming = incoming.as_mut().ok_or(NotHere(
             "this value stands for something shared by processes: it can be read from messages of mp only",
         ))?;
-        let handle = incoming.get_mut(place as usize).and_then(Option::take);
-        handle.ok_or(NotHere("the descriptor of this value is missing"))
+        match incoming {
+            Incoming::Own(handles) => handles.get_mut(place as usize).and_then(Option::take).ok_or(MISSING),
+            Incoming::Common(bundle) => bundle.copy(place),
+        }
     })
 }
 

@@ -14,10 +14,12 @@ use crate::task::run::{OnCall, Runner};
 use crate::transport::berth::Berth;
 use crate::transport::control::is_no_room;
 use crate::wire::codec;
+use crate::wire::handles::Bundle;
 use crate::wire::outgoing::{Apart, pieces};
 use crate::wire::spare::SPARE;
 use crate::wire::varint::Short;
 use std::io;
+use std::rc::Rc;
 
 /// Exit code of a process whose task panicked: what a Rust program ends with.
 pub const PANICKED: i32 = 101;
@@ -97,11 +99,9 @@ impl Desk {
         let on_call = OnCall::new(entry, self.runner);
         self.berth.expect_haste(head.count == 1);
         let code = if head.flags == 0 {
-            let items = Items::of(head.count, rest);
-            let mut frame =
-                Frame { desk: self, items, next: CallSeq(head.seq), answered: None, code: Ok(None) };
-            on_call.run(&mut frame);
-            frame.code?
+            self.frame(head, &on_call, rest, None)?
+        } else if head.count > 1 {
+            self.carried_frame(head, &on_call, rest)?
         } else {
             self.special(head, &on_call, rest)?
         };
@@ -109,6 +109,50 @@ impl Desk {
         drop(on_call);
         KEPT.age();
         SPARE.age();
+        Ok(code)
+    }
+
+    /// The calls of a frame whose arguments lie in it; these descriptors are for all of them.
+    fn frame(
+        &mut self,
+        head: FrameHead,
+        on_call: &OnCall,
+        rest: &[u8],
+        common: Option<Rc<Bundle>>,
+    ) -> io::Result<Option<i32>> {
+        let items = Items::of(head.count, rest);
+        let next = CallSeq(head.seq);
+        let mut frame = Frame { desk: self, items, next, answered: None, code: Ok(None), common };
+        on_call.run(&mut frame);
+        frame.code
+    }
+
+    /// The calls of a frame with which descriptors came.
+    fn carried_frame(&mut self, head: FrameHead, on_call: &OnCall, rest: &[u8]) -> io::Result<Option<i32>> {
+        if head.flags != CARRIES {
+            return Err(garbled());
+        }
+        let error = match self.berth.handles_of(CallSeq(head.seq)) {
+            Ok(handles) => return self.frame(head, on_call, rest, Some(Rc::new(Bundle::new(handles)))),
+            Err(error) => error,
+        };
+        // None of them has begun: others may try them.
+        if !is_no_room(&error) {
+            return Err(error);
+        }
+        if !self.berth.is_new() {
+            self.berth.recorder().hand_back();
+            return Err(error);
+        }
+        let mut code = None;
+        for seq in (head.seq..).take(head.count.into()).map(CallSeq) {
+            if self.berth.recorder().begin(seq.0) {
+                let failure = Failure::ArgumentsNotStored { reason: error.to_string() };
+                code = Some(self.answer(seq, Err(failure), None)?);
+            } else {
+                self.pass(seq)?;
+            }
+        }
         Ok(code)
     }
 
@@ -220,12 +264,25 @@ struct Frame<'d, 'f> {
     answered: Option<io::Result<()>>,
     /// What a process would end with that has the last call only.
     code: io::Result<Option<i32>>,
+    /// Descriptors for the arguments of all the calls.
+    common: Option<Rc<Bundle>>,
 }
 
 impl Frame<'_, '_> {
     /// The call that has begun.
     fn seq(&self) -> CallSeq {
         CallSeq(self.next.0 - 1)
+    }
+
+    /// Its outcome is about to be published. That of the last call that runs says that nothing is in use here any more.
+    #[inline]
+    fn let_go(&self) {
+        let Some(common) = &self.common else { return };
+        if self.items.is_empty() {
+            common.close();
+        } else if self.desk.berth.recorder().is_revoked(self.next.0) {
+            common.forget();
+        }
     }
 
     /// Its outcome is published.
@@ -259,6 +316,7 @@ impl Sink for Frame<'_, '_> {
 
     fn store(&mut self, apart: &Apart<'_>) {
         self.desk.original.or_end();
+        self.let_go();
         let seq = self.seq();
         let pieces: Vec<_> = pieces(&self.desk.result, apart).collect();
         self.answered = Some(self.desk.berth.respond_in_pieces(seq, &pieces));
@@ -276,8 +334,10 @@ impl<'f> Calls<'f> for Frame<'_, 'f> {
             let seq = self.next;
             self.next = seq.next();
             if self.desk.berth.recorder().begin(seq.0) {
-                return Some(Call { arguments, is_special: false });
+                return Some(Call { arguments, is_special: self.common.is_some() });
             }
+            // Who hears that those that are left do not run takes nothing for used any more.
+            self.common.as_ref().inspect(|common| common.forget());
             if let Err(error) = self.desk.pass(seq) {
                 self.give_up(error);
                 return None;
@@ -287,6 +347,7 @@ impl<'f> Calls<'f> for Frame<'_, 'f> {
 
     fn returned(&mut self, short: Short) -> Option<Call<'f>> {
         self.desk.original.or_end();
+        self.let_go();
         let published = self.desk.berth.respond_short(self.seq(), short);
         self.desk.berth.recorder().end();
         self.note(published.map(|()| 0));
@@ -294,13 +355,14 @@ impl<'f> Calls<'f> for Frame<'_, 'f> {
     }
 
     fn ended(&mut self, ending: Result<(), Failure>) {
+        self.let_go();
         let answered = self.answered.take();
         let published = self.desk.answer(self.seq(), ending, answered);
         self.note(published);
     }
 
     fn take_special(&mut self) -> Special<'f> {
-        Special::default()
+        Special { common: self.common.clone(), ..Special::default() }
     }
 }
 

@@ -216,14 +216,15 @@ fn fail_on_third(mut chunk: ChunkMut<'_, u64>) {
 fn a_failed_chunk_ends_the_round() {
     scenario(|| {
         for backend in BACKENDS {
-            let mut numbers = SharedVec::<u64>::zeroed(1000).unwrap();
-            let pool = pool(backend, 2);
+            let mut numbers = SharedVec::<u64>::zeroed(2_000_000).unwrap();
+            let pool = pool(backend, 1);
             let error = pool.chunks_mut(fail_on_third, &mut numbers, 10).unwrap_err();
             assert_eq!((error.kind(), error.item()), (ErrorKind::Panicked, Some(2)), "{error}");
             assert_eq!(numbers[..30], [1; 30], "what was done before stays");
-            assert_eq!(numbers[500..], [0; 500], "no more is lent");
+            // Fewer than half of the chunks wait at once.
+            assert_eq!(numbers[1_999_000..], [0; 1000], "no more is lent");
             numbers.fill(0);
-            pool.chunks_mut(add_position, &mut numbers, 100).unwrap();
+            pool.chunks_mut(add_position, &mut numbers, 200_000).unwrap();
             assert_eq!(numbers[999], 999);
         }
     });

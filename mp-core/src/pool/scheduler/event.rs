@@ -67,6 +67,8 @@ pub enum OnFailure {
     /// Later items that have not started are dropped; earlier ones still run, so that the failure that is reported
     /// is the one a plain loop would meet first.
     StopLater,
+    /// The same, but the job is not over before each of its items is: those that run on have something of the caller's.
+    CancelLater,
     /// Every item runs.
     Continue,
 }

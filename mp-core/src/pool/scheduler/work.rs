@@ -97,8 +97,12 @@ impl Scheduler {
             return;
         }
         job.out -= len(&wanted);
-        if ending == Ending::Failed && job.on_failure == OnFailure::StopLater {
-            self.stop_later(id, wanted.start, actions);
+        match (ending, job.on_failure) {
+            (Ending::Failed, OnFailure::StopLater) => self.stop_later(id, wanted.start, actions),
+            (Ending::Failed, OnFailure::CancelLater) => {
+                self.cancelled(id, &(wanted.start + 1..u64::MAX), actions);
+            }
+            (Ending::Failed, OnFailure::Continue) | (Ending::Returned, _) => {}
         }
         self.finish_if_done(id, actions);
     }

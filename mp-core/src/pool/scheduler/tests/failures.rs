@@ -92,6 +92,16 @@ fn what_is_offered_after_a_failure_is_dropped_at_once() {
 }
 
 #[test]
+fn a_failure_cancels_later_items_and_those_that_run_are_waited_for() {
+    let rows = vec![
+        (0, cancelling(A, 20), vec![dispatch(W0, A, 0..1, 1), dispatch(W1, A, 1..2, 1)]),
+        (10, failed(W0), vec![complete(A, 0), dropped(A, 2..20, Why::Cancelled)]),
+        (20, returned(W1), vec![complete(A, 1), finished(A)]),
+    ];
+    check(policy(2), rows);
+}
+
+#[test]
 fn a_cancelled_item_that_waits_is_dropped_and_one_that_runs_goes_on() {
     let rows = vec![
         (0, submitted(A, 3), vec![dispatch(W0, A, 0..1, 1)]),

@@ -85,6 +85,11 @@ pub(super) fn stopping(job: JobId, items: u64) -> Event {
     Event::Submitted { job, items, sealed: true, on_failure: OnFailure::StopLater }
 }
 
+/// A job that drops later items at the first failure, and ends with all of them.
+pub(super) fn cancelling(job: JobId, items: u64) -> Event {
+    Event::Submitted { job, items, sealed: true, on_failure: OnFailure::CancelLater }
+}
+
 /// A job to which more items may be offered.
 pub(super) fn unsealed(job: JobId, items: u64) -> Event {
     Event::Submitted { job, items, sealed: false, on_failure: OnFailure::StopLater }

@@ -405,7 +405,11 @@ impl World {
             _ => self.random.below(150),
         };
         let sealed = !self.random.one_in(4);
-        let on_failure = if self.random.one_in(2) { OnFailure::StopLater } else { OnFailure::Continue };
+        let on_failure = match self.random.below(4) {
+            0 | 1 => OnFailure::StopLater,
+            2 => OnFailure::CancelLater,
+            _ => OnFailure::Continue,
+        };
         let book = JobBook {
             items: vec![Item::Open; items as usize],
             sealed,

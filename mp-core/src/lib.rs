@@ -101,4 +101,4 @@ pub use process::scope::{Scope, scope};
 pub use process::sentinel::Sentinel;
 pub use shared::shareable::Shareable;
 pub use sys::fork::Fork;
-pub use task::arguments::{Arg, Args, Task};
+pub use task::arguments::{Arg, Args, Behind, Task};

@@ -8,6 +8,8 @@
 mod bytes;
 #[path = "shm/killed.rs"]
 mod killed;
+#[path = "shm/lending.rs"]
+mod lending;
 #[path = "shm/locked.rs"]
 mod locked;
 #[path = "shm/slices.rs"]

@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind};
 use crate::shared::shareable::Shareable;
 use crate::shared::vector::{ChunkMut, Lending, Lent, SharedVec};
 use crate::sys::Handle;
-use crate::task::arguments::{Args, Task};
+use crate::task::arguments::{Args, Behind, Task};
 use crate::wire::codec::CodecError;
 use crate::wire::handles;
 use crate::wire::outgoing::Outgoing;
@@ -73,6 +73,62 @@ impl Pool {
         F::Output: DeserializeOwned,
     {
         self.lend_all(self.find(task)?, vector, size, &())
+    }
+
+    /// As [`chunks_mut`](Self::chunks_mut), for tasks that take more than the chunk: each call is given these arguments as well.
+    ///
+    /// They are a tuple as that of [`apply`](Self::apply), or a reference to one, and are encoded once for all calls. What is large
+    /// should be [`Shared`](crate::shm::Shared), which is read in place; a `Vec` is sent with each chunk.
+    ///
+    /// ```
+    /// use mp::shm::{ChunkMut, Shared, SharedVec};
+    ///
+    /// /// Blurs some rows: each pixel becomes the mean of itself and its neighbours to the left and to the right.
+    /// #[mp::task]
+    /// fn blur(mut rows: ChunkMut<'_, f32>, image: Shared<[f32]>, width: usize) {
+    ///     let first = rows.start();
+    ///     for (pixel, at) in rows.iter_mut().zip(first..) {
+    ///         let row = at - at % width..at - at % width + width;
+    ///         let near = &image[row.start.max(at.saturating_sub(1))..row.end.min(at + 2)];
+    ///         *pixel = near.iter().sum::<f32>() / near.len() as f32;
+    ///     }
+    /// }
+    ///
+    /// fn main() -> Result<(), mp::Error> {
+    ///     mp::main!();
+    ///     let image = Shared::from_slice(&[0.0, 3.0, 0.0, 6.0, 6.0, 0.0])?;
+    ///     let mut blurred = SharedVec::zeroed(image.len())?;
+    ///     mp::Pool::new(2)?.chunks_mut_with(blur, &mut blurred, 3, (&image, 3))?;
+    ///     assert_eq!(*blurred, [1.5, 1.0, 1.5, 6.0, 4.0, 3.0]);
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`chunks_mut`](Self::chunks_mut). [`ErrorKind::Encode`] for an argument that cannot travel, and for one that only a single
+    /// process can have, as the receiving end of a pipe.
+    ///
+    /// # Panics
+    /// As [`chunks_mut`](Self::chunks_mut).
+    ///
+    /// # Blocking and death
+    /// As [`chunks_mut`](Self::chunks_mut).
+    #[track_caller]
+    pub fn chunks_mut_with<'c, F, T, P, A>(
+        &self,
+        task: F,
+        vector: &mut SharedVec<T>,
+        size: usize,
+        args: A,
+    ) -> Result<Vec<F::Output>, Error>
+    where
+        F: Task<P::All>,
+        T: Shareable,
+        P: Behind<ChunkMut<'c, T>>,
+        A: Args<P>,
+        F::Output: DeserializeOwned,
+    {
+        self.lend_all(self.find(task)?, vector, size, &args)
     }
 
     fn lend_all<T, P, R>(

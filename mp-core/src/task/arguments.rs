@@ -206,6 +206,13 @@ impl<P, T: Args<P>> Args<P> for &T {
     }
 }
 
+/// The parameters of a task but for the first: a tuple of up to 11. What
+/// [`chunks_mut_with`](crate::Pool::chunks_mut_with) is given are arguments for those behind the chunk.
+pub trait Behind<First> {
+    /// All parameters, in a tuple.
+    type All;
+}
+
 macro_rules! for_parameters {
     ($(($($parameter:ident $given:ident $index:tt),*))+) => {$(
         impl<Function, Output, $($parameter),*> Task<($($parameter,)*)> for Function
@@ -245,4 +252,27 @@ for_parameters! {
     (A GA 0, B GB 1, C GC 2, D GD 3, E GE 4, F GF 5, G GG 6, H GH 7, I GI 8, J GJ 9)
     (A GA 0, B GB 1, C GC 2, D GD 3, E GE 4, F GF 5, G GG 6, H GH 7, I GI 8, J GJ 9, K GK 10)
     (A GA 0, B GB 1, C GC 2, D GD 3, E GE 4, F GF 5, G GG 6, H GH 7, I GI 8, J GJ 9, K GK 10, L GL 11)
+}
+
+macro_rules! behind_another {
+    ($(($($parameter:ident),*))+) => {$(
+        impl<First, $($parameter),*> Behind<First> for ($($parameter,)*) {
+            type All = (First, $($parameter),*);
+        }
+    )+};
+}
+
+behind_another! {
+    ()
+    (A)
+    (A, B)
+    (A, B, C)
+    (A, B, C, D)
+    (A, B, C, D, E)
+    (A, B, C, D, E, F)
+    (A, B, C, D, E, F, G)
+    (A, B, C, D, E, F, G, H)
+    (A, B, C, D, E, F, G, H, I)
+    (A, B, C, D, E, F, G, H, I, J)
+    (A, B, C, D, E, F, G, H, I, J, K)
 }

@@ -44,9 +44,12 @@ pub const INLINE_BYTES_MAX: usize = 256 << 10;
 /// How much of a long result is read before other threads get their turn, in bytes: a copy of a quarter of a millisecond.
 pub const PIECE_BYTES: usize = 1 << 20;
 
-/// How often memory is sealed in vain, with a yield of the processor in between, before it is copied instead: it takes a worker no
-/// longer to let go of it, and no longer than a copy of a few pages where nobody does.
-pub const SEAL_TRIES: u32 = 64;
+/// How long memory that somebody can still write to is tried to be sealed before it is copied instead: a worker that is about to let
+/// go of it may not be let run for some time slices of others.
+pub const SEAL_WITHIN: Duration = Duration::from_millis(250);
+
+/// How often that is tried.
+pub const SEAL_AGAIN: Duration = Duration::from_micros(50);
 
 /// How long an idle worker keeps what its last call left: the sealed memory mapped that it was sent, the bytes that it returned,
 /// and where the parent found them.

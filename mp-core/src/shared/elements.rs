@@ -14,6 +14,7 @@
 use super::block::fingerprint;
 use super::kept;
 use super::lock::{LockLine, Locked};
+use crate::clock::Time;
 use crate::error::{Error, ErrorKind};
 use crate::limits;
 use crate::raw::atomic::{AtomicU64, Ordering::Relaxed};
@@ -26,6 +27,7 @@ use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::thread;
 
 /// What a memory is used for. A descriptor that is read as something else is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -210,13 +212,18 @@ impl<T> Locked for Arc<Elements<T>> {
 
 /// Seals the memory. A worker from which calls were taken back has answered the one before them, and may be about to let go.
 fn seal_soon(memory: &Memory) -> io::Result<()> {
-    for _ in 0..limits::SEAL_TRIES {
+    let begun = Time::now();
+    loop {
         match memory.seal_contents() {
-            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => std::thread::yield_now(),
+            Err(error)
+                if error.kind() == io::ErrorKind::ResourceBusy
+                    && Time::now().since(begun) < limits::SEAL_WITHIN =>
+            {
+                thread::sleep(limits::SEAL_AGAIN);
+            }
             sealed => return sealed,
         }
     }
-    memory.seal_contents()
 }
 
 /// Bytes of a memory of `len` elements, if there can be such a thing.

@@ -78,12 +78,13 @@ impl Memory {
     /// From now on nobody can write here, in no process.
     ///
     /// # Errors
-    /// [`io::ErrorKind::ResourceBusy`] when another process may have got a handle that can write.
+    /// [`io::ErrorKind::PermissionDenied`] when another process may have got a handle that can write: for good, as nobody can
+    /// take it back.
     pub fn seal_contents(&self) -> io::Result<()> {
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         // PAIR: `handle`: who gave it out did so before this memory came to whoever seals it.
         if self.lent.load(Relaxed) {
-            return Err(io::ErrorKind::ResourceBusy.into());
+            return Err(io::ErrorKind::PermissionDenied.into());
         }
         match reader.take() {
             Some(reader) => replace(borrow(&self.handle), &reader),

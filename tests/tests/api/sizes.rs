@@ -254,8 +254,9 @@ fn an_idle_worker_holds_no_memory_of_a_long_result() {
     });
 }
 
+// Elsewhere it is kept.
 #[test]
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(mp_portable_unix)))]
 fn an_idle_pool_shares_no_memory_of_long_results() {
     scenario(|| {
         let pool = Pool::new(2).unwrap();

@@ -46,7 +46,7 @@ fn fail_some(mut chunk: ChunkMut<'_, u64>, failing: u64) {
 fn a_vector_is_sealed_where_it_lies_as_soon_as_its_chunks_are_done() {
     scenario(|| {
         let (pool, mut random) = (pool(Backend::Process, 2), Random::new());
-        for size in [1, 3, 64, 5000].repeat(crate::rounds(5) as usize) {
+        for size in [1, 3, 64, 5000].repeat(crate::rounds(2) as usize) {
             let mut numbers = SharedVec::<u64>::zeroed(10_000).unwrap();
             let here = inode(&numbers);
             pool.chunks_mut(fill, &mut numbers, size).unwrap();
@@ -104,7 +104,7 @@ fn die_at(mut chunk: ChunkMut<'_, u64>, victim: usize) {
 fn the_death_of_a_worker_takes_one_of_many_chunks() {
     scenario(|| {
         let (pool, mut random) = (pool(Backend::Process, 2), Random::new());
-        for _ in 0..crate::rounds(10) {
+        for _ in 0..crate::rounds(4) {
             let mut numbers = SharedVec::<u64>::zeroed(10_000).unwrap();
             let victim = random.below(5_000) as usize;
             let error = pool.chunks_mut_with(die_at, &mut numbers, 2, (2 * victim,)).unwrap_err();

@@ -78,9 +78,12 @@ const LENGTHS: [u32; 9] = [8, 64, 512, 4 << 10, 32 << 10, 256 << 10, 2 << 20, 16
 
 /// At what two answer each other, and what else is called.
 const ANSWERS: [&str; 7] = ["pipe", "duplex", "queue", "semaphore", "event", "barrier", "condvar"];
-const OTHERS: [&str; 8] = [
+const OTHERS: [&str; 11] = [
     "rwlock.write",
     "imap",
+    "chunk.16",
+    "chunk.256",
+    "chunk.4096",
     "u64.any.8",
     "u64.any.1000",
     "u64.any.131072",

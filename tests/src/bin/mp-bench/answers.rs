@@ -2,6 +2,7 @@
 
 use crate::Outcome;
 use crate::measure::{emit, median, scaled, seconds};
+use mp::shm::{ChunkMut, SharedVec};
 use mp::sync::{Barrier, Condvar, Event, Mutex, RwLock, Semaphore};
 use mp::{Duplex, Error, Pool, Queue, Receiver, Sender, Shutdown};
 use std::hint::black_box;
@@ -144,7 +145,26 @@ pub fn answers(variant: &str) -> Outcome {
     Ok(child.join()?)
 }
 
-/// A lock for writing that nobody else wants, an item of an `imap`, lists of numbers there and back.
+#[mp::task]
+fn double(mut chunk: ChunkMut<'_, f64>) {
+    chunk.iter_mut().for_each(|number| *number *= 2.0);
+}
+
+/// One chunk of a vector that is lent.
+fn chunks(variant: &str, pool: &Pool) -> Outcome {
+    let mut numbers = SharedVec::from_slice(&vec![0.5; scaled(1 << 20)])?;
+    for size in [16, 256, 4096] {
+        let mut times = Vec::new();
+        for _ in 0..ROUNDS {
+            let (time, done) = seconds(|| pool.chunks_mut(double, &mut numbers, size));
+            times.push(time * 1e6 / done?.len() as f64);
+        }
+        emit(&format!("other.chunk.{size}"), variant, median(times), "us");
+    }
+    Ok(())
+}
+
+/// A lock for writing that nobody else wants, an item of an `imap`, a chunk of a vector, lists of numbers there and back.
 pub fn others(variant: &str) -> Outcome {
     let lock = RwLock::new(0_u64)?;
     rounds("other.rwlock.write", variant, scaled(1_000_000), || {
@@ -160,6 +180,7 @@ pub fn others(variant: &str) -> Outcome {
         times.push(time * 1e6 / count as f64);
     }
     emit("other.imap", variant, median(times), "us");
+    chunks(variant, &pool)?;
     for (name, mask) in [("any", u64::MAX), ("small", 0x7f)] {
         for len in [8, 1000, 131_072_u64] {
             let numbers: Vec<u64> = (0..len).map(|n| n.wrapping_mul(0x9E37_79B9_7F4A_7C15) & mask).collect();

@@ -51,6 +51,13 @@ pub const SEAL_WITHIN: Duration = Duration::from_millis(250);
 /// How often that is tried.
 pub const SEAL_AGAIN: Duration = Duration::from_micros(50);
 
+/// How many times in a row a worker runs where its caller would before it asks for another processor: a fraction of a millisecond of
+/// `map`, and more than happens by chance.
+pub const IN_THE_WAY_MAX: u32 = 4;
+
+/// How long a worker that has asked does not ask again: it takes some ten microseconds to learn that no processor is idle.
+pub const ASIDE_AGAIN_AFTER: Duration = Duration::from_micros(500);
+
 /// How long an idle worker keeps what its last call left: the sealed memory mapped that it was sent, the bytes that it returned,
 /// and where the parent found them.
 /// Longer than a caller who sends the same again and again takes between two calls, and not so long that the memory is missed.

@@ -13,7 +13,7 @@
 //! | 1 asleep | producer | 0 | it published and owes the wake-up |
 //! | 1 asleep | consumer | 0 | it found something to do at the second test, timed out, or woke for no reason |
 //!
-//! `cpu` is one more than the number of the CPU its owner last waited on, 0 before the first wait. All-zero bytes are a
+//! `cpu` is one more than the number of the CPU its owner last waited or woke the other side on, 0 before that. All-zero bytes are a
 //! valid word. A side that is killed leaves at worst one wake-up too many.
 
 use super::atomic::{
@@ -36,6 +36,12 @@ const LOOKS_UNTIMED: u32 = 64;
 
 /// Looks between two readings of the clock and of the CPU, which together take as long as several looks.
 const LOOKS_TIMED: u32 = 64;
+
+/// Who ran instead of one that spins for so long is none of ours, which do some work and spin or sleep, and has work for ever.
+const YIELD_LONG: Duration = Duration::from_millis(1);
+
+/// After that nobody else is let run for so many times as long: it may cost a fiftieth of the time.
+const YIELD_REST: u32 = 50;
 
 /// The word its owner, the consumer, sleeps on.
 #[repr(C, align(128))] // see `line` on its size
@@ -62,6 +68,10 @@ pub struct CountedSleep {
 pub struct Patience {
     /// A moving average.
     recent: Duration,
+    /// Whether others may run instead of it while it spins.
+    yields: bool,
+    /// When they may again.
+    yields_from: Option<Instant>,
 }
 
 impl SleepWord {
@@ -115,7 +125,9 @@ impl SleepWord {
             std::hint::spin_loop();
         }
         let start = Instant::now();
-        while start.elapsed() < SPIN && self.is_apart(partner) {
+        let mut spent = start.elapsed();
+        while spent < SPIN && self.is_apart(partner) {
+            patience.step_back(start + spent);
             for _ in 0..LOOKS_TIMED {
                 if is_ready() {
                     patience.remember(start.elapsed());
@@ -123,6 +135,7 @@ impl SleepWord {
                 }
                 std::hint::spin_loop();
             }
+            spent = start.elapsed();
         }
         Err(start)
     }
@@ -158,16 +171,39 @@ impl SleepWord {
         }
     }
 
+    /// The same for a producer that has a word of its own, `from`, so that who is woken knows where it runs.
+    #[inline]
+    pub fn notify_from(&self, from: &Self) {
+        if self.take_sleeper() {
+            from.publish_cpu();
+            self.wake_owner();
+        }
+    }
+
+    /// Whether the owner would run on the CPU of this thread: it was last seen there, and does not sleep.
+    #[inline]
+    pub fn is_awake_here(&self) -> bool {
+        // PAIR: none; a guess.
+        self.cpu.load(Relaxed) == cpu::current().wrapping_add(1) && self.asleep.load(Relaxed) == 0
+    }
+
     /// Publishes the CPU of this thread; whether the partner was last seen on another one.
     #[inline]
     fn is_apart(&self, partner: &Self) -> bool {
+        let here = self.publish_cpu();
+        let there = partner.cpu.load(Relaxed);
+        there != 0 && there != here
+    }
+
+    /// Publishes the CPU of this thread, as the word has it.
+    #[inline]
+    fn publish_cpu(&self) -> u32 {
         let here = cpu::current().wrapping_add(1);
-        // PAIR: the partner's load below. A guess that is out of date costs time, never correctness.
+        // PAIR: the loads above. A guess that is out of date costs time, never correctness.
         if self.cpu.load(Relaxed) != here {
             self.cpu.store(here, Relaxed);
         }
-        let there = partner.cpu.load(Relaxed);
-        there != 0 && there != here
+        here
     }
 
     fn sleep_until(
@@ -271,6 +307,32 @@ impl CountedSleep {
 impl Patience {
     fn expects_short(&self) -> bool {
         self.recent <= SHORT
+    }
+
+    /// Whether others run instead of it on this CPU, if they want to, while it spins: worth it for one of several on whom the partner
+    /// may wait, and a loss for the only one.
+    #[inline]
+    pub fn let_others_run(&mut self, yes: bool) {
+        self.yields = yes;
+    }
+
+    /// Lets a third one run on this CPU, who may be whom the partner waits for, unless that has just cost too much.
+    fn step_back(&mut self, now: Instant) {
+        if self.may_yield(now) {
+            std::thread::yield_now();
+            self.note_yield(now, Instant::now());
+        }
+    }
+
+    fn may_yield(&self, now: Instant) -> bool {
+        self.yields && self.yields_from.is_none_or(|from| now >= from)
+    }
+
+    fn note_yield(&mut self, from: Instant, until: Instant) {
+        let took = until - from;
+        if took >= YIELD_LONG {
+            self.yields_from = Some(until + took * YIELD_REST);
+        }
     }
 
     /// A wait that was not spun through took so long.

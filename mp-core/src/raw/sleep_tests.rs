@@ -189,4 +189,33 @@ mod threads {
         (0..8).for_each(|_| patience.remember(Duration::from_micros(60)));
         assert!(patience.expects_short());
     }
+
+    #[test]
+    fn a_caller_is_awake_where_it_has_woken_somebody_until_it_sleeps() {
+        assert!(!SleepWord::default().is_awake_here(), "nobody was seen anywhere");
+        let found = (0..1000).any(|_| {
+            let (caller, worker) = (SleepWord::default(), SleepWord::default());
+            worker.announce();
+            worker.notify_from(&caller);
+            // This thread may have been moved to another processor in between.
+            let awake = caller.is_awake_here();
+            caller.announce();
+            assert!(!caller.is_awake_here());
+            awake
+        });
+        assert!(found);
+    }
+
+    #[test]
+    fn who_spins_lets_others_run_unless_they_have_just_run_for_long() {
+        let (mut patience, start) = (Patience::default(), Instant::now());
+        let took = Duration::from_millis(3);
+        assert!(!patience.may_yield(start), "nobody said so");
+        patience.let_others_run(true);
+        patience.note_yield(start, start + Duration::from_micros(999));
+        assert!(patience.may_yield(start));
+        patience.note_yield(start, start + took);
+        assert!(!patience.may_yield(start + took * YIELD_REST));
+        assert!(patience.may_yield(start + took * (1 + YIELD_REST)));
+    }
 }

@@ -1,5 +1,6 @@
 //! The worker's end of the way to its parent.
 
+use super::aside::Aside;
 use super::bundles::Receiving;
 use super::incoming::Incoming;
 use super::mail::Mail;
@@ -16,6 +17,7 @@ use crate::shm::ring::{Consumer, Producer, PushError, Trusted};
 use crate::shm::slab::{AttachedSlab, Slab};
 use crate::sys::bell::Bell;
 use crate::sys::memory::Memory;
+use crate::sys::thread::step_aside;
 use crate::sys::{self, Handle};
 use crate::wire::codec;
 use crate::wire::varint::Short;
@@ -36,6 +38,9 @@ pub struct Berth {
     /// The call of the last of them.
     answered: CallSeq,
     waits: Patience,
+    /// Whether the parent may wait for each response.
+    in_haste: bool,
+    aside: Aside,
     /// Where large results go.
     ours: Option<Slab>,
     /// How much of that may have pages, in bytes.
@@ -57,6 +62,8 @@ impl Berth {
             published: 0,
             answered: CallSeq(0),
             waits: Patience::default(),
+            in_haste: true,
+            aside: Aside::new(step_aside),
             ours: None,
             touched: 0,
             bundles: None,
@@ -67,6 +74,8 @@ impl Berth {
     /// Whether the parent may wait for each response from here on, and not for one of many.
     #[inline]
     pub fn expect_haste(&mut self, haste: bool) {
+        self.in_haste = haste;
+        self.waits.let_others_run(!haste);
         self.responses.echo(haste);
     }
 
@@ -78,9 +87,15 @@ impl Berth {
     /// Sleeps until there is a request, at most `timeout`, and not longer than [our slab](Self::tidy) stays as it is; having told
     /// the parent of all results first. False if there was nothing to do for so long.
     pub fn wait_for_request(&mut self, requests: &Consumer<Trusted>, timeout: Option<Duration>) -> bool {
-        if requests.is_ready() {
-            return true;
+        let is_there = requests.is_ready() || self.sleep(requests, timeout);
+        // Who waits for one answer is about to sleep, and is answered sooner from its own processor.
+        if is_there && !self.in_haste {
+            self.aside.has_work(self.shared.parent_sleep.word());
         }
+        is_there
+    }
+
+    fn sleep(&mut self, requests: &Consumer<Trusted>, timeout: Option<Duration>) -> bool {
         self.announce_all();
         let Self { mail, shared, waits, .. } = self;
         // One look: what changes after it is seen by those of the wait.
@@ -119,6 +134,12 @@ impl Berth {
             // A system that refuses would do so again.
             let _ = slab.keep_only(self.touched);
         }
+    }
+
+    /// What happens when this worker keeps its caller from running.
+    #[cfg(test)]
+    pub fn step_aside_by(&mut self, step: fn()) {
+        self.aside = Aside::new(step);
     }
 
     /// How many bytes of our slab exist.

@@ -137,7 +137,7 @@ impl Lane {
 
     /// Wakes the worker if it sleeps: [calls](Self::call) have been handed over.
     pub fn wake(&self) {
-        self.end.shared.worker_sleep.notify();
+        self.end.shared.worker_sleep.notify_from(self.end.shared.parent_sleep.word());
     }
 
     /// A slab is gone: the worker may unmap it when it has ended the calls that refer to it.

@@ -4,7 +4,7 @@ use super::super::berth::Berth;
 use super::super::incoming::Incoming;
 use super::super::mail::{Mail, Told};
 use super::*;
-use crate::limits::SLAB_KEPT_BYTES;
+use crate::limits::{IN_THE_WAY_MAX, SLAB_KEPT_BYTES};
 use crate::protocol::control::ToWorker;
 use crate::shm::filling::STEP_BYTES;
 use crate::shm::region::WorkerEnd;
@@ -13,7 +13,7 @@ use crate::shm::slab::{AttachedSlab, HEAD_BYTES};
 use crate::sys::bell::Bell;
 use crate::sys::memory::Memory;
 use crate::task::frame::Arriving;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -347,4 +347,24 @@ fn a_call_goes_before_looking_after_the_slab() {
     assert!(lane.call(CallSeq(2), 1, &[&[]]));
     berth.tidy(&requests);
     assert!(!is_small(&berth));
+}
+
+#[test]
+fn a_worker_that_keeps_its_caller_from_running_steps_aside_unless_that_waits_for_an_answer() {
+    static STEPS: AtomicU32 = AtomicU32::new(0);
+    let steps_if = |in_haste| {
+        let (mut lane, _bell, _mail, requests, mut berth) = working();
+        berth.step_aside_by(|| _ = STEPS.fetch_add(1, Relaxed));
+        berth.expect_haste(in_haste);
+        // This thread is both.
+        for _ in 0..IN_THE_WAY_MAX {
+            lane.end.shared.worker_sleep.announce();
+            assert!(lane.quit(), "there is room");
+            assert!(berth.wait_for_request(&requests, None));
+        }
+        STEPS.swap(0, Relaxed)
+    };
+    assert!((0..100).all(|_| steps_if(true) == 0));
+    // It may be moved to another processor in between.
+    assert!((0..100).any(|_| steps_if(false) == 1));
 }

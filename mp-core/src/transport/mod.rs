@@ -3,11 +3,12 @@
 //! ```text
 //!   Control   whole messages over the socket, with descriptors
 //!   Lane      the parent's end: Control + the region's rings + slabs; long results are read from the worker's slab
-//!   Berth     the worker's end of the same; incoming arguments are read from the parent's slab
+//!   Berth     the worker's end of the same; incoming arguments are read from the parent's slab; steps aside for the parent
 //!   Mail      what comes to a worker over the socket
 //!   bundles   descriptors of calls, past the socket
 //! ```
 
+mod aside;
 pub mod berth;
 mod bundles;
 pub mod control;

@@ -6,7 +6,7 @@ use super::errno::no_process_made;
 use super::platform::thread_name::set_name;
 use std::io;
 
-pub use super::platform::cpu::Kept;
+pub use super::platform::cpu::{Kept, step_aside};
 
 /// What a bare thread does.
 type Body = Box<dyn FnOnce() + Send>;

@@ -7,6 +7,9 @@ pub fn spawn_bare(name: &'static str, body: Box<dyn FnOnce() + Send>) -> io::Res
     std::thread::Builder::new().name(name.into()).stack_size(128 << 10).spawn(body).map(drop)
 }
 
+/// Has this thread go on on another processor where that can be asked for: here it is not.
+pub fn step_aside() {}
+
 /// A thread that is kept on one processor for now: here it never is.
 #[derive(Clone, Copy, Debug)]
 pub struct Kept;

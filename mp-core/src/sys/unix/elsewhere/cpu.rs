@@ -21,6 +21,9 @@ pub fn stay_on(_: &[u32]) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// Has this thread go on on another processor where that can be asked for: not here.
+pub fn step_aside() {}
+
 /// A thread that is kept on one processor for now: here it never is.
 #[derive(Clone, Copy, Debug)]
 pub struct Kept;

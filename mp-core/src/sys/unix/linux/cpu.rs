@@ -35,6 +35,38 @@ pub fn stay_on(processors: &[u32]) -> io::Result<()> {
     Ok(sched_setaffinity(None, &set)?)
 }
 
+/// Has this thread go on on another processor, if one has nothing to do, as far as can be told: for somebody in whose way
+/// this thread is. It may come back at once.
+pub fn step_aside() {
+    if let Ok(everywhere) = sched_getaffinity(None)
+        && is_one_idle(everywhere.count())
+    {
+        leave(everywhere);
+    }
+}
+
+/// Goes on on another processor of these, on which it may run.
+fn leave(everywhere: CpuSet) {
+    let (mut elsewhere, here) = (everywhere, current() as usize);
+    if here < CpuSet::MAX_CPU {
+        elsewhere.unset(here);
+        if elsewhere.count() > 0 && sched_setaffinity(None, &elsewhere).is_ok() {
+            Kept(Some(everywhere)).let_go();
+        }
+    }
+}
+
+/// Whether one of so many processors has nothing to do if two want to run on this one: no more than that want to, on all that there are.
+fn is_one_idle(processors: u32) -> bool {
+    let loads = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    running(&loads).is_some_and(|running| (1..=processors).contains(&running))
+}
+
+/// How many threads want to run, of all that there are: `0.20 0.18 0.12 2/80 11206` says 2.
+fn running(loads: &str) -> Option<u32> {
+    loads.split(' ').nth(3)?.split('/').next()?.parse().ok()
+}
+
 /// Where a thread may run that is kept on one processor for now; `None` if it is not.
 #[derive(Clone, Copy, Debug)]
 pub struct Kept(Option<CpuSet>);
@@ -64,6 +96,39 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_leaves_goes_elsewhere_and_may_run_where_it_might_before() {
+        let before = sched_getaffinity(None).expect("known");
+        // It may be moved back before it has looked.
+        let went = (0..100).any(|_| {
+            let start = current();
+            leave(before);
+            current() != start
+        });
+        assert_eq!(sched_getaffinity(None).expect("known"), before);
+        assert_eq!(went, before.count() > 1);
+    }
+
+    #[test]
+    fn who_has_one_processor_stays() {
+        let kept = Kept::here();
+        let before = sched_getaffinity(None).expect("known");
+        leave(before);
+        let after = sched_getaffinity(None).expect("known");
+        kept.let_go();
+        assert_eq!(after, before);
+    }
+
+    #[test]
+    fn the_system_says_how_many_threads_want_to_run() {
+        assert_eq!(running("0.20 0.18 0.12 2/80 11206\n"), Some(2));
+        assert_eq!(running(""), None);
+        assert_eq!(running("0.20 0.18 0.12 many"), None);
+        assert!(!is_one_idle(0), "this one runs");
+        let loads = std::fs::read_to_string("/proc/loadavg").expect("it says so");
+        assert!(running(&loads).is_some_and(|running| running > 0), "{loads}");
+    }
 
     #[test]
     fn a_thread_that_is_kept_has_one_processor_until_it_is_let_go() {

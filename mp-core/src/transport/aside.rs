@@ -3,7 +3,8 @@
 //! A `map` of short items gives its caller as much to do as it gives the workers. A worker that is woken on the caller's
 //! processor runs before the caller does, a dozen times in a millisecond, while another processor may have nothing to do.
 //! The system leaves it there: of three who share two processors two share one, wherever each of them is. So who has met
-//! its caller awake on its own processor several times in a row asks for another one.
+//! its caller awake on its own processor several times in a row asks for another one
+//! (`docs/decisions/0017-out-of-the-callers-way.md`).
 
 use crate::clock::Time;
 use crate::limits::{ASIDE_AGAIN_AFTER, IN_THE_WAY_MAX};

@@ -134,6 +134,10 @@ impl Core {
     }
 
     fn dispatch(&mut self, worker: WorkerId, id: JobId, items: Range<u64>, seq: CallSeq) {
+        if self.is_refused(worker) {
+            // The scheduler takes these back with those before them.
+            return;
+        }
         let (now, led) = (self.now, self.led);
         let idle = self.scheduler.front(worker).is_none_or(|(_, _, front)| front == seq);
         let station = self.stations.get_mut(worker.index()).and_then(Option::as_mut);
@@ -164,6 +168,12 @@ impl Core {
         if let Some(from) = refused {
             self.feed_later(Event::Refused { worker, from });
         }
+    }
+
+    /// Whether a worker had no room for a call of which the scheduler has not heard. What would be handed over behind that call is taken
+    /// back with it: it would run here and elsewhere, and under a number that is given to another call.
+    fn is_refused(&self, worker: WorkerId) -> bool {
+        self.events.iter().any(|event| matches!(event, Event::Refused { worker: of, .. } if *of == worker))
     }
 
     /// Starts the workers that are to be started.

@@ -6,6 +6,7 @@ use mp_tests::scenario;
 #[cfg(target_os = "linux")]
 use mp_tests::until;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// The longest payload that goes through the ring, and what the ring holds.
 const INLINE: usize = 256 << 10;
@@ -35,6 +36,18 @@ fn ends(bytes: &[u8]) -> (usize, u8, u8) {
 #[mp::task]
 fn blank(len: usize) -> Vec<u8> {
     vec![9; len]
+}
+
+/// How many calls ran in this worker before this one.
+#[mp::task]
+fn ran_before(_: &[u8]) -> u64 {
+    static RAN: AtomicU64 = AtomicU64::new(0);
+    RAN.fetch_add(1, Relaxed)
+}
+
+#[mp::task]
+fn wait_for(event: Event) {
+    event.wait();
 }
 
 /// A digest that sees every byte's place, eight bytes at a time: these tests run unoptimised.
@@ -270,6 +283,33 @@ fn an_idle_pool_shares_no_memory_of_long_results() {
             }
             until(|| shared(std::process::id()) < 16 << 20);
         }
+    });
+}
+
+// What would fit was written behind what did not: it ran again, under the number of another call.
+#[test]
+fn short_calls_behind_one_that_finds_no_room_in_the_ring_run_once() {
+    scenario(|| {
+        let pool = Pool::new(1).unwrap();
+        // So that it is known to be short, and many are handed over at once.
+        let mut expected = 500_u64;
+        assert!((0..expected).all(|before| pool.apply(ran_before, (&[],)).unwrap() == before));
+        let long = made(RING / 4 - 128);
+        for _ in 0..20 {
+            let event = Event::new().unwrap();
+            // What it takes is not held against single calls.
+            let busy = pool.map_async(wait_for, [&event, &event]);
+            let calls: Vec<_> = (0..200)
+                .map(|call| pool.apply_async(ran_before, (if call % 20 < 6 { &long[..] } else { &[] },)))
+                .collect();
+            event.set();
+            busy.wait().unwrap();
+            for call in calls {
+                assert_eq!(call.wait().unwrap(), expected);
+                expected += 1;
+            }
+        }
+        assert_eq!(pool.apply(ran_before, (&[],)).unwrap(), expected);
     });
 }
 

@@ -38,19 +38,23 @@ pub fn stay_on(processors: &[u32]) -> io::Result<()> {
 /// Has this thread go on on another processor, if one has nothing to do, as far as can be told: for somebody in whose way
 /// this thread is. It may come back at once.
 pub fn step_aside() {
-    if let Ok(everywhere) = sched_getaffinity(None)
-        && is_one_idle(everywhere.count())
-    {
-        leave(everywhere);
+    if sched_getaffinity(None).is_ok_and(|everywhere| is_one_idle(everywhere.count())) {
+        leave(|| {});
     }
 }
 
-/// Goes on on another processor of these, on which it may run.
-fn leave(everywhere: CpuSet) {
+/// Goes on on another processor of those on which it may run; `arrived` is for tests.
+fn leave(arrived: impl FnOnce()) {
+    let Ok(everywhere) = sched_getaffinity(None) else { return };
     let (mut elsewhere, here) = (everywhere, current() as usize);
-    if here < CpuSet::MAX_CPU {
-        elsewhere.unset(here);
-        if elsewhere.count() > 0 && sched_setaffinity(None, &elsewhere).is_ok() {
+    if here >= CpuSet::MAX_CPU {
+        return;
+    }
+    elsewhere.unset(here);
+    if elsewhere.count() > 0 && sched_setaffinity(None, &elsewhere).is_ok() {
+        arrived();
+        // Somebody else may have said meanwhile where it is to run.
+        if sched_getaffinity(None).is_ok_and(|now| now == elsewhere) {
             Kept(Some(everywhere)).let_go();
         }
     }
@@ -103,7 +107,7 @@ mod tests {
         // It may be moved back before it has looked.
         let went = (0..100).any(|_| {
             let start = current();
-            leave(before);
+            leave(|| {});
             current() != start
         });
         assert_eq!(sched_getaffinity(None).expect("known"), before);
@@ -114,10 +118,25 @@ mod tests {
     fn who_has_one_processor_stays() {
         let kept = Kept::here();
         let before = sched_getaffinity(None).expect("known");
-        leave(before);
+        leave(|| {});
         let after = sched_getaffinity(None).expect("known");
         kept.let_go();
         assert_eq!(after, before);
+    }
+
+    #[test]
+    fn what_somebody_else_says_meanwhile_stays() {
+        let before = sched_getaffinity(None).expect("known");
+        let mut said = CpuSet::new();
+        said.set((0..CpuSet::MAX_CPU).find(|&cpu| before.is_set(cpu)).expect("it runs on one"));
+        // Of two processors the other one may be where it goes anyway: then nothing can be told.
+        let stays = (0..100).any(|_| {
+            leave(|| sched_setaffinity(None, &said).expect("it may run there"));
+            let after = sched_getaffinity(None).expect("known");
+            sched_setaffinity(None, &before).expect("as before");
+            after == said
+        });
+        assert!(stays);
     }
 
     #[test]

@@ -33,6 +33,8 @@ struct Children {
     ordinal: AtomicU32,
     /// A thread reaps those that nobody holds a handle of.
     reaping: AtomicBool,
+    /// Held by that thread while it says of those that it has taken out of the list what nobody has heard of them.
+    telling: Mutex<()>,
 }
 
 fn ours() -> &'static Children {
@@ -42,6 +44,10 @@ fn ours() -> &'static Children {
 fn children() -> MutexGuard<'static, Vec<Child>> {
     // Nothing that panics runs under this lock.
     ours().list.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn telling() -> MutexGuard<'static, ()> {
+    ours().telling.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The number of the next child along the ancestry: `1`, or `2:1` for the first child of `process-2`.
@@ -117,6 +123,7 @@ pub fn adopt(process: Arc<Running>) {
 /// younger ones, so each round looks at all of them.
 fn reap() {
     loop {
+        let telling = telling();
         let (ended, dropped) = {
             let mut children = children();
             let over = |child: &mut Child| matches!(child, Child::Dropped(process) if process.has_ended());
@@ -128,6 +135,7 @@ fn reap() {
         };
         // Without the lock: they may have something to say.
         drop(ended);
+        drop(telling);
         if dropped.is_empty() {
             ours().reaping.store(false, Ordering::Release);
             // One that was adopted between the look and the store is taken up here.
@@ -162,4 +170,6 @@ extern "C" fn join_at_exit() {
         process.wait_at_exit();
         process.tell_unheard();
     }
+    // Those that the list did not hold any more.
+    drop(telling());
 }

@@ -368,6 +368,33 @@ fn a_panic_that_nobody_hears_of_is_written_to_stderr() {
     });
 }
 
+/// Ends just when the processes of which it holds no handle have.
+#[mp::task]
+fn own_until_they_end(count: usize) {
+    for _ in 0..count {
+        drop(Process::new(panic_at_once, ()).start().unwrap());
+    }
+    while !mp::active_children().is_empty() {
+        std::thread::yield_now();
+    }
+}
+
+// It was told by a thread that did not get as far before its program had ended.
+#[test]
+fn a_program_that_ends_while_a_panic_is_written_to_stderr_lets_it_be_written() {
+    scenario(|| {
+        const COUNT: usize = 4;
+        for round in 0..12 {
+            let (mut said, pipe) = std::io::pipe().unwrap();
+            let process = Process::new(own_until_they_end, (COUNT,)).stderr(pipe).start().unwrap();
+            let mut text = String::new();
+            said.read_to_string(&mut text).unwrap();
+            process.join().unwrap();
+            assert_eq!(text.matches("mp: nobody joined the process").count(), COUNT, "round {round}: {text}");
+        }
+    });
+}
+
 /// Panics so many times, and lives.
 #[mp::task]
 fn catches(times: u32) {

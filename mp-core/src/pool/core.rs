@@ -474,12 +474,11 @@ impl Core {
         else {
             return;
         };
+        let recorder = station.launched.lane.recorder();
         let recorded = match front {
             // What it has answered in a way that we could not take is not run again.
-            Some((_, _, seq))
-                if station.is_broken() && station.launched.lane.recorder().last_begun() >= seq.0 =>
-            {
-                Some(seq)
+            Some((_, _, seq)) if station.is_broken() && recorder.last_begun() >= seq.0 => {
+                Some(CallSeq(recorder.last_begun()))
             }
             Some(_) | None => station.launched.lane.running(),
         };

@@ -48,7 +48,8 @@ pub enum Event {
     Skipped { worker: WorkerId, from: CallSeq },
     /// A worker is gone; what it had published was fed in before. `running` is the call that it had started and not
     /// ended, as far as its recorder tells: one whose outcome was fed in means that it died before it cleared the
-    /// recorder and ran nothing. `handed_back`: it ended itself, as it had no room for what goes with a call.
+    /// recorder and ran nothing. If what it published could not be taken, it is the last call that it started: no outcome of those
+    /// before it is known. `handed_back`: it ended itself, as it had no room for what goes with a call.
     Died { worker: WorkerId, running: Option<CallSeq>, handed_back: bool },
     /// The process of a worker could not be started.
     SpawnFailed { worker: WorkerId },

@@ -74,17 +74,14 @@ impl Scheduler {
             }
         };
         // What we killed at the end of the pool was not lost to a crash: it is dropped with the rest.
-        let lost = if killed && self.phase.ended().is_some() { None } else { worker.running(recorded) };
-        let mut back = worker.take_from(CallSeq(0));
-        if let Some((_, _, seq)) = lost {
-            back = back.into_iter().flat_map(|span| span.without(seq)).collect();
-        }
+        let lost_through =
+            if killed && self.phase.ended().is_some() { None } else { worker.lost_through(recorded) };
+        let back = worker.take_from(lost_through.map_or(CallSeq(0), CallSeq::next));
+        let lost = worker.take_from(CallSeq(0));
         self.workers.vacate(id, now);
         self.wake_at(now);
         self.give_back(&back, actions);
-        if let Some((job, item, _)) = lost {
-            self.lose(job, item, id, actions);
-        }
+        self.lose(lost, id, actions);
         if counts {
             self.count_death(was_ready, now, actions);
         }

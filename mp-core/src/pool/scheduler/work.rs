@@ -107,11 +107,18 @@ impl Scheduler {
         self.finish_if_done(id, actions);
     }
 
-    /// The worker that ran this item is gone.
-    pub(super) fn lose(&mut self, job: JobId, item: u64, worker: WorkerId, actions: &mut Vec<Action>) {
-        if self.jobs.get(job).is_some() {
-            actions.push(Action::Lost { job, item, worker });
-            self.account(job, &(item..item + 1), Ending::Failed, actions);
+    /// The worker that ran these items is gone.
+    pub(super) fn lose(&mut self, mut lost: Vec<Span>, worker: WorkerId, actions: &mut Vec<Action>) {
+        // The first failure of a job makes those behind it unwanted, and not those before.
+        lost.sort_unstable_by_key(|span| span.items.start);
+        for Span { job, items, .. } in &lost {
+            if self.jobs.get(*job).is_some() {
+                actions.extend(items.clone().map(|item| Action::Lost { job: *job, item, worker }));
+            }
+        }
+        // Only now has every job heard of all its items.
+        for span in &lost {
+            self.account(span.job, &span.items, Ending::Failed, actions);
         }
     }
 

@@ -67,19 +67,6 @@ pub(super) struct Span {
     charge: u64,
 }
 
-impl Span {
-    /// The span, cut in two at one call that it may hold.
-    pub(super) fn without(self, seq: CallSeq) -> [Span; 2] {
-        let cut = self.items.start.saturating_add(seq.0.saturating_sub(self.seq.0)).min(self.items.end);
-        if seq < self.seq || cut == self.items.end {
-            let end = self.items.end;
-            return [self.clone(), Span { items: end..end, ..self }];
-        }
-        let after = Span { items: cut + 1..self.items.end, seq: seq.next(), ..self };
-        [Span { items: self.items.start..cut, ..self }, after]
-    }
-}
-
 /// One place and the process in it.
 #[derive(Debug)]
 pub(super) struct Worker {
@@ -202,17 +189,13 @@ impl Worker {
         self.next = CallSeq(self.next.0.min(from.0).max(1));
     }
 
-    /// Which call a worker that died was running, given what its recorder says.
-    pub(super) fn running(&self, recorded: Option<CallSeq>) -> Option<(JobId, u64, CallSeq)> {
-        let recorded = recorded?;
-        let front = self.front()?;
-        if recorded < front.2 {
-            // It died between publishing the outcome, which counts, and clearing the recorder.
-            return None;
-        }
-        let found =
-            self.calls.iter().find(|span| (span.seq.0..span.seq.0 + len(&span.items)).contains(&recorded.0));
-        Some(found.map_or(front, |span| (span.job, span.items.start + (recorded.0 - span.seq.0), recorded)))
+    /// Up to which call all are lost with a worker that died, given the last one that it began by what its recorder says. All but
+    /// one of them have ended, in ways that nobody could take.
+    pub(super) fn lost_through(&self, recorded: Option<CallSeq>) -> Option<CallSeq> {
+        let (recorded, (_, _, front)) = (recorded?, self.front()?);
+        // Less: it died between publishing the outcome, which counts, and clearing the recorder. More than it was handed: that
+        // memory was written over.
+        (recorded >= front).then(|| if recorded < self.next { recorded } else { front })
     }
 
     /// How many items of a job below `end` are out here.

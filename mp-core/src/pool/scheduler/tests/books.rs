@@ -43,8 +43,8 @@ pub(super) struct Books {
     pub(super) ending: bool,
     /// The items that the outcome of this step belongs to, and whether it is a failure.
     pub(super) expected: Option<(JobId, Range<u64>, bool)>,
-    /// The item that the worker whose death is told in this step was running.
-    pub(super) was_running: Option<(JobId, u64)>,
+    /// The items that the worker whose death is told in this step was running, or ran and could not tell of.
+    pub(super) was_running: Vec<(JobId, u64)>,
 }
 
 impl Books {
@@ -93,11 +93,9 @@ impl Books {
                 }
             }
             Action::Lost { job, item, .. } => {
-                assert_eq!(
-                    self.was_running.take(),
-                    Some((*job, *item)),
-                    "{job:?} item {item} was not running"
-                );
+                let running = self.was_running.iter().position(|running| *running == (*job, *item));
+                let running = running.unwrap_or_else(|| panic!("{job:?} item {item} was not running"));
+                self.was_running.swap_remove(running);
                 self.account(*job, *item, Item::Lost, false);
             }
             Action::Dropped { job, items, why } => {

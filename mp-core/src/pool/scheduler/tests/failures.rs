@@ -155,6 +155,18 @@ fn a_death_between_two_calls_loses_none() {
 }
 
 #[test]
+fn a_death_loses_all_that_was_begun_and_not_heard_of() {
+    let rows = vec![
+        (0, submitted(A, 20), vec![dispatch(W0, A, 0..1, 1)]),
+        (100, returned(W0), vec![complete(A, 0), dispatch(W0, A, 1..6, 2)]),
+        // Calls 2 and 3 ended, and nobody could take what it said of them.
+        (150, died(W0, 4), vec![lost(A, 1, W0), lost(A, 2, W0), lost(A, 3, W0), spawn(W0)]),
+        (170, Event::Ready { worker: W0 }, vec![dispatch(W0, A, 4..9, 1)]),
+    ];
+    check(policy(1), rows);
+}
+
+#[test]
 fn the_lost_item_of_a_stopping_map_is_its_failure() {
     let rows = vec![
         (0, stopping(A, 20), vec![dispatch(W0, A, 0..1, 1)]),

@@ -117,8 +117,11 @@ impl World {
                 self.carry_out(action);
             }
             assert_eq!(self.books.expected, None, "an outcome completed nothing");
-            if let Some((job, _)) = self.books.was_running.take() {
-                assert!(killed || self.books.jobs[&job].finished, "the running call of {job:?} was not lost");
+            for (job, item) in std::mem::take(&mut self.books.was_running) {
+                assert!(
+                    killed || self.books.jobs[&job].finished,
+                    "{job:?} item {item} ran, and was not lost"
+                );
             }
             self.compare();
         }
@@ -345,7 +348,12 @@ impl World {
 
     /// Feeds the oldest thing that the driver can see of a worker; false if there is none.
     pub(super) fn listen(&mut self, worker: WorkerId) -> bool {
+        let unheard = self.deadly && self.random.one_in(3);
         let Some(process) = &mut self.processes[worker.index()] else { return false };
+        if unheard && process.life == Life::Dead && !process.messages.is_empty() {
+            self.die_unheard(worker);
+            return true;
+        }
         if let Some(mut event) = process.messages.pop_front() {
             if let Event::Returned { calls, .. } = &mut event {
                 let limit =
@@ -364,8 +372,8 @@ impl World {
             return false;
         }
         let recorded = process.recorder.map(|call| call.0);
-        self.books.was_running =
-            process.recorder.filter(|_| !process.published).map(|(_, job, item)| (job, item));
+        let running = process.recorder.filter(|_| !process.published);
+        self.books.was_running = running.map(|(_, job, item)| (job, item)).into_iter().collect();
         self.seen.note(
             "died published",
             process.published && !process.ring.is_empty() && process.recorder.is_some(),
@@ -374,6 +382,17 @@ impl World {
         let handed_back = recorded.is_none() && self.random.below(8) == 0;
         self.feed(Event::Died { worker, running: recorded, handed_back });
         true
+    }
+
+    /// What a dead worker said last cannot be taken: all that it began since what was heard is lost.
+    fn die_unheard(&mut self, worker: WorkerId) {
+        let started = self.process(worker).started;
+        self.processes[worker.index()] = None;
+        let out = &self.books.workers[worker.index()].out;
+        self.books.was_running =
+            out.iter().filter(|call| call.0 <= started).map(|call| (call.1, call.2)).collect();
+        self.seen.note("lost several", self.books.was_running.len() > 1);
+        self.feed(Event::Died { worker, running: Some(started), handed_back: false });
     }
 
     pub(super) fn die(&mut self, worker: WorkerId) {

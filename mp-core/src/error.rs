@@ -301,6 +301,14 @@ impl Error {
         )
     }
 
+    /// A result that has descriptors, which could not be taken in the caller.
+    pub(crate) fn result_unreceived(why: &io::Error) -> Self {
+        let message = format!(
+            "the call returned, but its result has descriptors: {why} (`ulimit -n` says how many it may have)"
+        );
+        Self::new(ErrorKind::Os, message)
+    }
+
     /// The same failure seen as that of the pool whose initializer is `task`. It stays the task that the error names: the
     /// calls that get the error never ran.
     pub(crate) fn into_initializer_failure(mut self, task: &'static str) -> Self {

@@ -18,6 +18,7 @@ use crate::sys::process::{Ended, Signal, Status};
 use crate::task::entry::Entry;
 use crate::task::registry::registry;
 use crate::transport::lane::{ResponseKind, Violation};
+use std::io;
 use std::sync::Arc;
 
 /// What keeps a place of the pool busy.
@@ -89,6 +90,8 @@ pub enum Failed {
     Encoded,
     /// From this one.
     Here(Failure),
+    /// It returned, and what came with its result could not be taken.
+    Unreceived(io::Error),
 }
 
 impl Failed {
@@ -97,6 +100,7 @@ impl Failed {
         match self {
             Self::Encoded => failure(bytes, task),
             Self::Here(failure) => Error::of_failure(failure, task.name),
+            Self::Unreceived(why) => Error::result_unreceived(&why).for_task(task.name),
         }
     }
 }
@@ -347,11 +351,14 @@ impl ProcessStation {
             return None;
         }
         buffer.clear();
-        let mut handles = Vec::new();
-        match self.launched.lane.next_response(most, buffer, &mut handles) {
+        let mut arrived = Ok(Vec::new());
+        match self.launched.lane.next_response(most, buffer, &mut arrived) {
             Ok(None) => None,
             Ok(Some(response)) => Some(match response.kind {
-                ResponseKind::Done => Said::Done(response.seq, handles),
+                ResponseKind::Done => match arrived {
+                    Ok(handles) => Said::Done(response.seq, handles),
+                    Err(why) => Said::Failed(response.seq, Failed::Unreceived(why)),
+                },
                 ResponseKind::Failed => Said::Failed(response.seq, Failed::Encoded),
                 ResponseKind::Skipped => Said::Skipped(response.seq),
             }),

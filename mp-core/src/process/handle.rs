@@ -256,12 +256,13 @@ impl Running {
     ) -> Result<Returned, Error> {
         let mut bytes = Vec::new();
         let mut remark = None;
-        let mut handles = Vec::new();
-        match launched.lane.next_response(usize::MAX, &mut bytes, &mut handles) {
+        let mut arrived = Ok(Vec::new());
+        match launched.lane.next_response(usize::MAX, &mut bytes, &mut arrived) {
             Ok(Some(response)) => match response.kind {
                 ResponseKind::Done => {
                     drain_stderr(launched);
-                    return Ok((bytes, handles));
+                    let unreceived = |why| Error::result_unreceived(&why).for_task(self.task.name);
+                    return Ok((bytes, arrived.map_err(unreceived)?));
                 }
                 ResponseKind::Failed => {
                     drain_stderr(launched);

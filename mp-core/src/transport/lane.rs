@@ -4,7 +4,8 @@
 //! against limits, and anything that no worker of ours would send is a [`Violation`], after which the worker is killed.
 
 use super::bundles::{self, Sending};
-use super::control::{self, Inbox};
+use super::carried::Carried;
+use super::control::{self, Arrived, Inbox};
 use super::known::Known;
 use super::long::LongResults;
 pub use super::response::{Response, ResponseKind, Violation, is_plain};
@@ -23,7 +24,6 @@ use crate::shm::slab::Slab;
 use crate::sys::fault::Fault;
 use crate::sys::socket::Socket;
 use crate::sys::{self, BorrowedHandle, Handle};
-use std::collections::VecDeque;
 use std::io;
 
 /// The socket, the rings and the slabs of one worker.
@@ -40,8 +40,7 @@ pub struct Lane {
     known: Known,
     /// Results that lie in a slab of the worker's.
     long: LongResults,
-    /// Descriptors of results that have not been heard yet.
-    carried: VecDeque<(CallSeq, Vec<Handle>)>,
+    carried: Carried,
     /// Where descriptors of calls go.
     bundles: Sending,
     hung_up: bool,
@@ -69,7 +68,7 @@ impl Lane {
             answered: CallSeq(0),
             known: Known::default(),
             long: LongResults::default(),
-            carried: VecDeque::new(),
+            carried: Carried::default(),
             bundles: Sending::default(),
             hung_up: false,
         }
@@ -168,9 +167,7 @@ impl Lane {
         match self.inbox.receive(&self.socket) {
             Ok(None) => Ok(None),
             Ok(Some((message, arrived))) => {
-                // Ours, and not its fault: what it has said is lost all the same.
-                let handles = arrived.map_err(|why| Violation(format!("its parent killed it: {why}")))?;
-                self.keep(&message, handles)?;
+                self.keep(&message, arrived)?;
                 Ok(Some(message))
             }
             // Its death is reported by other means.
@@ -185,14 +182,16 @@ impl Lane {
     }
 
     /// Keeps what came with a message.
-    fn keep(&mut self, message: &ToParent, mut handles: Vec<Handle>) -> Result<(), Violation> {
+    fn keep(&mut self, message: &ToParent, arrived: Arrived) -> Result<(), Violation> {
         match message {
             ToParent::Slab { id } => {
-                let handle = handles.pop();
+                // The lack is ours, and not its fault: all that it will ever say by this slab is lost.
+                let arrived = arrived.map_err(|why| Violation(format!("its parent killed it: {why}")))?;
+                let handle = arrived.into_iter().next_back();
                 let handle = handle.ok_or_else(|| Violation::new("a slab message without its descriptor"))?;
                 self.long.lie_in(*id, handle);
             }
-            ToParent::Handles { call } => self.carried.push_back((CallSeq(*call), handles)),
+            ToParent::Handles { call } => self.carried.keep(CallSeq(*call), arrived),
             _ => {}
         }
         Ok(())
@@ -241,13 +240,13 @@ impl Lane {
         calls
     }
 
-    /// The next response; its bytes are appended to `out`, its descriptors to `handles`. None also while a long result is on its
+    /// The next response; its bytes are appended to `out`, its descriptors replace `arrived`. None also while a long result is on its
     /// way, of which at most `most` bytes are read at once: they are kept.
     pub fn next_response(
         &mut self,
         most: usize,
         out: &mut Vec<u8>,
-        handles: &mut Vec<Handle>,
+        arrived: &mut Arrived,
     ) -> Result<Option<Response>, Violation> {
         let Some(frame) = self.end.responses.peek().map_err(|_| Violation::new("a corrupt ring"))? else {
             return Ok(None);
@@ -281,7 +280,7 @@ impl Lane {
         }
         self.part();
         if head.flags & CARRIES != 0 {
-            handles.extend(self.take_carried(seq)?);
+            *arrived = self.take_carried(seq)?;
         }
         Ok(Some(Response { seq, kind }))
     }
@@ -437,13 +436,11 @@ impl Lane {
         Ok(whole)
     }
 
-    /// The descriptors that came with the result of a call. Those of calls before it, whose results nobody heard, go.
-    fn take_carried(&mut self, seq: CallSeq) -> Result<Vec<Handle>, Violation> {
+    /// The descriptors that came with the result of a call.
+    fn take_carried(&mut self, seq: CallSeq) -> Result<Arrived, Violation> {
         loop {
-            while let Some((of, handles)) = self.carried.pop_front() {
-                if of == seq {
-                    return Ok(handles);
-                }
+            if let Some(arrived) = self.carried.take(seq) {
+                return Ok(arrived);
             }
             match self.next_message()? {
                 Some(ToParent::InitializerFailed(_)) | None => {

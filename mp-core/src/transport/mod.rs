@@ -6,11 +6,13 @@
 //!   Berth     the worker's end of the same; incoming arguments are read from the parent's slab; steps aside for the parent
 //!   Mail      what comes to a worker over the socket
 //!   bundles   descriptors of calls, past the socket
+//!   carried   those of results, until these are heard
 //! ```
 
 mod aside;
 pub mod berth;
 mod bundles;
+mod carried;
 pub mod control;
 mod incoming;
 mod known;

@@ -1,11 +1,15 @@
-//! A worker that has no descriptors left.
+//! A worker that has no descriptors left, and a parent that has none.
 
 use crate::scratch::Scratch;
-use mp::{ErrorKind, Pool};
+use mp::shm::Atomic;
+use mp::sync::Event;
+use mp::{ErrorKind, Pool, PoolBuilder, Restart, spawn};
 use mp_tests::scenario;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs::File;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
 
 /// Longer than what goes without a descriptor.
 const LONG: usize = 1 << 20;
@@ -75,4 +79,82 @@ fn an_argument_for_which_a_worker_has_no_descriptor_goes_to_another_and_nobody_c
         assert_ne!(pool.apply(number, ()).unwrap(), worker);
         assert_eq!(std::fs::read_to_string(stderr).unwrap(), "");
     });
+}
+
+/// How many calls there were, of all workers of a pool.
+static CALLS: OnceLock<Atomic<AtomicU64>> = OnceLock::new();
+
+#[mp::task]
+fn count_in(calls: Atomic<AtomicU64>) {
+    assert!(CALLS.set(calls).is_ok(), "once");
+}
+
+#[mp::task]
+fn event_if_even(item: u64) -> Option<Event> {
+    CALLS.get().unwrap().fetch_add(1, Ordering::Relaxed);
+    item.is_multiple_of(2).then(|| Event::new().unwrap())
+}
+
+#[mp::task]
+fn long_at_first(item: u64) -> Vec<u8> {
+    CALLS.get().unwrap().fetch_add(1, Ordering::Relaxed);
+    vec![1; if item == 0 { LONG } else { 1 }]
+}
+
+fn counting(workers: usize, calls: &Atomic<AtomicU64>) -> PoolBuilder {
+    Pool::builder().workers(workers).initializer(count_in, (calls,))
+}
+
+#[mp::task]
+fn receive_events_without_room() {
+    let calls = Atomic::new(AtomicU64::new(0)).unwrap();
+    let pool = counting(1, &calls).build().unwrap();
+    let worker = pool.apply(number, ()).unwrap();
+    fill_up();
+    let outcomes = pool.try_map(event_if_even, 0..100);
+    make_room();
+    for (outcome, item) in outcomes.into_iter().zip(0..) {
+        match outcome {
+            Ok(event) => assert!(event.is_none() && item % 2 == 1, "{item}: {event:?}"),
+            Err(error) => {
+                assert_eq!((error.kind(), item % 2), (ErrorKind::Os, 0), "{error}");
+                let text = error.to_string();
+                assert!(text.contains("event_if_even") && text.contains("no descriptors left"), "{text}");
+            }
+        }
+    }
+    assert_eq!(calls.load(Ordering::Relaxed), 100);
+    assert!(pool.apply(event_if_even, (0,)).unwrap().is_some());
+    assert_eq!(pool.apply(number, ()).unwrap(), worker);
+}
+
+/// The other worker does what the one that is killed has not begun; no new one can be started.
+#[mp::task]
+fn receive_a_long_result_without_room() {
+    for _ in 0..20 {
+        let calls = Atomic::new(AtomicU64::new(0)).unwrap();
+        let restart = Restart { at_most: u32::MAX, per: Duration::from_secs(1) };
+        let pool = counting(2, &calls).chunk_size(100).restart(restart).build().unwrap();
+        pool.apply(number, ()).unwrap();
+        fill_up();
+        let outcomes = pool.try_map(long_at_first, 0..400);
+        make_room();
+        for (outcome, item) in outcomes.into_iter().zip(0..) {
+            match outcome {
+                Ok(bytes) => assert_eq!((bytes.len(), item > 0), (1, true)),
+                Err(error) => assert!(error.is_worker_lost(), "{item}: {error}"),
+            }
+        }
+        assert!(calls.load(Ordering::Relaxed) <= 400, "{calls:?}");
+    }
+}
+
+#[test]
+fn a_result_whose_descriptors_the_parent_cannot_take_fails_its_call_alone() {
+    scenario(|| spawn(receive_events_without_room, ()).unwrap().join().unwrap());
+}
+
+#[test]
+fn what_a_worker_has_done_and_its_parent_cannot_take_is_not_done_again() {
+    scenario(|| spawn(receive_a_long_result_without_room, ()).unwrap().join().unwrap());
 }

@@ -38,8 +38,8 @@ pub struct OwnCall {
     pub entry: &'static Entry,
     /// Its encoded arguments.
     pub arguments: Vec<u8>,
-    /// Their descriptors.
-    pub handles: Vec<Handle>,
+    /// Their descriptors; none if this process has no room for copies of them.
+    pub handles: Option<Vec<Handle>>,
     /// What an error in its result is, if nobody takes that.
     pub error_type: Option<String>,
 }
@@ -88,16 +88,16 @@ impl OwnCall {
     fn copy(&self) -> Self {
         Self {
             arguments: self.arguments.clone(),
-            handles: copies(&self.handles),
+            handles: self.handles.as_deref().and_then(copies),
             error_type: self.error_type.clone(),
             ..*self
         }
     }
 }
 
-/// A descriptor that cannot be copied is missing when the arguments are decoded.
-fn copies(handles: &[Handle]) -> Vec<Handle> {
-    handles.iter().map_while(|handle| sys::duplicate(sys::borrow(handle)).ok()).collect()
+/// The descriptors of a call once more, if there is room for them.
+pub fn copies(handles: &[Handle]) -> Option<Vec<Handle>> {
+    handles.iter().map(|handle| sys::duplicate(sys::borrow(handle)).ok()).collect()
 }
 
 impl Hands {
@@ -253,8 +253,12 @@ impl Hands {
     fn run(&self, call: OwnCall) -> Result<(Vec<u8>, Vec<Handle>), Failure> {
         let mut result = Vec::new();
         let runner = Runner { pid: self.worker.pid, worker: Some(self.worker.index), on_panic: None };
-        INSIDE.with_borrow_mut(|inside| inside.push(self.pool));
         let OwnCall { entry, arguments, handles, error_type } = call;
+        let handles = handles.ok_or_else(|| Failure::ArgumentUndecodable {
+            type_name: String::new(),
+            reason: "this process has no descriptors left for what goes with them (`ulimit -n` says how many it may have)".into(),
+        })?;
+        INSIDE.with_borrow_mut(|inside| inside.push(self.pool));
         let ended = as_worker(&self.worker, || run(entry, &arguments, handles, &mut result, runner));
         INSIDE.with_borrow_mut(Vec::pop);
         let handles = ended?;

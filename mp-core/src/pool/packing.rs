@@ -1,12 +1,11 @@
 //! Encoded items on their way out of a job: into frames of a ring, or into the box of a thread.
 
-use super::hands::OwnCall;
+use super::hands::{OwnCall, copies};
 use super::jobs::{Item, ItemBytes, Job};
 use super::station::{ProcessStation, ThreadStation};
 use crate::check::never;
 use crate::ids::CallSeq;
 use crate::limits;
-use crate::sys;
 use crate::task::registry::Slot;
 use std::io;
 use std::ops::Range;
@@ -92,8 +91,7 @@ pub fn give(station: &ThreadStation, job: &Job, items: Range<u64>, first: CallSe
                 bytes
             }
         };
-        // A descriptor that cannot be copied is missing when the arguments are decoded, which says so.
-        let handles = handles.iter().map_while(|handle| sys::duplicate(sys::borrow(handle)).ok()).collect();
+        let handles = copies(handles);
         station.hands.call(CallSeq(seq), OwnCall { entry: job.task.1, arguments, handles, error_type: None });
     }
 }

@@ -3,7 +3,7 @@
 use crate::scratch::Scratch;
 use mp::shm::Atomic;
 use mp::sync::Event;
-use mp::{ErrorKind, Pool, PoolBuilder, Restart, spawn};
+use mp::{Backend, ErrorKind, Pool, PoolBuilder, Restart, spawn};
 use mp_tests::scenario;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs::File;
@@ -147,6 +147,33 @@ fn receive_a_long_result_without_room() {
         }
         assert!(calls.load(Ordering::Relaxed) <= 400, "{calls:?}");
     }
+}
+
+#[mp::task]
+fn is_set(event: Event) -> bool {
+    event.is_set()
+}
+
+#[mp::task]
+fn call_a_thread_without_room() {
+    let pool = Pool::builder().workers(1).backend(Backend::Thread).build().unwrap();
+    let event = Event::new().unwrap();
+    event.set();
+    let handle = pool.apply_async(is_set, (&event,));
+    assert!(handle.wait().unwrap());
+    // There is room for one copy: the one that waits for the thread.
+    fill_up();
+    HELD.lock().unwrap().as_mut().unwrap().0.pop();
+    let error = pool.apply(is_set, (&event,)).unwrap_err();
+    make_room();
+    let text = error.to_string();
+    assert!(text.contains("cannot be decoded") && text.contains("no descriptors left"), "{text}");
+    assert!(pool.apply(is_set, (&event,)).unwrap());
+}
+
+#[test]
+fn a_call_whose_descriptors_have_no_room_in_a_pool_of_threads_says_so() {
+    scenario(|| spawn(call_a_thread_without_room, ()).unwrap().join().unwrap());
 }
 
 #[test]

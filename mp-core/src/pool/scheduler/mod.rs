@@ -33,7 +33,7 @@
 //! | `Refused` | late, quiet | late, quiet | late, quiet | calls back | calls back | calls back |
 //! | `Revoked`, `Skipped` | late, quiet | late, quiet | late, quiet | calls back | calls back | calls back |
 //! | `SpawnFailed` | bug | counts; Vacant, later Starting | bug | bug | Vacant | Vacant |
-//! | `Died` | bug | counts; Vacant | counts; Vacant | counts; one `Lost`; Vacant | Vacant | Vacant; counts after a late hello |
+//! | `Died` | bug | counts; Vacant | counts; Vacant | counts; what it had begun is `Lost`; Vacant | Vacant | Vacant; counts after a late hello |
 //! | its deadline | `Spawn`: Starting | `Kill`: Killed | has none | may be asked again after a refusal | `Kill`: Killed | has none |
 //! | nothing out, and spent or pool leaves | stays | `Quit`: Quitting | `Quit`: Quitting | `Quit`: Quitting | stays | stays |
 //! | end of the pool's grace | stays | `Kill`: Killed | `Kill`: Killed | `Kill`: Killed | `Kill`: Killed | stays |

@@ -176,6 +176,31 @@ fn a_call_whose_descriptors_have_no_room_in_a_pool_of_threads_says_so() {
     scenario(|| spawn(call_a_thread_without_room, ()).unwrap().join().unwrap());
 }
 
+#[mp::task]
+fn event_when(go: Event) -> Event {
+    go.wait();
+    Event::new().unwrap()
+}
+
+#[mp::task]
+fn join_a_process_without_room() {
+    let go = Event::new().unwrap();
+    let process = spawn(event_when, (&go,)).unwrap();
+    fill_up();
+    go.set();
+    let outcome = process.join();
+    make_room();
+    let error = outcome.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Os);
+    let text = error.to_string();
+    assert!(text.contains("event_when") && text.contains("no descriptors left"), "{text}");
+}
+
+#[test]
+fn a_result_whose_descriptors_who_joins_a_process_cannot_take_says_so() {
+    scenario(|| spawn(join_a_process_without_room, ()).unwrap().join().unwrap());
+}
+
 #[test]
 fn a_result_whose_descriptors_the_parent_cannot_take_fails_its_call_alone() {
     scenario(|| spawn(receive_events_without_room, ()).unwrap().join().unwrap());

@@ -169,7 +169,7 @@ fn unsafe_without_a_reason_is_seen() {
     check("/// Does.\npub unsafe fn f() {}", &["a.rs:2"]);
     check("fn f() {\n    // SAFETY: kept by g\n    let x =\n        unsafe { h() };\n}", &[]);
     check("/// Does.\n///\n/// # Safety\n/// The caller keeps it.\n#[inline]\npub unsafe fn f() {}", &[]);
-    finds("safety comments", &[("tests/ui/fail/a.rs", "unsafe fn f() {}")], &[]);
+    finds("safety comments", &[("mp-macros/ui/fail/a.rs", "unsafe fn f() {}")], &[]);
     check("type F = unsafe extern \"C\" fn(i32);\ntype G = unsafe fn();", &[]);
 }
 

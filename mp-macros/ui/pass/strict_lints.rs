@@ -1,5 +1,12 @@
 //! Nothing of what the attributes add is held against a crate with strict lints.
-#![forbid(unsafe_code, dead_code, missing_docs, non_camel_case_types, non_upper_case_globals, unused_variables)]
+#![forbid(
+    unsafe_code,
+    dead_code,
+    missing_docs,
+    non_camel_case_types,
+    non_upper_case_globals,
+    unused_variables
+)]
 #![deny(warnings, unused, unreachable_pub, unused_qualifications, missing_debug_implementations)]
 #![deny(rust_2018_idioms, elided_lifetimes_in_paths, single_use_lifetimes, trivial_casts, unused_results)]
 #![deny(clippy::all, clippy::pedantic)]

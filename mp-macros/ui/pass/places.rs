@@ -1,5 +1,8 @@
 //! In modules, in functions, from macros, in impls.
 
+// Odd on purpose.
+#![allow(warnings)]
+
 mod private {
     #[mp::task]
     pub(super) fn inner(x: i64) -> i64 {

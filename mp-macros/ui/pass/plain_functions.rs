@@ -1,5 +1,8 @@
 //! An annotated function is a function.
 
+// Odd on purpose.
+#![allow(warnings)]
+
 #[mp::task]
 const fn square(x: i64) -> i64 {
     x * x

@@ -1,5 +1,8 @@
 //! Every shape of parameter and result.
 
+// Odd on purpose.
+#![allow(warnings)]
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ffi::{CStr, OsStr};
@@ -21,7 +24,12 @@ fn nested(texts: &[&str], bytes: Vec<&[u8]>, maybe: Option<&str>, deep: &&str, n
 }
 
 #[mp::task]
-fn lifetimes<'a, 'b: 'a>(one: &'a str, two: Cow<'b, str>, fixed: Cow<'static, str>, any: Cow<'_, [u8]>) -> String {
+fn lifetimes<'a, 'b: 'a>(
+    one: &'a str,
+    two: Cow<'b, str>,
+    fixed: Cow<'static, str>,
+    any: Cow<'_, [u8]>,
+) -> String {
     format!("{one}{two}{fixed}{any:?}")
 }
 

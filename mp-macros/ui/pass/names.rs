@@ -1,5 +1,7 @@
 //! Names that mean something else, too, and traits whose methods have the names of ours.
 
+// Odd on purpose.
+#![allow(warnings)]
 #![deny(missing_debug_implementations, missing_copy_implementations)]
 
 #[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]

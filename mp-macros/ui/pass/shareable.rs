@@ -1,6 +1,7 @@
 //! Structs that may live in shared memory.
 #![forbid(unsafe_code)]
 #![deny(warnings)]
+#![allow(clippy::unwrap_used, clippy::float_cmp)]
 
 mod vendor {
     pub use mp as parallel;

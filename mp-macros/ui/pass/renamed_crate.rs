@@ -1,5 +1,8 @@
 //! The runtime under another path, for every macro.
 
+// Odd on purpose.
+#![allow(warnings)]
+
 mod vendor {
     pub use mp as parallel;
 }

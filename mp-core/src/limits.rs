@@ -79,8 +79,12 @@ pub const EMPTY_ITEMS_MAX: usize = 1 << 20;
 /// The longest argument tuple or result, in bytes: what a lying length field may make us map.
 pub const PAYLOAD_BYTES_MAX: u64 = 1 << 40;
 
-/// The ring of a queue that was not told otherwise, in bytes. Pages exist while there is a message in them.
-pub const QUEUE_BYTES: u32 = 1 << 30;
+/// The ring of a queue that was not told otherwise, in bytes. Pages exist while there is a message in them, but each process that has
+/// the queue takes addresses for all of it: of 32 bits there are few.
+pub const QUEUE_BYTES: u32 = if usize::BITS > 32 { QUEUE_BYTES_MAX } else { 64 << 20 };
+
+/// The largest ring of a queue, in bytes.
+pub const QUEUE_BYTES_MAX: u32 = 1 << 30;
 
 /// The smallest ring of a queue, in bytes: a page.
 pub const QUEUE_BYTES_MIN: u32 = 4096;

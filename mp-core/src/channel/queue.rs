@@ -54,7 +54,7 @@ pub struct Queue<T> {
 #[must_use = "a builder does nothing by itself"]
 pub struct QueueBuilder<T> {
     items: Option<usize>,
-    bytes: u64,
+    bytes: Option<usize>,
     types: PhantomData<fn(T) -> T>,
 }
 
@@ -71,8 +71,9 @@ pub enum Shutdown {
 pub struct Messages<'a, T>(&'a Queue<T>);
 
 impl<T> Queue<T> {
-    /// A queue of at most `items` messages. Two more limits hold whatever `items` is: all messages together have 1 GiB, and about 270
-    /// may wait at once that are longer than 512 KiB or carry descriptors. A put beyond either waits, as for a full queue.
+    /// A queue of at most `items` messages. Two more limits hold whatever `items` is: all messages together have 1 GiB (64 MiB where
+    /// addresses have 32 bits; [`QueueBuilder::bytes`] asks for another number), and about 270 may wait at once that are longer than
+    /// 512 KiB or carry descriptors. A put beyond either waits, as for a full queue.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`] for none or for 2³¹ and more, [`ErrorKind::Os`] when the process has no descriptors or
@@ -81,8 +82,8 @@ impl<T> Queue<T> {
         Self::builder().items(items).build()
     }
 
-    /// A queue in which messages of together 1 GiB find room. Putting never waits: beyond that it fails with
-    /// [`ErrorKind::Full`], and also when about 270 messages wait that are longer than 512 KiB or carry descriptors.
+    /// A queue in which messages of together 1 GiB find room (64 MiB where addresses have 32 bits). Putting never waits: beyond that
+    /// it fails with [`ErrorKind::Full`], and also when about 270 messages wait that are longer than 512 KiB or carry descriptors.
     ///
     /// # Errors
     /// [`ErrorKind::Os`] when the process has no descriptors or no address space left.
@@ -102,7 +103,7 @@ impl<T> Queue<T> {
     /// }
     /// ```
     pub fn builder() -> QueueBuilder<T> {
-        QueueBuilder { items: None, bytes: limits::QUEUE_BYTES.into(), types: PhantomData }
+        QueueBuilder { items: None, bytes: None, types: PhantomData }
     }
 
     /// How many messages there are: exact at an instant during the call. None after an immediate [`shutdown`](Self::shutdown).
@@ -246,7 +247,7 @@ impl<T> QueueBuilder<T> {
     /// At most so many bytes of encoded messages, rounded up to a power of two from 4 KiB to 1 GiB. Each message counts as 16 bytes
     /// and its own, rounded up to a multiple of 16: a `u8` as 32. A message that is longer than a quarter of it, or than 512 KiB, counts as an empty one.
     pub fn bytes(mut self, bytes: usize) -> Self {
-        self.bytes = bytes as u64;
+        self.bytes = Some(bytes);
         self
     }
 
@@ -255,10 +256,10 @@ impl<T> QueueBuilder<T> {
     /// # Errors
     /// As [`Queue::bounded`]; [`ErrorKind::InvalidInput`] also for no bytes or more than 1 GiB.
     pub fn build(self) -> Result<Queue<T>, Error> {
-        let items = match self.items {
-            None if self.bytes == u64::from(limits::QUEUE_BYTES) => limits::QUEUE_ITEMS_MAX,
-            None => limits::QUEUE_ITEMS_MAX - 1,
-            Some(items) => u32::try_from(items).unwrap_or(0),
+        let items = match (self.items, self.bytes) {
+            (None, None) => limits::QUEUE_ITEMS_MAX,
+            (None, Some(_)) => limits::QUEUE_ITEMS_MAX - 1,
+            (Some(items), _) => u32::try_from(items).unwrap_or(0),
         };
         if items == 0 || (self.items.is_some() && items >= limits::QUEUE_ITEMS_MAX) {
             let message = format!(
@@ -268,15 +269,16 @@ impl<T> QueueBuilder<T> {
             );
             return Err(Error::new(ErrorKind::InvalidInput, message));
         }
-        if self.bytes == 0 || self.bytes > u64::from(limits::QUEUE_BYTES) {
+        let bytes = self.bytes.map_or(limits::QUEUE_BYTES, |bytes| u32::try_from(bytes).unwrap_or(0));
+        if bytes == 0 || bytes > limits::QUEUE_BYTES_MAX {
             let message = format!(
-                "a queue of {} bytes was asked for; it must be of 1 to {} (leave the number away for the most)",
-                self.bytes,
-                limits::QUEUE_BYTES
+                "a queue of {} bytes was asked for; it must be of 1 to {}",
+                self.bytes.unwrap_or_default(),
+                limits::QUEUE_BYTES_MAX
             );
             return Err(Error::new(ErrorKind::InvalidInput, message));
         }
-        let ring_bytes = (self.bytes as u32).next_power_of_two().max(limits::QUEUE_BYTES_MIN);
+        let ring_bytes = bytes.next_power_of_two().max(limits::QUEUE_BYTES_MIN);
         Ok(Queue { post: Arc::new(Post::create(Shape { items, ring_bytes })?), types: PhantomData })
     }
 }

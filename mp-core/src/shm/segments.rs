@@ -30,7 +30,7 @@ const SEGMENT_BYTES: usize = 64 << 10;
 const PIECES_KEPT: usize = 32;
 
 /// The largest ring has so many pieces.
-const PIECES_MAX: usize = crate::limits::QUEUE_BYTES as usize / SEGMENT_BYTES + 1;
+const PIECES_MAX: usize = crate::limits::QUEUE_BYTES_MAX as usize / SEGMENT_BYTES + 1;
 
 /// The memory of a queue as one process sees it. A place is a number of units; it wraps around.
 pub(super) struct Segments {
@@ -54,7 +54,7 @@ impl Segments {
 
     /// What [`create`](Self::create) made in another process of the family.
     pub(super) fn attach(handle: crate::sys::Handle, header: usize, ring: usize) -> io::Result<Self> {
-        if !ring.is_power_of_two() || !(4 * UNIT..=crate::limits::QUEUE_BYTES as usize).contains(&ring) {
+        if !ring.is_power_of_two() || !(4 * UNIT..=crate::limits::QUEUE_BYTES_MAX as usize).contains(&ring) {
             return Err(io::ErrorKind::InvalidData.into());
         }
         Self::map(Memory::from_handle(handle, Self::bytes(header, ring))?, header, ring)

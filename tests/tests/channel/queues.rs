@@ -57,6 +57,28 @@ fn an_unbounded_queue_says_when_it_is_full() {
 }
 
 #[test]
+fn a_queue_of_the_most_bytes_is_a_bounded_one() {
+    scenario(|| {
+        let queue = Queue::<Vec<u8>>::builder().bytes(1 << 30).build().unwrap();
+        let refused = (0..).find_map(|_| queue.put_timeout(vec![1; 600_000], Duration::ZERO).err()).unwrap();
+        assert!(refused.error().is_timeout(), "{refused:?}");
+        assert!(queue.len() > 100);
+    });
+}
+
+// Where addresses have 32 bits, there was room for two.
+#[test]
+fn a_process_has_room_for_many_queues() {
+    scenario(|| {
+        let queues: Vec<_> = (0..20).map(|_| Queue::bounded(10).unwrap()).collect();
+        for (number, queue) in queues.iter().enumerate() {
+            queue.put(number).unwrap();
+        }
+        assert!(queues.iter().map(|queue| queue.get().unwrap()).eq(0..20));
+    });
+}
+
+#[test]
 fn queues_that_cannot_be_are_refused() {
     scenario(|| {
         for (builder, instead) in [

@@ -38,10 +38,11 @@ pub fn shared_memory() -> Vec<Range<usize>> {
     ours.filter_map(range).collect()
 }
 
-/// The names in shared memory.
+/// The names in shared memory that the library or a test gives; other programs have others.
 pub fn names() -> BTreeSet<String> {
     let entries = fs::read_dir("/dev/shm").into_iter().flatten().flatten();
-    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.starts_with("mp-")).collect()
 }
 
 /// The children of a process that are not zombies.

@@ -73,6 +73,12 @@ pub fn copy_program(from: &str, to: &std::path::Path) {
 /// # Panics
 /// If the body does, or if something is left.
 pub fn scenario(body: impl FnOnce()) {
+    let mut body = Some(body);
+    alone(&mut || body.take().expect("it is called once")());
+}
+
+/// The same, compiled once and not for each test.
+fn alone(body: &mut dyn FnMut()) {
     static ALONE: Mutex<()> = Mutex::new(());
     IN_LINE.fetch_add(1, Ordering::SeqCst);
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -106,10 +112,7 @@ fn threads() -> usize {
 static IN_LINE: AtomicUsize = AtomicUsize::new(0);
 
 /// Runs `body`; if it does not end, says so and aborts the test program.
-///
-/// # Panics
-/// If the body does.
-pub fn watched<T>(body: impl FnOnce() -> T) -> T {
+fn watched(body: &mut dyn FnMut()) {
     let (ended, watch) = channel::<()>();
     let name = thread::current().name().unwrap_or("a test").to_owned();
     let patience = watchdog();
@@ -123,12 +126,11 @@ pub fn watched<T>(body: impl FnOnce() -> T) -> T {
             std::process::abort();
         }
     });
-    let result = body();
+    body();
     drop(ended);
     if let Ok(dog) = dog {
         let _ = dog.join();
     }
-    result
 }
 
 /// Everything that lives as long as the process is made once, before anything is counted.

@@ -11,8 +11,9 @@ const RUN_MAX: usize = 4096;
 pub struct InOrder<T> {
     /// Those of the first items, up to the first gap.
     values: Vec<T>,
-    /// Runs behind the gap, by the number of their first item.
-    later: BTreeMap<u64, Vec<T>>,
+    /// Runs behind the gap.
+    later: Vec<Vec<T>>,
+    places: Places,
     /// The run that grows.
     run: Vec<T>,
     first: u64,
@@ -24,7 +25,7 @@ impl<T> InOrder<T> {
         let most = limits::RESERVED_BYTES_MAX / size_of::<T>().max(1);
         let mut values = Vec::<T>::with_capacity(items.min(most));
         in_large_pages(values.spare_capacity_mut());
-        Self { values, later: BTreeMap::new(), run: Vec::new(), first: 0 }
+        Self { values, later: Vec::new(), places: Places::default(), run: Vec::new(), first: 0 }
     }
 
     /// The value of an item. Each item has one.
@@ -39,18 +40,18 @@ impl<T> InOrder<T> {
     /// All values, if there is no gap between them.
     pub fn whole(mut self) -> Option<Vec<T>> {
         self.file();
-        self.later.is_empty().then_some(self.values)
+        self.places.is_empty().then_some(self.values)
     }
 
     /// A value for each of `items` items; `missing` makes those that are not there.
     pub fn filled(mut self, items: u64, mut missing: impl FnMut(u64) -> T) -> Vec<T> {
         self.file();
-        let Self { mut values, later, .. } = self;
+        let Self { mut values, mut later, mut places, .. } = self;
         let mut fill =
             |values: &mut Vec<T>, to: u64| values.extend((values.len() as u64..to).map(&mut missing));
-        for (first, mut run) in later {
+        while let Some((first, place)) = places.take_first() {
             fill(&mut values, first);
-            values.append(&mut run);
+            values.append(&mut std::mem::take(&mut later[place]));
         }
         fill(&mut values, items);
         values
@@ -60,12 +61,10 @@ impl<T> InOrder<T> {
     #[cold]
     fn turn_to(&mut self, item: u64) {
         self.file();
-        let before = self.later.range(..item).next_back();
-        let before =
-            before.filter(|(first, run)| **first + run.len() as u64 == item).map(|(first, _)| *first);
-        self.first = before.unwrap_or(item);
-        if let Some(run) = before.and_then(|first| self.later.remove(&first)) {
-            self.run = run;
+        let before = self.places.take_before(item);
+        self.first = before.map_or(item, |(first, _)| first);
+        if let Some((_, place)) = before {
+            self.run = std::mem::take(&mut self.later[place]);
         }
     }
 
@@ -74,11 +73,55 @@ impl<T> InOrder<T> {
         if self.first == self.values.len() as u64 {
             self.values.append(&mut self.run);
         } else if !self.run.is_empty() {
-            self.later.insert(self.first, std::mem::take(&mut self.run));
+            let place = self.places.add(self.first, self.run.len());
+            if place == self.later.len() {
+                self.later.push(Vec::new());
+            }
+            self.later[place] = std::mem::take(&mut self.run);
         }
-        while let Some(mut run) = self.later.remove(&(self.values.len() as u64)) {
-            self.values.append(&mut run);
+        while let Some(place) = self.places.take(self.values.len() as u64) {
+            self.values.append(&mut std::mem::take(&mut self.later[place]));
         }
+    }
+}
+
+/// Where the runs are: the same for values of all types, and compiled once.
+#[derive(Default)]
+struct Places {
+    /// The place and the length of each, by the number of its first item.
+    taken: BTreeMap<u64, (usize, usize)>,
+    free: Vec<usize>,
+}
+
+impl Places {
+    fn is_empty(&self) -> bool {
+        self.taken.is_empty()
+    }
+
+    /// A place for a run of `len` values: one that was there, or the one behind all.
+    fn add(&mut self, first: u64, len: usize) -> usize {
+        let place = self.free.pop().unwrap_or(self.taken.len());
+        self.taken.insert(first, (place, len));
+        place
+    }
+
+    /// Gives up the place of the run that begins with this item, if there is one.
+    fn take(&mut self, first: u64) -> Option<usize> {
+        let (place, _) = self.taken.remove(&first)?;
+        self.free.push(place);
+        Some(place)
+    }
+
+    /// The same for the run that ends before this item; its first item, too.
+    fn take_before(&mut self, item: u64) -> Option<(u64, usize)> {
+        let (&first, &(_, len)) = self.taken.range(..item).next_back()?;
+        if first + len as u64 == item { self.take(first).map(|place| (first, place)) } else { None }
+    }
+
+    /// The same for the run with the lowest items.
+    fn take_first(&mut self) -> Option<(u64, usize)> {
+        let (&first, _) = self.taken.first_key_value()?;
+        self.take(first).map(|place| (first, place))
     }
 }
 
@@ -109,6 +152,24 @@ mod tests {
         assert!(many.values.capacity() * size_of::<[u64; 4096]>() <= limits::RESERVED_BYTES_MAX);
         assert!(InOrder::<u64>::with_capacity(1000).values.capacity() >= 1000);
         InOrder::<()>::with_capacity(usize::MAX).put(0, ());
+    }
+
+    #[test]
+    fn many_runs_come_in_any_order_and_their_places_are_used_again() {
+        // Runs of three, those of odd number first, each in two pieces; then the same again behind them.
+        let mut values = InOrder::with_capacity(0);
+        let mut expected = Vec::new();
+        for block in 0..4_u64 {
+            let runs = (1..100).step_by(2).chain((0..100).step_by(2)).map(|run| 300 * block + 3 * run);
+            for items in [0..2, 2..3] {
+                for item in runs.clone().flat_map(|first| items.clone().map(move |item| first + item)) {
+                    values.put(item, item);
+                }
+            }
+            expected.extend(300 * block..300 * (block + 1));
+        }
+        assert!(values.later.len() <= 101, "{} places", values.later.len());
+        assert_eq!(values.whole(), Some(expected));
     }
 
     #[test]

@@ -6,60 +6,135 @@ use std::any::TypeId;
 use std::marker::PhantomData;
 use std::mem::transmute;
 
-/// The bytes of `value` if it is a `Vec<u8>`, a `Box<[u8]>`, a byte slice, or a reference to one of them. Other lifetimes in the
-/// type do not matter.
-#[inline]
-pub fn of<T>(value: &T) -> Option<&[u8]> {
-    items(value)
+/// A value whose type is a number: what looks at it is compiled once, and not for each type. Optimized, the number is known, and
+/// nothing is left of the comparisons.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    id: TypeId,
+    at: *const (),
+    alive: PhantomData<&'a ()>,
 }
 
-/// The items of `value` if it is a `Vec<E>`, a `Box<[E]>`, a slice of them, or a reference to one of these.
-#[inline]
-pub fn items<E: 'static, T: ?Sized>(value: &T) -> Option<&[E]> {
-    let id = type_of::<T>();
-    let value = std::ptr::from_ref(value);
-    // SAFETY: duty, for all: the cast is to the type that it is, but for lifetimes: the comparison. Duty: alive: the
-    // result borrows from `value`, whose own borrows outlive it.
-    unsafe {
-        if id == TypeId::of::<Vec<E>>() {
-            Some((*value.cast::<Vec<E>>()).as_slice())
-        } else if id == TypeId::of::<Box<[E]>>() {
-            Some(&**value.cast::<Box<[E]>>())
-        } else if id == TypeId::of::<&'static [E]>() {
-            Some(*value.cast::<&[E]>())
-        } else if id == TypeId::of::<&'static Vec<E>>() {
-            Some((*value.cast::<&Vec<E>>()).as_slice())
-        } else if id == TypeId::of::<&'static Box<[E]>>() {
-            Some(&***value.cast::<&Box<[E]>>())
-        } else if id == TypeId::of::<&'static &'static [E]>() {
-            Some(**value.cast::<&&[E]>())
-        } else {
-            None
+impl<'a> Seen<'a> {
+    #[inline]
+    pub fn new<T: ?Sized>(value: &'a T) -> Self {
+        Self { id: type_of::<T>(), at: std::ptr::from_ref(value).cast(), alive: PhantomData }
+    }
+
+    /// The items if this is a `Vec<E>`, a `Box<[E]>`, a slice of them, or a reference to one of these. Other lifetimes in the
+    /// type do not matter.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    pub fn items<E: 'static>(self) -> Option<&'a [E]> {
+        let Self { id, at, .. } = self;
+        // SAFETY: duty, for all: the cast is to the type that it is, but for lifetimes: the comparison. Duty: alive: the
+        // result borrows from the value, whose own borrows outlive it.
+        unsafe {
+            if id == TypeId::of::<Vec<E>>() {
+                Some((*at.cast::<Vec<E>>()).as_slice())
+            } else if id == TypeId::of::<Box<[E]>>() {
+                Some(&**at.cast::<Box<[E]>>())
+            } else if id == TypeId::of::<&'static [E]>() {
+                Some(*at.cast::<&[E]>())
+            } else if id == TypeId::of::<&'static Vec<E>>() {
+                Some((*at.cast::<&Vec<E>>()).as_slice())
+            } else if id == TypeId::of::<&'static Box<[E]>>() {
+                Some(&***at.cast::<&Box<[E]>>())
+            } else if id == TypeId::of::<&'static &'static [E]>() {
+                Some(**at.cast::<&&[E]>())
+            } else {
+                None
+            }
+        }
+    }
+
+    /// What [`varint_of`] says of it.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn varint(self) -> Option<u64> {
+        let Self { id, at, .. } = self;
+        // Small numbers of either sign are short.
+        let signed = |value: i64| (value << 1 ^ value >> 63).cast_unsigned();
+        // SAFETY: as in `items`.
+        unsafe {
+            if id == TypeId::of::<u64>() {
+                Some(*at.cast::<u64>())
+            } else if id == TypeId::of::<i64>() {
+                Some(signed(*at.cast::<i64>()))
+            } else if id == TypeId::of::<u32>() {
+                Some(u64::from(*at.cast::<u32>()))
+            } else if id == TypeId::of::<i32>() {
+                Some(signed(i64::from(*at.cast::<i32>())))
+            } else if id == TypeId::of::<usize>() {
+                Some(*at.cast::<usize>() as u64)
+            } else {
+                None
+            }
+        }
+    }
+
+    /// The text if this is a `String`, a `Box<str>`, a `str`, or a reference to one of these.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    pub fn text(self) -> Option<&'a str> {
+        let Self { id, at, .. } = self;
+        // SAFETY: as in `items`.
+        unsafe {
+            if id == TypeId::of::<String>() {
+                Some((*at.cast::<String>()).as_str())
+            } else if id == TypeId::of::<Box<str>>() {
+                Some(&**at.cast::<Box<str>>())
+            } else if id == TypeId::of::<&'static str>() {
+                Some(*at.cast::<&str>())
+            } else if id == TypeId::of::<&'static String>() {
+                Some((*at.cast::<&String>()).as_str())
+            } else if id == TypeId::of::<&'static Box<str>>() {
+                Some(&***at.cast::<&Box<str>>())
+            } else if id == TypeId::of::<&'static &'static str>() {
+                Some(**at.cast::<&&str>())
+            } else {
+                None
+            }
         }
     }
 }
 
-/// The text in `value` if it is a `String`, a `Box<str>`, a `str`, or a reference to one of these.
-#[inline]
-pub fn text<T: ?Sized>(value: &T) -> Option<&str> {
-    let id = type_of::<T>();
-    let value = std::ptr::from_ref(value);
-    // SAFETY: as in `items`.
-    unsafe {
-        if id == TypeId::of::<String>() {
-            Some((*value.cast::<String>()).as_str())
-        } else if id == TypeId::of::<Box<str>>() {
-            Some(&**value.cast::<Box<str>>())
-        } else if id == TypeId::of::<&'static str>() {
-            Some(*value.cast::<&str>())
-        } else if id == TypeId::of::<&'static String>() {
-            Some((*value.cast::<&String>()).as_str())
-        } else if id == TypeId::of::<&'static Box<str>>() {
-            Some(&***value.cast::<&Box<str>>())
-        } else if id == TypeId::of::<&'static &'static str>() {
-            Some(**value.cast::<&&str>())
-        } else {
-            None
+/// Room for a value whose type is a number, as [`Seen`] is one.
+#[derive(Debug)]
+pub struct Room<'a> {
+    id: TypeId,
+    at: *mut (),
+    alive: PhantomData<&'a mut ()>,
+}
+
+impl<'a> Room<'a> {
+    #[inline]
+    pub fn new<T>(room: &'a mut Option<T>) -> Self {
+        Self { id: type_of::<T>(), at: std::ptr::from_mut(room).cast(), alive: PhantomData }
+    }
+
+    /// Puts `value` there if that is what there is room for.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    pub fn put<V: 'static>(self, value: V) {
+        if self.id == TypeId::of::<V>() {
+            // SAFETY: duty: the cast is to the type that it is: the comparison. Duty: alive, and nobody else's: it is borrowed.
+            unsafe { *self.at.cast::<Option<V>>() = Some(value) };
+        }
+    }
+
+    /// Puts the number with this varint there, if there is room for an integer of [`varint_of`] that can hold it.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn put_varint(self, varint: u64) {
+        let signed = (varint >> 1).cast_signed() ^ -(varint & 1).cast_signed();
+        if self.id == TypeId::of::<u64>() {
+            self.put(varint);
+        } else if self.id == TypeId::of::<i64>() {
+            self.put(signed);
+        } else if self.id == TypeId::of::<usize>() {
+            let _ = usize::try_from(varint).map(|number| self.put(number));
+        } else if let Ok(number) = u32::try_from(varint)
+            && self.id == TypeId::of::<u32>()
+        {
+            self.put(number);
+        } else if let Ok(number) = i32::try_from(signed) {
+            self.put(number);
         }
     }
 }
@@ -71,16 +146,9 @@ pub fn is_text<T>() -> bool {
     id == TypeId::of::<String>() || id == TypeId::of::<Box<str>>()
 }
 
-/// `text` as a `T` if `T` is `String` or `Box<str>`, else `text`.
-pub fn into_text<T>(text: String) -> Result<T, String> {
-    let id = type_of::<T>();
-    if id == TypeId::of::<String>() {
-        Ok(moved(text))
-    } else if id == TypeId::of::<Box<str>>() {
-        Ok(moved(text.into_boxed_str()))
-    } else {
-        Err(text)
-    }
+/// `text` as a `T`, if `T` is `String` or `Box<str>`.
+pub fn into_text<T>(text: String) -> Option<T> {
+    if type_of::<T>() == TypeId::of::<Box<str>>() { same(text.into_boxed_str()) } else { same(text) }
 }
 
 /// Whether `T` is `Vec<u8>` or `Box<[u8]>`.
@@ -96,16 +164,9 @@ pub fn is_list_of<E: 'static, T>() -> bool {
     id == TypeId::of::<Vec<E>>() || id == TypeId::of::<Box<[E]>>()
 }
 
-/// `vec` as a `T` if `T` is `Vec<E>` or `Box<[E]>`, else `vec`.
-pub fn into<E: 'static, T>(vec: Vec<E>) -> Result<T, Vec<E>> {
-    let id = type_of::<T>();
-    if id == TypeId::of::<Vec<E>>() {
-        Ok(moved(vec))
-    } else if id == TypeId::of::<Box<[E]>>() {
-        Ok(moved(vec.into_boxed_slice()))
-    } else {
-        Err(vec)
-    }
+/// `vec` as a `T`, if `T` is `Vec<E>` or `Box<[E]>`.
+pub fn into<E: 'static, T>(vec: Vec<E>) -> Option<T> {
+    if type_of::<T>() == TypeId::of::<Box<[E]>>() { same(vec.into_boxed_slice()) } else { same(vec) }
 }
 
 /// Numbers: they have no padding, and any bits are one.
@@ -137,49 +198,30 @@ pub fn from_raw<E: Raw>(memory: &[u8]) -> Vec<E> {
     numbers
 }
 
-/// `value` as a `Vec<u8>` if it is a `Vec<u8>` or a `Box<[u8]>`, else `value`.
-pub fn into_vec<T>(value: T) -> Result<Vec<u8>, T> {
-    let id = type_of::<T>();
-    if id == TypeId::of::<Vec<u8>>() {
-        Ok(moved(value))
-    } else if id == TypeId::of::<Box<[u8]>>() {
-        Ok(moved::<T, Box<[u8]>>(value).into_vec())
+/// `value` as a `Vec<u8>`, if it is a `Vec<u8>` or a `Box<[u8]>`.
+pub fn into_vec<T>(value: T) -> Option<Vec<u8>> {
+    if type_of::<T>() == TypeId::of::<Box<[u8]>>() {
+        same::<T, Box<[u8]>>(value).map(<[u8]>::into_vec)
     } else {
-        Err(value)
+        same(value)
     }
 }
 
-/// `value`, whose type is `T`.
-fn moved<V, T>(value: V) -> T {
-    assert!(type_of::<T>() == type_of::<V>(), "another type");
+/// `value` if its type is `T`.
+#[inline]
+pub fn same<V, T>(value: V) -> Option<T> {
+    if type_of::<T>() != type_of::<V>() {
+        return None;
+    }
     let value = std::mem::ManuallyDrop::new(value);
     // SAFETY: duty: the copy is of the type that it is: the comparison. Duty: one owner: the original is never dropped.
-    unsafe { std::mem::transmute_copy::<V, T>(&value) }
+    Some(unsafe { std::ptr::from_ref(&value).cast::<T>().read() })
 }
 
 /// `value` as postcard's varint has it, if it is an integer that postcard writes as one.
 #[inline]
 pub fn varint_of<T>(value: &T) -> Option<u64> {
-    let id = type_of::<T>();
-    let value = std::ptr::from_ref(value);
-    // Small numbers of either sign are short.
-    let signed = |value: i64| (value << 1 ^ value >> 63).cast_unsigned();
-    // SAFETY: duty, for all: the cast is to the type that it is: the comparison. Duty: alive: it is borrowed.
-    unsafe {
-        if id == TypeId::of::<u64>() {
-            Some(*value.cast::<u64>())
-        } else if id == TypeId::of::<i64>() {
-            Some(signed(*value.cast::<i64>()))
-        } else if id == TypeId::of::<u32>() {
-            Some(u64::from(*value.cast::<u32>()))
-        } else if id == TypeId::of::<i32>() {
-            Some(signed(i64::from(*value.cast::<i32>())))
-        } else if id == TypeId::of::<usize>() {
-            Some(*value.cast::<usize>() as u64)
-        } else {
-            None
-        }
-    }
+    Seen::new(value).varint()
 }
 
 /// Whether `T` is one of the integers of [`varint_of`].
@@ -191,28 +233,9 @@ pub fn is_varint<T>() -> bool {
 /// The value with this varint, if `T` is one of the integers of [`varint_of`] and can hold it.
 #[inline]
 pub fn from_varint<T>(varint: u64) -> Option<T> {
-    let id = type_of::<T>();
-    let signed = (varint >> 1).cast_signed() ^ -(varint & 1).cast_signed();
-    if id == TypeId::of::<u64>() {
-        same(varint)
-    } else if id == TypeId::of::<i64>() {
-        same(signed)
-    } else if id == TypeId::of::<u32>() {
-        same(u32::try_from(varint).ok()?)
-    } else if id == TypeId::of::<i32>() {
-        same(i32::try_from(signed).ok()?)
-    } else if id == TypeId::of::<usize>() {
-        same(usize::try_from(varint).ok()?)
-    } else {
-        None
-    }
-}
-
-/// `value` if its type is `T`.
-#[inline]
-fn same<V: Copy + 'static, T>(value: V) -> Option<T> {
-    // SAFETY: duty: the copy is of the type that it is: the comparison. Duty: one owner: `V` is `Copy`.
-    (type_of::<T>() == TypeId::of::<V>()).then(|| unsafe { std::mem::transmute_copy::<V, T>(&value) })
+    let mut number = None;
+    Room::new(&mut number).put_varint(varint);
+    number
 }
 
 /// The id of a type with all lifetimes taken for `'static` (after dtolnay's `typeid`).
@@ -241,6 +264,14 @@ pub fn type_of<T: ?Sized>() -> TypeId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn of<T>(value: &T) -> Option<&[u8]> {
+        Seen::new(value).items()
+    }
+
+    fn text<T>(value: &T) -> Option<&str> {
+        Seen::new(value).text()
+    }
 
     #[test]
     fn bytes_are_seen_whatever_they_are_held_by() {
@@ -282,9 +313,9 @@ mod tests {
             assert_eq!(seen, Some(slice));
         }
         assert_eq!((text(&'a'), text(&vec![97_u8]), text(&Some("a"))), (None, None, None));
-        assert_eq!(into_text(string.clone()), Ok(string.clone()));
-        assert_eq!(into_text(string.clone()), Ok(boxed));
-        assert_eq!(into_text::<&str>(string.clone()), Err(string));
+        assert_eq!(into_text(string.clone()), Some(string.clone()));
+        assert_eq!(into_text(string.clone()), Some(boxed));
+        assert_eq!(into_text::<&str>(string), None);
     }
 
     #[test]
@@ -292,11 +323,11 @@ mod tests {
         assert_eq!(of(&vec![1_i8]), None);
         assert_eq!(of(&"text"), None);
         assert_eq!(of(&[1_u8, 2]), None);
-        assert_eq!(into::<u8, String>(b"x".to_vec()), Err(b"x".to_vec()));
-        assert_eq!(into::<u8, Vec<u8>>(b"xy".to_vec()), Ok(b"xy".to_vec()));
-        assert_eq!(into::<u8, Box<[u8]>>(b"xy".to_vec()), Ok(b"xy"[..].into()));
-        assert_eq!(into_vec("x"), Err("x"));
-        assert_eq!(into_vec(b"xy".to_vec()), Ok(b"xy".to_vec()));
-        assert_eq!(into_vec::<Box<[u8]>>(b"xy"[..].into()), Ok(b"xy".to_vec()));
+        assert_eq!(into::<u8, String>(b"x".to_vec()), None);
+        assert_eq!(into::<u8, Vec<u8>>(b"xy".to_vec()), Some(b"xy".to_vec()));
+        assert_eq!(into::<u8, Box<[u8]>>(b"xy".to_vec()), Some(b"xy"[..].into()));
+        assert_eq!(into_vec("x"), None);
+        assert_eq!(into_vec(b"xy".to_vec()), Some(b"xy".to_vec()));
+        assert_eq!(into_vec::<Box<[u8]>>(b"xy"[..].into()), Some(b"xy".to_vec()));
     }
 }

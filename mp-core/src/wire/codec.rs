@@ -1,7 +1,7 @@
 //! The wire format, that of [postcard](https://postcard.jamesmunns.com/wire-format) but for [long lists of integers](super::packed), behind
 //! these functions only.
 
-use super::bytes;
+use super::bytes::{self, Seen};
 use super::handles::collecting_into;
 use super::lists;
 use super::outgoing::Outgoing;
@@ -136,7 +136,7 @@ pub fn decode_arriving<'de, T>(len: usize, part: impl Fn(usize, usize) -> &'de [
             return None;
         }
     }
-    Some((bytes::into(copy).ok()?, end))
+    Some((bytes::into(copy)?, end))
 }
 
 /// Reads a value that fills `bytes` to the last byte.
@@ -185,9 +185,9 @@ pub fn encode_result_with<T: Serialize>(
 #[inline]
 fn alone<T>(value: &T) -> Option<&[u8]> {
     if bytes::is_owned::<T>() {
-        bytes::of(value)
+        Seen::new(value).items()
     } else if bytes::is_text::<T>() {
-        bytes::text(value).map(str::as_bytes)
+        Seen::new(value).text().map(str::as_bytes)
     } else {
         None
     }
@@ -222,16 +222,14 @@ pub fn decode_result_vec<T: DeserializeOwned>(input: Vec<u8>) -> Result<T, Codec
     if bytes::is_text::<T>() {
         let text = String::from_utf8(input)
             .map_err(|error| CodecError::of_type(format_args!("the text is not text: {error}")))?;
-        return bytes::into_text(text).map_err(|_| CodecError::of_type("the text is of another type"));
+        return bytes::into_text(text).ok_or_else(|| CodecError::of_type("the text is of another type"));
     }
-    match bytes::into(input) {
-        Ok(value) => Ok(value),
-        Err(input) => {
-            let decoded = decode(&input);
-            spare::leave_received(input);
-            decoded
-        }
+    if bytes::is_owned::<T>() {
+        return bytes::into(input).ok_or_else(|| CodecError::of_type("the bytes are of another type"));
     }
+    let decoded = decode(&input);
+    spare::leave_received(input);
+    decoded
 }
 
 /// Bytes that nobody read mean that the two sides disagree about the type.

@@ -1,7 +1,7 @@
 //! Lists of numbers, which serde would go through one by one, and text. All but [long lists of integers](super::packed) are as postcard
 //! has them.
 
-use super::bytes::{self, Raw};
+use super::bytes::{self, Raw, Room, Seen};
 use super::packed::{self, Kind};
 use super::spare;
 use super::varint;
@@ -25,6 +25,11 @@ impl<'a> Run<'a> {
     #[inline]
     pub fn of_bytes(bytes: &'a [u8]) -> Self {
         Self { count: bytes.len(), kind: None, memory: bytes }
+    }
+
+    #[inline]
+    fn of<E: Raw>(numbers: &'a [E]) -> Self {
+        Self { count: numbers.len(), kind: None, memory: bytes::raw(numbers) }
     }
 
     /// Writes what stands before the list.
@@ -70,42 +75,49 @@ fn make_room(out: &mut Vec<u8>, len: usize) {
 /// A list of numbers, or text, that is written at once.
 #[inline]
 pub fn run_of<T: ?Sized>(list: &T) -> Option<Run<'_>> {
-    #[inline]
-    fn of<E: Raw, T: ?Sized>(list: &T) -> Option<Run<'_>> {
-        let numbers = bytes::items::<E, T>(list)?;
-        Some(Run { count: numbers.len(), kind: None, memory: bytes::raw(numbers) })
-    }
+    run_in(Seen::new(list))
+}
+
+#[cfg_attr(not(debug_assertions), inline(always))]
+fn run_in(list: Seen<'_>) -> Option<Run<'_>> {
     #[cfg(target_endian = "little")]
-    if let Some(floats) = of::<f64, T>(list).or_else(|| of::<f32, T>(list)) {
+    if let Some(floats) = list.items().map(Run::of::<f64>).or_else(|| list.items().map(Run::of::<f32>)) {
         return Some(floats);
     }
-    let text = || bytes::text(list).map(|text| Run::of_bytes(text.as_bytes()));
-    let integers = || packed::of(list).map(|(kind, count, memory)| Run { count, kind: Some(kind), memory });
-    of::<u8, T>(list).or_else(|| of::<i8, T>(list)).or_else(text).or_else(integers)
+    if let Some(bytes) = list.items().or_else(|| list.text().map(str::as_bytes)) {
+        return Some(Run::of_bytes(bytes));
+    }
+    if let Some(bytes) = list.items() {
+        return Some(Run::of::<i8>(bytes));
+    }
+    packed::of(list).map(|(kind, count, memory)| Run { count, kind: Some(kind), memory })
 }
 
 /// Such a list from the front of `input`, for a visitor of serde's that would read one number by number, and what is behind it. None
 /// for any other visitor; serde says what is wrong with bytes that are none.
 #[inline]
 pub fn take_for<V, T>(input: &[u8]) -> Option<(T, &[u8])> {
-    if reads_list_of::<u8, V>() {
-        let (memory, behind) = memory_from::<u8>(input)?;
-        return Some((bytes::into(spare::copied(memory)).ok()?, behind));
-    }
-    #[cfg(target_endian = "little")]
-    if let Some(floats) = take_raw::<f64, V, T>(input).or_else(|| take_raw::<f32, V, T>(input)) {
-        return Some(floats);
-    }
-    take_raw::<i8, V, T>(input)
+    let mut list = None;
+    let behind = take(bytes::type_of::<V>(), input, Room::new(&mut list))?;
+    Some((list?, behind))
 }
 
-#[inline]
-fn take_raw<E: Raw + DeserializeOwned, V, T>(input: &[u8]) -> Option<(T, &[u8])> {
-    if !reads_list_of::<E, V>() {
-        return None;
+/// Puts the list there; what is behind it.
+#[cfg_attr(not(debug_assertions), inline(always))]
+fn take<'i>(visitor: TypeId, input: &'i [u8], list: Room<'_>) -> Option<&'i [u8]> {
+    macro_rules! first {
+        ($($number:ident $copied:path)+) => {$(
+            if Some(visitor) == reader_of::<$number>() {
+                let (memory, behind) = memory_from::<$number>(input)?;
+                list.put::<Vec<$number>>($copied(memory));
+                return Some(behind);
+            }
+        )+};
     }
-    let (memory, behind) = memory_from::<E>(input)?;
-    Some((bytes::into(bytes::from_raw::<E>(memory)).ok()?, behind))
+    #[cfg(target_endian = "little")]
+    first!(f64 bytes::from_raw f32 bytes::from_raw);
+    first!(u8 spare::copied i8 bytes::from_raw);
+    None
 }
 
 /// The memory of a list at the front of `input`, and what is behind it.
@@ -116,10 +128,10 @@ fn memory_from<E>(input: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(len)
 }
 
-/// Whether `V` is what serde reads a `Vec<E>` with: every list of that type comes to a reader with it, whatever it is part of.
+/// What serde reads a `Vec<E>` with: every list of that type comes to a reader with it, whatever it is part of.
 #[inline]
-pub fn reads_list_of<E: DeserializeOwned, V>() -> bool {
-    matches!(Vec::<E>::deserialize(Probe), Err(Visited(id)) if id == bytes::type_of::<V>())
+pub fn reader_of<E: DeserializeOwned>() -> Option<TypeId> {
+    Vec::<E>::deserialize(Probe).err().map(|Visited(id)| id)
 }
 
 /// Reads nothing: it finds out who reads.

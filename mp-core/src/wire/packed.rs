@@ -4,14 +4,15 @@
 //!
 //! Such a list is [`MARK`], its [`Kind`], a varint of how many numbers there are, and the numbers, the lowest byte of each first.
 
-use super::bytes::{self, Raw};
-use super::lists::reads_list_of;
+use super::bytes::{self, Raw, Room, Seen};
+use super::lists::reader_of;
 use super::reader::{ended, too_large};
 use super::refusal::Refusal;
 use super::varint;
 use crate::sys::memory::in_large_pages;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Visitor};
 use serde::forward_to_deserialize_any;
+use std::any::TypeId;
 use std::slice::{ChunksExact, Iter};
 
 /// What no other list begins with: a length of zero that has a byte too many.
@@ -78,20 +79,22 @@ fn put_lowest<const SIZE: usize, const WIDTH: usize>(memory: &[u8], out: &mut Ve
 }
 
 /// A long list of integers: its numbers, how many they are, and their memory.
-#[inline]
-pub fn of<T: ?Sized>(list: &T) -> Option<(Kind, usize, &[u8])> {
+#[cfg_attr(not(debug_assertions), inline(always))]
+pub fn of(list: Seen<'_>) -> Option<(Kind, usize, &[u8])> {
     #[inline]
-    fn of<E: Integer, T: ?Sized>(list: &T) -> Option<(Kind, usize, &[u8])> {
-        let numbers = bytes::items::<E, T>(list).filter(|numbers| numbers.len() >= LEAST)?;
-        let kind = Kind { width: E::width(numbers), signed: E::SIGNED };
-        Some((kind, numbers.len(), bytes::raw(numbers)))
+    fn of<E: Integer>(numbers: &[E]) -> Option<(Kind, usize, &[u8])> {
+        let kind = || Kind { width: E::width(numbers), signed: E::SIGNED };
+        (numbers.len() >= LEAST).then(|| (kind(), numbers.len(), bytes::raw(numbers)))
     }
-    if cfg!(target_endian = "big") {
-        return None;
+    macro_rules! first {
+        ($($number:ident)+) => {
+            $(if let Some(numbers) = list.items::<$number>() { return of(numbers); })+
+        };
     }
-    let unsigned = || of::<u64, T>(list).or_else(|| of::<u32, T>(list)).or_else(|| of::<u16, T>(list));
-    let signed = || of::<i64, T>(list).or_else(|| of::<i32, T>(list)).or_else(|| of::<i16, T>(list));
-    unsigned().or_else(signed).or_else(|| of::<usize, T>(list)).or_else(|| of::<isize, T>(list))
+    if cfg!(target_endian = "little") {
+        first!(u64 u32 u16 usize i64 i32 i16 isize);
+    }
+    None
 }
 
 /// What has lists that are written so.
@@ -190,15 +193,27 @@ fn taken(input: &[u8]) -> Result<(Kind, &[u8], &[u8]), Refusal> {
 }
 
 /// The whole list, for a visitor of serde's that would take one number after the other.
+#[inline]
 fn list_for<V, T>(kind: Kind, memory: &[u8]) -> Option<T> {
-    fn list_for<E: Integer, V, T>(kind: Kind, memory: &[u8]) -> Option<T> {
-        let fits = kind.signed == E::SIGNED && kind.width <= size_of::<E>() && reads_list_of::<E, V>();
-        if fits { bytes::into(E::list(memory, kind.width)).ok() } else { None }
-    }
+    let mut list = None;
+    put_list(bytes::type_of::<V>(), kind, memory, Room::new(&mut list))?;
+    list
+}
+
+#[cfg_attr(not(debug_assertions), inline(always))]
+fn put_list(visitor: TypeId, kind: Kind, memory: &[u8], list: Room<'_>) -> Option<()> {
     macro_rules! first {
-        ($($number:ident)+) => { None$(.or_else(|| list_for::<$number, V, T>(kind, memory)))+ };
+        ($($number:ident)+) => {
+            $(if Some(visitor) == reader_of::<$number>() { return Some(list.put(list_of::<$number>(kind, memory)?)); })+
+        };
     }
-    first!(u64 u32 u16 usize i64 i32 i16 isize)
+    first!(u64 u32 u16 usize i64 i32 i16 isize);
+    None
+}
+
+fn list_of<E: Integer>(kind: Kind, memory: &[u8]) -> Option<Vec<E>> {
+    let fits = kind.signed == E::SIGNED && kind.width <= size_of::<E>();
+    fits.then(|| E::list(memory, kind.width))
 }
 
 /// The numbers one after the other, for anybody else.

@@ -28,7 +28,7 @@ pub fn of<T>(value: T) -> Option<Vec<u8>> {
     if !bytes::is_owned::<T>() {
         return None;
     }
-    let mut memory = bytes::into_vec(value).ok().filter(|vec| vec.capacity() >= limits::INLINE_BYTES_MAX)?;
+    let mut memory = bytes::into_vec(value).filter(|vec| vec.capacity() >= limits::INLINE_BYTES_MAX)?;
     memory.clear();
     Some(memory)
 }

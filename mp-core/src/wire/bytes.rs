@@ -6,8 +6,8 @@ use std::any::TypeId;
 use std::marker::PhantomData;
 use std::mem::transmute;
 
-/// A value whose type is a number: what looks at it is compiled once, and not for each type. Optimized, the number is known, and
-/// nothing is left of the comparisons.
+/// A value of which only the id of its type is known: what looks at it is compiled once, and not for each type. Optimized, the id is a
+/// constant, and nothing is left of the comparisons.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
     id: TypeId,
@@ -96,7 +96,7 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// Room for a value whose type is a number, as [`Seen`] is one.
+/// Room for a value of which only the id of its type is known, as of one that is [`Seen`].
 #[derive(Debug)]
 pub struct Room<'a> {
     id: TypeId,

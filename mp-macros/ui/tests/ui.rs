@@ -1,6 +1,6 @@
-//! What the attributes say about what they do not accept, and where they are accepted. What they accept is in ui/pass.
+//! What the attributes say about what they do not accept, and where they are accepted. What they accept is in pass.
 //!
-//! To accept new texts: `TRYBUILD=overwrite cargo test -p mp-macros --test ui`, then read the difference.
+//! To accept new texts: `TRYBUILD=overwrite cargo test -p mp-ui --test ui`, then read the difference.
 
 // The compiler words its messages differently on other platforms, where paths and lists of candidates differ.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -13,7 +13,7 @@ use std::{env, fs};
 #[test]
 fn what_is_refused_is_explained() {
     if on_stable() {
-        trybuild::TestCases::new().compile_fail("ui/fail/*.rs");
+        trybuild::TestCases::new().compile_fail("fail/*.rs");
     }
 }
 
@@ -28,10 +28,10 @@ fn on_stable() -> bool {
 #[test]
 fn each_program_that_is_accepted_is_a_test() {
     let manifest = fs::read_to_string("Cargo.toml").expect("tests run where it lies");
-    for entry in fs::read_dir("ui/pass").expect("the programs are there") {
+    for entry in fs::read_dir("pass").expect("the programs are there") {
         let name = entry.expect("the folder can be read").file_name();
-        let line = format!("path = \"ui/pass/{}\"", name.to_string_lossy());
-        assert!(manifest.contains(&line), "mp-macros/Cargo.toml has no test with {line}");
+        let line = format!("path = \"pass/{}\"", name.to_string_lossy());
+        assert!(manifest.contains(&line), "Cargo.toml has no test with {line}");
     }
 }
 
@@ -50,8 +50,8 @@ fn editions_and_names() {
                 "[package]\nname = {member:?}\nversion = \"0.0.0\"\nedition = {edition:?}\n\
                  [[bin]]\nname = {member:?}\npath = {:?}\n\
                  [dependencies]\n{name} = {{ package = \"mp-core\", path = {:?} }}\n",
-                crate_folder.join(format!("ui/editions/{source}.rs")),
-                crate_folder.join("../mp-core"),
+                crate_folder.join(format!("editions/{source}.rs")),
+                crate_folder.join("../../mp-core"),
             );
             fs::write(folder.join(&member).join("Cargo.toml"), manifest)
                 .expect("the manifest can be written");
@@ -61,7 +61,7 @@ fn editions_and_names() {
     let workspace = format!("[workspace]\nresolver = \"3\"\nmembers = {members:?}\n");
     fs::write(folder.join("Cargo.toml"), workspace).expect("the manifest can be written");
     // The versions of this workspace are the ones that are at hand without a network.
-    fs::copy(crate_folder.join("../Cargo.lock"), folder.join("Cargo.lock"))
+    fs::copy(crate_folder.join("../../Cargo.lock"), folder.join("Cargo.lock"))
         .expect("the lock file can be copied");
     let status = Command::new(env!("CARGO"))
         .args(["check", "--offline", "--quiet", "--workspace"])

@@ -54,6 +54,22 @@ pub struct WorkerLost {
     pub remark: Option<String>,
 }
 
+impl WorkerLost {
+    /// The death as it concerns a call of `task` that is lost with the worker: it may have waited behind the one that was running.
+    pub(crate) fn of_call(mut self, task: &'static str) -> Self {
+        if let Some(other) = self.task.take_if(|running| running != task) {
+            let waited = format!("it was running `{other}`, and had not begun this call");
+            self.task = Some(task.into());
+            self.ran_for = None;
+            self.remark = Some(match self.remark {
+                Some(remark) => format!("{remark}; {waited}"),
+                None => waited,
+            });
+        }
+        self
+    }
+}
+
 /// How a process ended: an exit code, or a signal.
 ///
 /// ```
@@ -154,5 +170,38 @@ impl fmt::Display for WorkerLost {
             write!(f, "; its last words on stderr:\n{tail}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+
+    #[test]
+    fn a_call_that_waited_behind_another_one_is_not_told_that_it_ran() {
+        let lost = WorkerLost {
+            pid: 8,
+            status: None,
+            task: Some("first".into()),
+            ran_for: Some(Duration::from_millis(3)),
+            peak_rss: None,
+            out_of_memory: false,
+            stack_overflow: false,
+            last_panic: None,
+            stderr_tail: String::new(),
+            attempt: 1,
+            remark: None,
+        };
+        assert_eq!(lost.clone().of_call("first"), lost);
+        let waited = lost.clone().of_call("second");
+        assert_eq!((waited.task.as_deref(), waited.ran_for), (Some("second"), None));
+        let error = Error::lost(waited).to_string();
+        assert!(error.contains("`second`") && error.contains("it was running `first`"), "{error}");
+        let broken = WorkerLost { remark: Some("it spoke out of turn".into()), ..lost.clone() };
+        let remark = broken.of_call("second").remark.expect("two of them");
+        assert!(remark.starts_with("it spoke out of turn; it was running `first`"), "{remark}");
+        let idle = WorkerLost { task: None, ran_for: None, ..lost };
+        assert_eq!(idle.clone().of_call("second"), idle);
     }
 }

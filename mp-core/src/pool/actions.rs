@@ -65,9 +65,10 @@ impl Core {
     fn lost(&mut self, id: JobId, item: u64) {
         let report = self.last_death.clone();
         let Some(job) = self.jobs.get(id) else { return };
+        let task = job.task.1.name;
         let error = match report {
-            Some(report) => Error::lost(report).for_task(job.task.1.name),
-            None => Error::new(ErrorKind::WorkerLost, "the worker died").for_task(job.task.1.name),
+            Some(report) => Error::lost(report.of_call(task)),
+            None => Error::new(ErrorKind::WorkerLost, "the worker died").for_task(task),
         };
         job.fail(item, error);
         self.release(id, item..item + 1);

@@ -32,7 +32,7 @@ pub struct WorkerLost {
     pub pid: u32,
     /// How it ended, if that is known.
     pub status: Option<ExitStatus>,
-    /// The name of the task that it was running, or that it was started for, if any.
+    /// The name of the task that it was running, or that it was started for, if any; for a call that waited behind that one, its own.
     pub task: Option<String>,
     /// How long it had been running that task; `None` if it had not begun it.
     pub ran_for: Option<Duration>,

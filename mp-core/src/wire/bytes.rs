@@ -24,7 +24,7 @@ impl<'a> Seen<'a> {
     /// The items if this is a `Vec<E>`, a `Box<[E]>`, a slice of them, or a reference to one of these. Other lifetimes in the
     /// type do not matter.
     #[cfg_attr(not(debug_assertions), inline(always))]
-    pub fn items<E: 'static>(self) -> Option<&'a [E]> {
+    pub fn items<E: Raw>(self) -> Option<&'a [E]> {
         let Self { id, at, .. } = self;
         // SAFETY: duty, for all: the cast is to the type that it is, but for lifetimes: the comparison. Duty: alive: the
         // result borrows from the value, whose own borrows outlive it.
@@ -110,9 +110,15 @@ impl<'a> Room<'a> {
         Self { id: type_of::<T>(), at: std::ptr::from_mut(room).cast(), alive: PhantomData }
     }
 
-    /// Puts `value` there if that is what there is room for.
+    /// Puts the list there if that is what there is room for.
     #[cfg_attr(not(debug_assertions), inline(always))]
-    pub fn put<V: 'static>(self, value: V) {
+    pub fn put_list<E: Raw>(self, list: Vec<E>) {
+        self.put(list);
+    }
+
+    /// Puts `value`, of a type without lifetimes, there if that is what there is room for.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn put<V: 'static>(self, value: V) {
         if self.id == TypeId::of::<V>() {
             // SAFETY: duty: the cast is to the type that it is: the comparison. Duty: alive, and nobody else's: it is borrowed.
             unsafe { *self.at.cast::<Option<V>>() = Some(value) };
@@ -207,9 +213,9 @@ pub fn into_vec<T>(value: T) -> Option<Vec<u8>> {
     }
 }
 
-/// `value` if its type is `T`.
+/// `value` if its type is `T`. One of the two types is without lifetimes: they are not compared.
 #[inline]
-pub fn same<V, T>(value: V) -> Option<T> {
+fn same<V, T>(value: V) -> Option<T> {
     if type_of::<T>() != type_of::<V>() {
         return None;
     }

@@ -109,7 +109,7 @@ fn take<'i>(visitor: TypeId, input: &'i [u8], list: Room<'_>) -> Option<&'i [u8]
         ($($number:ident $copied:path)+) => {$(
             if Some(visitor) == reader_of::<$number>() {
                 let (memory, behind) = memory_from::<$number>(input)?;
-                list.put::<Vec<$number>>($copied(memory));
+                list.put_list::<$number>($copied(memory));
                 return Some(behind);
             }
         )+};

@@ -204,7 +204,7 @@ fn list_for<V, T>(kind: Kind, memory: &[u8]) -> Option<T> {
 fn put_list(visitor: TypeId, kind: Kind, memory: &[u8], list: Room<'_>) -> Option<()> {
     macro_rules! first {
         ($($number:ident)+) => {
-            $(if Some(visitor) == reader_of::<$number>() { return Some(list.put(list_of::<$number>(kind, memory)?)); })+
+            $(if Some(visitor) == reader_of::<$number>() { return Some(list.put_list(list_of::<$number>(kind, memory)?)); })+
         };
     }
     first!(u64 u32 u16 usize i64 i32 i16 isize);

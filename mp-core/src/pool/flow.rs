@@ -296,11 +296,18 @@ impl<I: Iterator, R: DeserializeOwned> Flow<I, R> {
         (self.task, self.ticket) = (Some(task), Some(ticket));
     }
 
-    /// Only the end of the pool finishes a job whose input goes on: that is the outcome of the next item, and the last.
+    /// Only the end of the pool finishes a job whose input goes on: that is the outcome of the next item, and the last. Whether there
+    /// is a next one only the input knows.
     fn end_early(&mut self, task: &'static Entry) {
         self.open = false;
-        if let Some(error) = self.shared.with(|core| core.refusal()) {
-            self.ready.push_back((self.input.pulled(), Err(error.for_task(task.name))));
+        match self.input.try_skip() {
+            Ok(None) => {}
+            Ok(Some(number)) => {
+                if let Some(error) = self.shared.with(|core| core.refusal()) {
+                    self.ready.push_back((number, Err(error.for_task(task.name).on_item(number))));
+                }
+            }
+            Err(panic) => self.panic = Some(panic),
         }
     }
 

@@ -72,6 +72,17 @@ where
         Ok(item.map(|item| self.encode(&item, portions, task)))
     }
 
+    /// The number of the next item, which nobody sends; None at the end.
+    ///
+    /// # Errors
+    /// The panic of the input.
+    pub fn try_skip(&mut self) -> thread::Result<Option<u64>> {
+        let is_there = catch_unwind(AssertUnwindSafe(|| self.items.next().is_some()))?;
+        let number = self.pulled;
+        self.pulled += u64::from(is_there);
+        Ok(is_there.then_some(number))
+    }
+
     #[inline]
     fn encode(
         &mut self,

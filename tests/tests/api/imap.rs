@@ -401,3 +401,42 @@ fn the_end_of_a_pool_ends_an_endless_iteration() {
         assert!(pool.imap_unordered(square, 0..).all(|(_, item)| item.unwrap_err().is_closed()));
     });
 }
+
+#[test]
+fn a_pool_that_is_ended_behind_the_last_item_leaves_as_many_outcomes_as_items() {
+    scenario(|| {
+        for ordered in [true, false] {
+            let (gate, pulled) = (Gate::new(), Cell::new(0));
+            let pool = Pool::builder().workers(1).grace(Duration::ZERO).build().unwrap();
+            // All is read ahead at once, and that it is all nobody knows yet.
+            let input = counted(&gate, i64::MAX, &pulled).take(4);
+            let outcomes: Vec<_> = if ordered {
+                let mut words = pool.imap(first_wait, input).read_ahead(some(4));
+                assert!(words.next_timeout(A_WHILE).unwrap().unwrap_err().is_timeout());
+                pool.terminate();
+                words.collect()
+            } else {
+                let mut words = pool.imap_unordered(first_wait, input).read_ahead(some(4));
+                assert!(words.next_timeout(A_WHILE).unwrap().1.unwrap_err().is_timeout());
+                pool.terminate();
+                words.map(|(_, outcome)| outcome).collect()
+            };
+            assert!(outcomes.len() == 4 && outcomes.iter().all(Result::is_err), "{outcomes:?}");
+        }
+    });
+}
+
+#[test]
+fn an_iteration_whose_pool_has_ended_still_says_that_its_input_panicked() {
+    scenario(|| {
+        let (gate, pulled) = (Gate::new(), Cell::new(0));
+        let pool = Pool::builder().workers(1).grace(Duration::ZERO).build().unwrap();
+        let input = counted(&gate, i64::MAX, &pulled).inspect(|word| assert!(word.2 < 4, "four"));
+        let mut words = pool.imap(first_wait, input).read_ahead(some(4));
+        assert!(words.next_timeout(A_WHILE).unwrap().unwrap_err().is_timeout());
+        pool.terminate();
+        assert!(words.by_ref().take(4).all(|outcome| outcome.is_err()));
+        assert!(catch_unwind(AssertUnwindSafe(|| words.next())).is_err());
+        assert!(words.next().is_none());
+    });
+}

@@ -391,7 +391,7 @@ impl<R> JoinHandle<R> {
         self.running.signal(Signal::Kill)
     }
 
-    /// What Ctrl-C does (`SIGINT`).
+    /// What Ctrl-C does (`SIGINT`), also where this program does not let it come, and if the process has only just started.
     ///
     /// # Errors
     /// When the signal cannot be sent. A process that has ended is no error.

@@ -74,6 +74,55 @@ fn signals_reach_a_process_however_it_was_started() {
     });
 }
 
+/// Until it is a process of its own, a copy of a fork server has what that does with SIGINT, a fork what this program does, and a new
+/// process what this program ignores.
+#[cfg(unix)]
+#[test]
+fn an_interrupt_reaches_a_process_that_has_just_been_started() {
+    scenario(|| {
+        for ignored in [false, true] {
+            for &how in all() {
+                let context = how.context();
+                for _ in 0..20 {
+                    let before = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
+                    // SAFETY: duty: a valid handler: both are.
+                    let before = unsafe { libc::signal(libc::SIGINT, before) };
+                    let process = context.spawn(wait_for_ever, ());
+                    // SAFETY: duty: a valid handler: it was there before.
+                    unsafe { libc::signal(libc::SIGINT, before) };
+                    let process = process.unwrap();
+                    process.interrupt().unwrap();
+                    assert!(died_of(process.wait().unwrap(), "SIGINT"), "{how:?}, ignored: {ignored}");
+                }
+            }
+        }
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_reaches_the_processes_of_a_program_that_blocks_it() {
+    scenario(|| {
+        for &how in all() {
+            let context = how.context();
+            // SAFETY: duty: valid sets: all-zero bytes are one, made empty before it is used.
+            let before = unsafe {
+                let (mut set, mut before): (libc::sigset_t, libc::sigset_t) = std::mem::zeroed();
+                libc::sigemptyset(&raw mut set);
+                libc::sigaddset(&raw mut set, libc::SIGINT);
+                libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, &raw mut before);
+                before
+            };
+            let process = context.spawn(wait_for_ever, ());
+            // SAFETY: duty: a valid set: what was there before.
+            unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut()) };
+            let process = process.unwrap();
+            process.interrupt().unwrap();
+            assert!(died_of(process.wait().unwrap(), "SIGINT"), "{how:?}");
+        }
+    });
+}
+
 #[test]
 fn a_worker_that_dies_fails_one_item_with_its_own_status() {
     scenario(|| {

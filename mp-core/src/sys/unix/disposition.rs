@@ -1,6 +1,6 @@
 //! What a signal does to this process.
 
-#![allow(unsafe_code)] // sigaction and raise: rustix has no signal handlers
+#![allow(unsafe_code)] // sigaction, raise and masks: rustix has no signal handlers
 
 use std::io;
 
@@ -57,6 +57,51 @@ pub(super) fn ignore(signal: libc::c_int) -> io::Result<()> {
 pub(super) fn raise(signal: libc::c_int) {
     // SAFETY: duty: none, the call takes a number and is async-signal-safe: the C library keeps it.
     unsafe { libc::raise(signal) };
+}
+
+/// Keeps `signal` from this thread, and from the threads, copies and programs that it starts from here on: what is sent waits until
+/// [`unblock`].
+pub(super) fn block(signal: libc::c_int) -> io::Result<()> {
+    mask(signal, libc::SIG_BLOCK).map(drop)
+}
+
+/// Lets `signal` come to this thread; one that has waited comes before this returns.
+pub(super) fn unblock(signal: libc::c_int) -> io::Result<()> {
+    mask(signal, libc::SIG_UNBLOCK).map(drop)
+}
+
+/// A signal is kept from this thread as long as this is there. What it starts meanwhile lets it come when it is ready for it.
+pub(super) struct Held {
+    signal: libc::c_int,
+    was_blocked: bool,
+}
+
+impl Held {
+    pub(super) fn hold(signal: libc::c_int) -> io::Result<Self> {
+        mask(signal, libc::SIG_BLOCK).map(|was_blocked| Self { signal, was_blocked })
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if !self.was_blocked {
+            // It was blocked in the same way, so this cannot fail.
+            let _ = unblock(self.signal);
+        }
+    }
+}
+
+/// Changes what is kept from this thread. Whether `signal` was so before.
+fn mask(signal: libc::c_int, how: libc::c_int) -> io::Result<bool> {
+    // SAFETY: duty: valid pointers and sets: live locals, and all-zero bytes are a valid set, made empty before it is used.
+    let (error, was_blocked) = unsafe {
+        let (mut set, mut before): (libc::sigset_t, libc::sigset_t) = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, signal);
+        let error = libc::pthread_sigmask(how, &raw const set, &raw mut before);
+        (error, libc::sigismember(&raw const before, signal) == 1)
+    };
+    if error == 0 { Ok(was_blocked) } else { Err(io::Error::from_raw_os_error(error)) }
 }
 
 fn blank() -> libc::sigaction {

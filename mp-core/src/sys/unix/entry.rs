@@ -67,13 +67,16 @@ pub fn is_left_alone(channel: &Socket) -> bool {
 /// for those who send SIGINT to everybody. SIGQUIT keeps its meaning: it is how people get the core of a stuck process.
 pub fn ignore_interrupt() -> io::Result<()> {
     // SAFETY: duty: an async-signal-safe handler: it has no body.
-    unsafe { disposition::handle(libc::SIGINT, nothing) }
+    unsafe { disposition::handle(libc::SIGINT, nothing)? };
+    disposition::unblock(libc::SIGINT)
 }
 
-/// Makes Ctrl-C end this process, also if the parent was started with it ignored (in the background of a script): it does
-/// not come from a terminal here, but from somebody who means this process.
+/// Makes Ctrl-C end this process, also if the parent was started with it ignored (in the background of a script), or has it
+/// blocked: it does not come from a terminal here, but from somebody who means this process. One that came to a copy before is heeded
+/// here.
 pub fn heed_interrupt() -> io::Result<()> {
-    disposition::set_default(libc::SIGINT)
+    disposition::set_default(libc::SIGINT)?;
+    disposition::unblock(libc::SIGINT)
 }
 
 /// Turns writing to a closed pipe into an error instead of a signal: std does the same, but only right before `main`.

@@ -9,7 +9,7 @@
 //! A stopped process cannot look. Where the system has no signal for a parent's death, it has POSIX's: a process group of
 //! which somebody is stopped, and in which nobody has a parent in its session any more, gets SIGHUP and SIGCONT.
 
-#![allow(unsafe_code)] // a signal handler and the signal mask of a thread
+#![allow(unsafe_code)] // a signal handler
 
 use super::errno::KeptErrno;
 use super::{Handle, death, disposition, leaf};
@@ -56,7 +56,7 @@ const WAIT_FOR: u32 = 100;
 pub fn die_with_parent() -> io::Result<()> {
     // SAFETY: duty: an async-signal-safe handler: see `stand_while_ending`.
     unsafe { disposition::handle(libc::SIGCONT, on_wake_up)? };
-    mask_wake_up(libc::SIG_BLOCK)?;
+    disposition::block(libc::SIGCONT)?;
     leaf::ask_for_parents_death()
 }
 
@@ -79,7 +79,7 @@ pub fn watch_parent(sent: Handle, parent: u32) -> Handle {
 pub fn heed_parents_death(parent: u32) -> io::Result<()> {
     // The watch thread may already have heard that it is nobody.
     let _ = PARENT.compare_exchange(UNKNOWN, parent, Relaxed, Relaxed);
-    mask_wake_up(libc::SIG_UNBLOCK)?;
+    disposition::unblock(libc::SIGCONT)?;
     // It may have died before the system was asked for a signal.
     stand_while_ending();
     Ok(())
@@ -144,16 +144,4 @@ pub fn is_orphaned() -> bool {
 
 fn is_parent(parent: u32) -> bool {
     getppid().is_some_and(|pid| pid.as_raw_nonzero().get().cast_unsigned() == parent)
-}
-
-fn mask_wake_up(how: libc::c_int) -> io::Result<()> {
-    // SAFETY: duty: valid pointers: a live local, and null for the old set, which nobody wants. All-zero bytes are a
-    // valid set, made empty before it is used.
-    let error = unsafe {
-        let mut set: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&raw mut set);
-        libc::sigaddset(&raw mut set, libc::SIGCONT);
-        libc::pthread_sigmask(how, &raw const set, std::ptr::null_mut())
-    };
-    if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(error)) }
 }

@@ -10,6 +10,7 @@
 
 #![allow(unsafe_code)] // waitid without reaping, wait4, getrusage, _exit, atexit: rustix has none of them
 
+use super::super::disposition::Held;
 use super::super::errno::no_process_made;
 use super::socket::Socket;
 use super::socket_flags::{close_on_exec_pipe, while_nothing_is_made};
@@ -115,6 +116,8 @@ pub fn spawn(spawn: Spawn) -> io::Result<Child> {
         command.current_dir(dir);
     }
     command.stdin(spawn.stdin.into_stdio()).stdout(spawn.stdout).stderr(spawn.stderr).process_group(0);
+    // One that comes early waits until the child says what it does.
+    let _interrupt = Held::hold(libc::SIGINT)?;
     let mut started = while_nothing_is_made(|| command.spawn()).map_err(no_process_made)?;
     // The number is the child's until it is reaped, so this cannot watch a stranger.
     let (pid, death) = watch(started.id()).inspect_err(|_| {

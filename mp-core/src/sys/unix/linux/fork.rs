@@ -12,6 +12,7 @@
 #![allow(unsafe_code)] // fork, clone, and libc's notes on a thread
 
 use super::super::copies;
+use super::super::disposition::Held;
 use super::super::errno::no_process_made;
 use super::super::life;
 use super::super::pipe;
@@ -53,6 +54,7 @@ pub fn sibling() -> io::Result<Copied> {
     }
     let notes = LibcNotes::of_this_thread()?;
     flush();
+    let held = Held::hold(libc::SIGINT)?;
     let flags = libc::c_long::from(libc::CLONE_PARENT | libc::CLONE_CHILD_SETTID | libc::SIGCHLD);
     let none = std::ptr::null_mut::<libc::c_int>();
     // SAFETY: duty: a copy in which all that holds for us holds too: without CLONE_VM it has memory of its own, and it has
@@ -70,7 +72,7 @@ pub fn sibling() -> io::Result<Copied> {
     match result {
         0 => {
             notes.renew();
-            begin();
+            begin(held);
             Ok(Copied::Copy)
         }
         number => u32::try_from(number)
@@ -82,19 +84,22 @@ pub fn sibling() -> io::Result<Copied> {
 /// Copies this process; the copy is a child of ours.
 pub fn child(_: Fork) -> io::Result<Copied> {
     flush();
+    let held = Held::hold(libc::SIGINT)?;
     // SAFETY: duty: a copy can live with what it finds: whoever made the `Fork`, by its contract.
     match unsafe { libc::fork() } {
         -1 => Err(no_process_made(io::Error::last_os_error())),
         0 => {
-            begin();
+            begin(held);
             Ok(Copied::Copy)
         }
         number => Ok(Copied::Original(number.cast_unsigned())),
     }
 }
 
-/// What a copy does first: what it knew of itself was its original's.
-fn begin() {
+/// What a copy does first: what it knew of itself was its original's. An interrupt waits until the copy says what it does to it: so
+/// far it would do what it does to the original, which for a fork server is nothing.
+fn begin(interrupt: Held) {
+    std::mem::forget(interrupt);
     // Nobody else can be the leader of a group with our number, so this cannot fail.
     let _ = rustix::process::setpgid(None, None);
     copies::note();

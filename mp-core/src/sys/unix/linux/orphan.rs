@@ -12,7 +12,7 @@
 //! stops its process once more takes the next wake-up away if that is under way, as a stop does. So a process that is woken up
 //! early has itself woken up a few times more.
 
-#![allow(unsafe_code)] // a signal handler, the signal mask of a thread, and a signal for one thread
+#![allow(unsafe_code)] // a signal handler, and a signal for one thread
 
 use super::super::descendants::kill_own_group_and_exit;
 use super::super::errno::KeptErrno;
@@ -76,7 +76,7 @@ const WAIT_FOR: u32 = 100;
 pub fn die_with_parent() -> io::Result<()> {
     // SAFETY: duty: an async-signal-safe handler: see `stand_while_ending`.
     unsafe { disposition::handle(libc::SIGCONT, on_wake_up)? };
-    mask_wake_up(libc::SIG_BLOCK)?;
+    disposition::block(libc::SIGCONT)?;
     Ok(set_parent_process_death_signal(Some(Signal::CONT))?)
 }
 
@@ -87,7 +87,7 @@ pub fn end_with_parent(parent: u32) -> io::Result<()> {
     // SAFETY: duty: an async-signal-safe handler: see `end_if_orphaned`.
     unsafe { disposition::handle(libc::SIGCONT, on_orphaned)? };
     set_parent_process_death_signal(Some(Signal::CONT))?;
-    mask_wake_up(libc::SIG_UNBLOCK)?;
+    disposition::unblock(libc::SIGCONT)?;
     // It may have died before the kernel was asked for a signal.
     end_if_orphaned();
     Ok(())
@@ -117,7 +117,7 @@ pub fn heed_parents_death(parent: u32) -> io::Result<()> {
     if PARENT.compare_exchange(UNKNOWN, parent, SeqCst, SeqCst) == Err(NOBODY) {
         group::outlive_us();
     }
-    mask_wake_up(libc::SIG_UNBLOCK)?;
+    disposition::unblock(libc::SIGCONT)?;
     // It may have died before the kernel was asked for a signal.
     stand_while_ending();
     Ok(())
@@ -244,16 +244,4 @@ pub fn is_orphaned() -> bool {
     // A process gets its new parent before it gets the signal.
     let now = getppid().map_or(UNKNOWN, |pid| pid.as_raw_nonzero().get().cast_unsigned());
     parent != UNKNOWN && parent != NOBODY && parent != now
-}
-
-fn mask_wake_up(how: libc::c_int) -> io::Result<()> {
-    // SAFETY: duty: valid pointers: a live local, and null for the old set, which nobody wants. All-zero bytes are a
-    // valid set, made empty before it is used.
-    let error = unsafe {
-        let mut set: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&raw mut set);
-        libc::sigaddset(&raw mut set, libc::SIGCONT);
-        libc::pthread_sigmask(how, &raw const set, std::ptr::null_mut())
-    };
-    if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(error)) }
 }

@@ -10,6 +10,7 @@
 
 #![allow(unsafe_code)] // waitid with resource usage, getrusage, _exit, atexit: rustix has none of them
 
+use super::super::disposition::Held;
 use super::super::socket::Socket;
 use super::super::{BorrowedHandle, Handle};
 use super::afterwards;
@@ -108,6 +109,8 @@ pub fn spawn(spawn: Spawn) -> io::Result<Child> {
         command.current_dir(dir);
     }
     command.stdin(spawn.stdin.into_stdio()).stdout(spawn.stdout).stderr(spawn.stderr).process_group(0);
+    // One that comes early waits until the child says what it does.
+    let _interrupt = Held::hold(libc::SIGINT)?;
     let mut started = command.spawn().map_err(|error| not_started(error, spawn.program.is_none()))?;
     // The number is the child's until it is reaped, so this cannot open a stranger.
     let (pid, handle) = open(started.id()).inspect_err(|_| {

@@ -14,6 +14,9 @@ pub const HANDSHAKE: Duration = Duration::from_secs(10);
 /// joins before it takes the thread apart.
 pub const THREADS_SETTLE: Duration = Duration::from_secs(1);
 
+/// How long a process that listens no more may take to be gone: on a busy machine the kernel takes some milliseconds to take it apart.
+pub const LEAVING: Duration = Duration::from_secs(1);
+
 /// The default grace: how long a pool that is dropped lets running calls and finalizers go on.
 pub const GRACE: Duration = Duration::from_secs(2);
 

@@ -2,12 +2,13 @@
 
 use super::children;
 use super::current;
-use super::handle::{JoinHandle, Running};
+use super::handle::JoinHandle;
 use super::launch::{Launcher, Surroundings};
 use super::limits::Limits;
 use super::method::{Context, Start, StartMethod};
 use super::output::Output;
 use super::own::Own;
+use super::running::Running;
 use crate::error::{Error, ErrorKind};
 use crate::ids::CallSeq;
 use crate::limits;

@@ -2,8 +2,8 @@
 //! were dropped.
 
 use super::current::{ProcessInfo, identity};
-use super::handle::Running;
 use super::own::Own;
+use super::running::Running;
 use crate::sys;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};

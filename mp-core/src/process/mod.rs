@@ -11,6 +11,7 @@
 //!   builder   Process::new(task, args)..start(), spawn(task, args)
 //!   scope     what was started in it has ended behind it
 //!   handle    JoinHandle: the result, or how the process died
+//!   running   what the handle shares with the list of children: the state, reaping, the outcome
 //!   sentinel  becomes readable when it ends; travels
 //!   obituary  what can be said about a dead child: WorkerLost
 //!   current   who am I: worker(), current_process(), parent_process(), cpu_count()
@@ -29,6 +30,7 @@ pub mod method;
 pub mod obituary;
 pub mod output;
 pub mod own;
+pub mod running;
 pub mod scope;
 pub mod sentinel;
 pub mod start_call;

@@ -1,7 +1,8 @@
 //! `scope`: what was started in it has ended behind it.
 
 use super::builder::{Process, spawn};
-use super::handle::{JoinHandle, Running};
+use super::handle::JoinHandle;
+use super::running::Running;
 use crate::error::Error;
 use crate::task::arguments::{Args, Task};
 use std::fmt;

@@ -184,6 +184,15 @@ fn a_process_may_be_ended_before_it_has_begun() {
 }
 
 #[test]
+fn a_process_that_has_ended_can_be_detached() {
+    scenario(|| {
+        let process = spawn(exit_with, (5,)).unwrap();
+        assert_eq!(mp::wait_any(&[&process.sentinel()], None).unwrap(), [0]);
+        process.detach().unwrap();
+    });
+}
+
+#[test]
 fn the_sentinel_is_readable_from_the_end_on() {
     scenario(|| {
         let gate = Gate::new();

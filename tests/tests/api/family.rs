@@ -196,6 +196,8 @@ fn a_task_sees_the_arguments_and_the_environment_of_its_parent() {
     scenario(|| {
         let (ours, variables): (Vec<_>, BTreeMap<_, _>) =
             (std::env::args().collect(), std::env::vars().collect());
+        // musl tells std of the arguments when `main` begins, and a test program serves before that.
+        let ours = if cfg!(target_env = "musl") { Vec::new() } else { ours };
         let pool = Pool::new(1).unwrap();
         assert_eq!(pool.apply(arguments, ()).unwrap(), ours);
         assert_eq!(pool.apply(environment, ()).unwrap(), variables);

@@ -175,7 +175,10 @@ impl Kind {
         // Before a worker's own handler is there, Wine ends the thread alone.
         let ended = self == Self::StackOverflow && cfg!(windows) && matches!(status.code(), Some(0 | 1));
         assert!(aborted || ended || as_expected, "{self:?}: {report:?}");
-        assert_eq!(report.stack_overflow, self == Self::StackOverflow, "{self:?}: {report:?}");
+        // std's handler looks for the stack when `main` begins: on musl nobody tells of a worker that is none yet.
+        let is_none_yet = report.remark.as_deref().is_some_and(|remark| remark.contains("had not begun"));
+        let told = self == Self::StackOverflow && !(cfg!(target_env = "musl") && is_none_yet);
+        assert_eq!(report.stack_overflow, told, "{self:?}: {report:?}");
         let memory = matches!(self, Self::Memory | Self::MemoryLimit);
         assert_eq!(report.out_of_memory, memory, "{self:?}: {report:?}");
     }

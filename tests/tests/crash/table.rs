@@ -1,7 +1,7 @@
 //! The crash table: each way to die, in each place of a call, under each verb.
 
 use crate::kinds::{End, Kind, Order, PLACES, Place, one};
-use crate::verbs::{Outcome, VERBS, Verb};
+use crate::verbs::{Outcome, Verb, verbs};
 use mp::{Pool, PoolBuilder};
 use mp_tests::{lives, scenario, until};
 use std::time::Duration;
@@ -61,7 +61,7 @@ fn check_kind(kind: Kind) {
         return;
     }
     scenario(|| {
-        for verb in VERBS {
+        for &verb in verbs() {
             let pool = builder(WORKERS).build().unwrap();
             for place in PLACES {
                 check_cell(&pool, kind, place, verb);
@@ -108,7 +108,7 @@ fn last_words_are_never_lost() {
     scenario(|| {
         let pool = builder(WORKERS).build().unwrap();
         let end = End { place: Place::Running, kind: Kind::Abort, aloud: true };
-        for number in 0..150 {
+        for number in 0..crate::where_slow(150, 50) {
             let error = pool.apply(one, (Order { number, end: Some(end) },)).unwrap_err();
             end.kind.check(&error, "::one", None, true);
             assert_eq!(pool.apply(one, (Order { number, end: None },)).unwrap().number, number);

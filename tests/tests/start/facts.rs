@@ -75,8 +75,10 @@ fn a_task_sees_the_same_whatever_started_its_process() {
             std::fs::create_dir(scratch.file("below")).unwrap();
             std::env::set_current_dir(scratch.file("")).unwrap();
             let there = std::env::current_dir().unwrap();
+            // musl tells std of the arguments when `main` begins, and a test program serves before that.
+            let is_before_main = cfg!(target_env = "musl") && how != How::Fork;
             let expected = |directory, chosen: Option<&str>| Facts {
-                arguments: std::env::args().collect(),
+                arguments: std::env::args().filter(|_| !is_before_main).collect(),
                 path: std::env::var("PATH").ok(),
                 added: Some("later".into()),
                 removed: None,

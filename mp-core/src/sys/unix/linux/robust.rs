@@ -76,7 +76,14 @@ impl Robust {
     /// Takes the lock if it is free.
     pub fn try_lock(&self) -> io::Result<Attempt> {
         // SAFETY: duty: an initialised mutex, as in `lock`.
-        read(unsafe { libc::pthread_mutex_trylock(self.0.get()) })
+        let code = unsafe { libc::pthread_mutex_trylock(self.0.get()) };
+        // Who has it, only glibc says here.
+        if cfg!(not(target_env = "gnu")) && code == libc::EBUSY {
+            let long_ago = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+            // SAFETY: duty: an initialised mutex, as in `lock`; the time is a local.
+            return read(unsafe { libc::pthread_mutex_timedlock(self.0.get(), &raw const long_ago) });
+        }
+        read(code)
     }
 
     /// Waits for the lock until `deadline`, in monotonic time; then says [`Attempt::Busy`].
@@ -194,5 +201,33 @@ mod clock {
 
     pub fn lock_until(_: *mut libc::pthread_mutex_t, _: Instant) -> Option<libc::c_int> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_holds_it_is_told_so_however_it_asks() {
+        let mut place = Box::<Robust>::new_uninit();
+        // SAFETY: duty: valid and unused: just made.
+        unsafe { Robust::init(place.as_mut_ptr()) }.expect("a lock");
+        // SAFETY: duty: a lock: just made one.
+        let lock = unsafe { place.assume_init_ref() };
+        let soon = || Instant::now() + Duration::from_millis(20);
+        assert_eq!(lock.try_lock().expect("a lock"), Attempt::Taken(Taken::Clean));
+        let asked = [lock.try_lock(), lock.lock(), lock.lock_until(soon())];
+        assert_eq!(asked.map(|attempt| attempt.expect("a lock")), [Attempt::Mine; 3]);
+        std::thread::scope(|scope| {
+            let other =
+                scope.spawn(|| [lock.try_lock(), lock.lock_until(soon())].map(|it| it.expect("a lock")));
+            assert_eq!(other.join().expect("no panic"), [Attempt::Busy; 2]);
+        });
+        // SAFETY: duty: held by this thread: taken above.
+        unsafe { lock.unlock() };
+        assert_eq!(lock.try_lock().expect("a lock"), Attempt::Taken(Taken::Clean));
+        // SAFETY: duty: held by this thread: just taken.
+        unsafe { lock.unlock() };
     }
 }
